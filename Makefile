@@ -1,0 +1,67 @@
+# Everything that a reader needs goes through these targets; CI calls only them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+EXPORT_INSTALLED := $(VENV)/.installed-export
+PROTOS := services/preprocess/v1/preprocess.proto services/gateway/v1/gateway.proto
+
+.PHONY: help install demo up test test-fast lint types proto proto-check models bench quality clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  %-12s %s\n", $$1, $$2}'
+
+install: $(INSTALLED) ## make .venv with everything that running and testing need
+
+$(INSTALLED): pyproject.toml constraints.txt services/local/triton-requirements.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m services.local install-triton
+	@touch $@
+
+demo: install ## one voice, two faces: lip-synced videos in outputs/
+	$(BIN)/chorus run --audio samples/announcement_en.wav --video samples/astronaut.mp4 samples/portrait.jpg --output-dir outputs
+	$(BIN)/python scripts/contact_sheet.py outputs/astronaut.mp4 outputs/portrait.mp4 --output outputs/contact_sheet.jpg
+
+up: install ## start the whole stack on this machine; Ctrl-C stops it
+	$(BIN)/chorus up
+
+test: install lint types proto-check ## everything that must pass: lint, types, all tests
+	$(BIN)/python -m pytest -m "not bench and not quality"
+
+test-fast: install ## the tests that need no process of ours
+	$(BIN)/python -m pytest -m "unit or contract"
+
+lint: install ## ruff and the import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: install ## mypy strict
+	$(BIN)/mypy
+
+proto: install ## make the generated gRPC files again
+	PATH=$(abspath $(BIN)):$$PATH $(BIN)/python -m grpc_tools.protoc -I. --python_out=. --grpc_python_out=. --mypy_out=. --mypy_grpc_out=. $(PROTOS)
+
+proto-check: install ## fail when the checked-in gRPC files differ from their .proto
+	PATH=$(abspath $(BIN)):$$PATH $(BIN)/python scripts/check_proto.py $(PROTOS)
+
+$(EXPORT_INSTALLED): $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --editable '.[export]'
+	@touch $@
+
+models: $(EXPORT_INSTALLED) ## make the ONNX models again from their sources and compare (torch, minutes)
+	$(BIN)/python -m export all --check
+
+bench: install ## CPU and memory of every stage and process (minutes)
+	$(BIN)/python -m pytest tests/bench -m bench -s
+
+quality: install ## what the lips do: closures, sync, sharpness, pictures in outputs/quality (minutes)
+	$(BIN)/python -m pytest tests/quality -m quality -s
+
+clean: ## remove what make made, but not outputs/
+	rm -rf $(VENV) build *.egg-info

@@ -1,0 +1,112 @@
+"""Jobs and batches as plain data: what is asked, the states, the legal transitions. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final, Literal
+
+from services.media.timeline import Extend
+
+
+class JobState(StrEnum):
+    """A job's life; a batch has no state of its own, it is counted from its jobs."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+LEGAL_TRANSITIONS: Final[Mapping[JobState, frozenset[JobState]]] = {
+    JobState.QUEUED: frozenset({JobState.RUNNING, JobState.CANCELLED}),
+    # Back to queued: its worker died, another one takes it over.
+    JobState.RUNNING: frozenset({JobState.QUEUED, JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED}),
+    JobState.SUCCEEDED: frozenset(),
+    JobState.FAILED: frozenset({JobState.QUEUED}),
+    JobState.CANCELLED: frozenset({JobState.QUEUED}),
+}
+FINISHED: Final = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderOptions:
+    """What a user may choose for an output; the defaults suit a colleague who chose nothing."""
+
+    family: str = "default"
+    extend: Extend = Extend.PINGPONG
+    """The audio is longer than the video"""
+    after_audio: Literal["end", "rest"] = "end"
+    """The audio is shorter: end with it, or go on with a resting mouth and silence to the video's end"""
+    crf: int = 18
+    """libx264 quality, 0 (lossless) .. 35"""
+    preset: str = "veryfast"
+    pixel_format: Literal["source", "yuv420p"] = "source"
+    """source keeps bit depth and chroma of the footage; yuv420p plays everywhere"""
+    face: int | None = None
+    """Rank of the face to use in every shot; None: the largest and most central"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSpec:
+    """All that a worker needs to render one output; stored with the job."""
+
+    job_id: str
+    batch_id: str
+    video_key: str
+    video_name: str
+    """As the user named it, for messages"""
+    audio_key: str
+    audio_name: str
+    output_key: str
+    poster_key: str
+    options: RenderOptions
+
+
+class Stage(StrEnum):
+    """What a running job is doing."""
+
+    STARTING = "starting"
+    ANALYSING = "analysing"
+    RENDERING = "rendering"
+    PUBLISHING = "publishing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a running job is; may go back when another attempt starts."""
+
+    stage: Stage
+    frames_done: int = 0
+    frames_total: int = 0
+    frames_per_second: float = 0.0
+    seconds_left: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A job as every door shows it."""
+
+    id: str
+    batch_id: str
+    index: int
+    name: str
+    """The output's file name"""
+    video_name: str
+    state: JobState
+    progress: Progress | None
+    attempt: int
+    error_kind: str | None
+    error_message: str | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    output_bytes: int | None
+
+
+def may_become(current: JobState, wanted: JobState) -> bool:
+    """True when `current` -> `wanted` is a legal transition."""
+    return wanted in LEGAL_TRANSITIONS[current]

@@ -1,0 +1,150 @@
+"""What preprocess tells the rest of Chorus about a video and a recording: the published types.
+
+Coordinates are continuous: pixel i of a row covers [i, i + 1), so its centre lies at i + 0.5. Only the calls into
+OpenCV, which put centres on whole numbers, convert (see `pixel_affine`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.media.timeline import Extend
+
+LANDMARKS = 478
+"""Points of the face mesh with attention: 468 of the mesh and 5 for each iris."""
+MEL_BANDS = 80
+MEL_RATE = 80
+"""Mel columns a second: hop 200 at 16 kHz."""
+
+
+@dataclass(frozen=True, slots=True)
+class CropSpec:
+    """The square window that a family eats, in face units.
+
+    The origin is the centre of the person's resting mouth, x runs to the image's right along the eye line, y down,
+    and one unit is the distance between the outer eye corners (landmarks 33 and 263). Roll, yaw foreshortening and
+    pitch are taken out by the affine, so the same mouth always fills the same part of the crop.
+    """
+
+    left: float
+    top: float
+    extent: float
+    sizes: tuple[int, ...]
+    """Allowed sides in pixels, ascending; the smallest that does not lose detail of the source is used."""
+
+
+@dataclass(frozen=True, slots=True)
+class MelSpec:
+    """Which log-mel columns belong to one frame."""
+
+    window: int
+    """Columns a frame, centred on the frame's middle; 0: none, the family eats the whole recording's mel."""
+
+
+@dataclass(frozen=True, slots=True)
+class FaceRequest:
+    """What a family asks of preprocess for one output."""
+
+    video_key: str
+    audio_key: str
+    crop: CropSpec
+    mel: MelSpec
+    frame_count: int
+    """Frames of the output; the source is extended as `extend` says when it is shorter."""
+    extend: Extend
+    face: int | None = None
+    """Track to use in every shot, counted by size and centrality from 0; None: the largest and most central."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisProgress:
+    """How far the one-off analysis of a video is."""
+
+    frames_done: int
+    frames_total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """The driving audio as models eat it; sent once a stream, before any face."""
+
+    mel: NDArray[np.float32]
+    """(80, columns), 80 columns a second, levelled to -23 dB over active speech, clipped to +-4"""
+    level_db: NDArray[np.float32]
+    """(columns,) short-time level of the recording in dB"""
+
+
+@dataclass(frozen=True, slots=True)
+class FaceBatch:
+    """Consecutive output frames; arrays but `present` have one row for each frame with a face, in order (m rows)."""
+
+    first_frame: int
+    track: int
+    """Every row belongs to this track; -1 when no frame of the batch has a face."""
+    present: NDArray[np.bool_]
+    """(n,) False: no face, pass the frame through"""
+    crops: NDArray[np.uint8]
+    """(m, s, s, 3) RGB"""
+    landmarks: NDArray[np.float32]
+    """(m, 478, 3) crop pixels"""
+    rest: NDArray[np.float32]
+    """(m, 478, 3) crop pixels: the same face in the same pose with the mouth at rest"""
+    to_crop: NDArray[np.float32]
+    """(m, 2, 3) affine frame -> crop"""
+    weight: NDArray[np.float32]
+    """(m,) how much of the effect to show, 0..1: below 1 towards the ends of a track and beyond a usable pose"""
+    mels: NDArray[np.float32]
+    """(m, 80, window); (m, 80, 0) when the family asked for none"""
+
+
+@dataclass(frozen=True, slots=True)
+class FaceIntroduction:
+    """Sent before the first batch of a track, and again whenever the stream comes back to it."""
+
+    track: int
+    eye_distance: float
+    """Median distance of the outer eye corners in source pixels"""
+    references: FaceBatch = field(repr=False)
+    """At most four frames of this track, from the most closed to the most open mouth; `first_frame` is -1"""
+
+
+FaceStreamItem = AnalysisProgress | Speech | FaceIntroduction | FaceBatch
+
+
+@dataclass(frozen=True, slots=True)
+class TrackSummary:
+    """One person in one shot, as the preflight shows it."""
+
+    track: int
+    shot: int
+    first_frame: int
+    last_frame: int
+    eye_distance: float
+    """Pixels"""
+    box: tuple[float, float, float, float]
+    """Median face box: left, top, right, bottom in source pixels"""
+    rank: int
+    """0: the face that is used by default in its shot"""
+
+
+@dataclass(frozen=True, slots=True)
+class VideoAnalysis:
+    """What is known of a video once it was analysed."""
+
+    frames: int
+    frame_rate: Fraction
+    width: int
+    height: int
+    frames_with_face: int
+    tracks: tuple[TrackSummary, ...]
+
+
+def pixel_affine(affine: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The (2, 3) affine between continuous coordinates, rewritten for OpenCV, whose pixel centres are whole numbers."""
+    shifted = affine.astype(np.float64).copy()
+    shifted[:, 2] += affine[:, :2] @ np.array([0.5, 0.5]) - 0.5
+    return shifted

@@ -1,0 +1,61 @@
+"""The artifact store on a real folder."""
+
+from __future__ import annotations
+
+import errno
+import io
+from pathlib import Path
+
+import pytest
+
+from services.errors import ChorusError, ErrorKind
+from services.storage import Storage, storage_error
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Storage:
+    return Storage((tmp_path / "a folder").as_uri(), tmp_path / "scratch")
+
+
+def test_a_file_comes_back_whole_and_in_ranges(store: Storage, tmp_path: Path) -> None:
+    content = bytes(range(256)) * 10_000
+    source = tmp_path / "x"
+    source.write_bytes(content)
+    assert store.put_file("media/x", source)
+    assert store.size("media/x") == len(content)
+    assert b"".join(store.read("media/x")) == content
+    assert b"".join(store.read("media/x", 1000, 2_000_003)) == content[1000:2_000_003]
+    with store.local_copy("media/x") as path:
+        assert path.read_bytes() == content
+
+
+def test_create_only_keeps_the_first(store: Storage) -> None:
+    assert store.put_file("outputs/1.mp4", io.BytesIO(b"first"), create_only=True)
+    assert not store.put_file("outputs/1.mp4", io.BytesIO(b"second"), create_only=True)
+    assert b"".join(store.read("outputs/1.mp4")) == b"first"
+
+
+def test_what_is_missing_is_not_found(store: Storage) -> None:
+    assert store.size("nothing") is None
+    store.delete("nothing")
+    with pytest.raises(ChorusError) as caught:
+        next(store.read("nothing"))
+    assert caught.value.kind is ErrorKind.NOT_FOUND
+
+
+@pytest.mark.parametrize("key", ["../outside", "a/../../outside", "/../../outside"])
+def test_a_key_never_leaves_the_folder(store: Storage, tmp_path: Path, key: str) -> None:
+    with pytest.raises((ChorusError, ValueError)):
+        store.put_bytes(key, b"x")
+    assert not list(tmp_path.rglob("outside"))
+
+
+def test_keys_lists_what_lies_below(store: Storage) -> None:
+    for key in ("a/1", "a/b/2", "c/3"):
+        store.put_bytes(key, b"x")
+    assert sorted(store.keys("a")) == ["a/1", "a/b/2"]
+
+
+def test_a_full_disk_has_its_own_kind() -> None:
+    assert storage_error(OSError(errno.ENOSPC, "No space left on device"), "k").kind is ErrorKind.STORAGE_FULL
+    assert storage_error(OSError(errno.EIO, "Input/output error"), "k").kind is ErrorKind.UNAVAILABLE
