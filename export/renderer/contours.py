@@ -1,0 +1,155 @@
+"""Lip contours: which landmarks they are, and where the mouth coefficients put them. All lengths in face units."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from export.renderer.curves import polyline
+from export.renderer.points import CHIN, LOWER_INNER, LOWER_OUTER, SUBNASALE, UPPER_INNER, UPPER_OUTER
+
+
+class Contours(NamedTuple):
+    """Four lip lines of 11 points (b, 11, 2), and the chin's height (b, 1)."""
+
+    upper_outer: Tensor
+    upper_inner: Tensor
+    lower_inner: Tensor
+    lower_outer: Tensor
+    chin: Tensor
+
+    @property
+    def left(self) -> Tensor:
+        """x of the left corner (b, 1)"""
+        return self.upper_outer[:, :1, 0]
+
+    @property
+    def right(self) -> Tensor:
+        """x of the right corner (b, 1)"""
+        return self.upper_outer[:, 10:, 0]
+
+    @property
+    def middle(self) -> Tensor:
+        """x of the lips' middle (b, 1)"""
+        return 0.5 * (self.upper_outer[:, 5:6, 0] + self.lower_outer[:, 5:6, 0])
+
+
+class Coefficients(NamedTuple):
+    """The eight mouth coefficients, (b, 1) each, 0..1."""
+
+    jaw: Tensor
+    close: Tensor
+    wide: Tensor
+    round: Tensor
+    upper: Tensor
+    lower: Tensor
+    fv: Tensor
+    tongue: Tensor
+
+
+class Rest(NamedTuple):
+    """What the resting face fixes, (b, 1) each."""
+
+    nose: Tensor
+    """y under the nose"""
+    seam: Tensor
+    """y where the lips meet, at the centre"""
+    centre: Tensor
+    """x between the corners"""
+    half_width: Tensor
+    """of the mouth"""
+
+
+class Pose(NamedTuple):
+    """A mouth posed by coefficients."""
+
+    contours: Contours
+    opening: Tensor
+    """(b, 1) between the inner lips at the centre"""
+    jaw_drop: Tensor
+    """(b, 1) of the lower lip and teeth"""
+
+
+def contours_of(points: Tensor) -> Contours:
+    """The contours among all landmarks (b, 478, 2)."""
+    return Contours(
+        points[:, list(UPPER_OUTER)],
+        points[:, list(UPPER_INNER)],
+        points[:, list(LOWER_INNER)],
+        points[:, list(LOWER_OUTER)],
+        points[:, CHIN, 1:2],
+    )
+
+
+def rest_of(points: Tensor) -> Rest:
+    """Where the parts of the resting face (b, 478, 2) are."""
+    contours = contours_of(points)
+    return Rest(
+        nose=points[:, SUBNASALE, 1:2] + 0.01,
+        seam=0.5 * (contours.upper_inner[:, 5:6, 1] + contours.lower_inner[:, 5:6, 1]),
+        centre=0.5 * (contours.left + contours.right),
+        half_width=0.5 * (contours.right - contours.left),
+    )
+
+
+def inside_open_lips(source: Contours) -> Contours:
+    """Inner lines moved into the lips where the source mouth is open: no fringe of teeth sticks to the lip edges."""
+    gap = (source.lower_inner[..., 1] - source.upper_inner[..., 1]).clamp(min=0)
+    return source._replace(
+        upper_inner=_lower_by(source.upper_inner, -(0.28 * gap).clamp(max=0.017)),
+        lower_inner=_lower_by(source.lower_inner, (0.30 * gap).clamp(max=0.020)),
+    )
+
+
+def heights(contours: Contours, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """y of the four lip lines at x (b or 1, n): (b, n) each, top to bottom."""
+    outer, inner, low_inner, low_outer = (polyline(x, line[..., 0], line[..., 1]) for line in contours[:4])
+    return outer, inner, low_inner, low_outer
+
+
+def pose(resting: Contours, rest: Rest, asked: Coefficients) -> Pose:
+    """The resting mouth, shut if it was parted, with the coefficients applied."""
+    # Python's numbers, not torch's: they become constants of the graph, the same on every machine.
+    bell = torch.tensor([[1 - (step / 5) ** 2 for step in range(-5, 6)]])
+    ends = torch.tensor([[1 - (step / 5) ** 16 for step in range(-5, 6)]])
+    gap = (resting.lower_inner[..., 1] - resting.upper_inner[..., 1]).clamp(min=0)
+    seam = 0.5 * (resting.upper_inner[..., 1] + resting.lower_inner[..., 1])
+
+    parted = 1 - asked.close
+    opening = (0.215 * asked.jaw + 0.03 * asked.lower) * parted * (1 - 0.80 * asked.fv)
+    pucker = asked.round * (1 - 0.3 * asked.wide)
+    profile = bell.pow((1 - 0.20 * asked.jaw - 0.25 * asked.round).clamp(0.35, 1)) * ends
+    sink = 0.10 * opening * (1 - profile)
+    lift = 0.15 * opening + 0.030 * asked.upper * parted * (1 - 0.5 * asked.fv) + 0.016 * asked.fv
+    drop = 0.86 * opening + 0.030 * asked.lower * parted
+    upper_shift = sink - lift * profile
+    lower_shift = sink + drop * profile
+
+    upper_inner = seam + upper_shift
+    lower_inner = seam + lower_shift - 0.010 * asked.fv * bell
+    upper_bulge = 0.012 * asked.close - 0.020 * pucker + 0.006 * asked.wide
+    lower_bulge = 0.012 * pucker - 0.014 * asked.close - 0.006 * asked.wide - 0.016 * asked.fv
+    upper_outer = resting.upper_outer[..., 1] + 0.35 * gap + 0.80 * upper_shift + bell * upper_bulge
+    lower_outer = resting.lower_outer[..., 1] - 0.35 * gap + 0.95 * lower_shift + bell * lower_bulge
+
+    stretch = 0.085 * asked.wide * (1 - 0.3 * asked.round) - 0.20 * asked.round - 0.06 * asked.jaw
+    jaw_drop = 0.86 * opening
+
+    def place(line: Tensor, y: Tensor) -> Tensor:
+        away = ((line[..., 0] - rest.centre) / rest.half_width).clamp(-1.2, 1.2)
+        return torch.stack([line[..., 0] + stretch * rest.half_width * away, y], 2)
+
+    posed = Contours(
+        place(resting.upper_outer, upper_outer),
+        place(resting.upper_inner, upper_inner),
+        place(resting.lower_inner, torch.maximum(lower_inner, upper_inner)),
+        place(resting.lower_outer, lower_outer),
+        resting.chin + 0.62 * jaw_drop,
+    )
+    return Pose(posed, opening, jaw_drop)
+
+
+def _lower_by(line: Tensor, amount: Tensor) -> Tensor:
+    return torch.stack([line[..., 0], line[..., 1] + amount], 2)

@@ -1,0 +1,88 @@
+"""What shows between the lips: the cavity, the tongue, and two rows of teeth. All lengths in face units."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from export.renderer.contours import Coefficients, Pose, Rest, heights
+from export.renderer.curves import smoothstep
+
+ATLAS_HEIGHT: Final = 0.22
+"""y from the seam to an atlas's upper and lower edge"""
+ATLAS_WIDTH: Final = 1.15
+"""x from the centre to its sides, in half widths of the mouth"""
+_EDGE: Final = 0.0055
+"""softness of the lip edges"""
+
+
+class Paint(NamedTuple):
+    """Colours of the inside (b, 3, ...) or (b, 4, ...) for textures with alpha, all 0..1."""
+
+    upper_teeth: Tensor
+    lower_teeth: Tensor
+    cavity: Tensor
+    tongue: Tensor
+    drawn: Tensor
+    """(b, 1, 1, 1) 1: the teeth are drawn and need shading; 0: they are the person's own"""
+
+
+class Lips(NamedTuple):
+    """The inner lip lines in the mouth window and the shares of what lies there, (b, rows, columns) or (b, 1, n)."""
+
+    upper: Tensor
+    lower: Tensor
+    inside: Tensor
+    """share of the mouth's inside, 0..1"""
+    from_upper: Tensor
+    """share of the upper lip's layer in the rest, 0..1"""
+
+
+def lips_at(pose: Pose, x: Tensor, y: Tensor) -> Lips:
+    """The inner lines on the columns x (1, n), and soft shares on the rows y (1, m, 1)."""
+    _, inner, low_inner, _ = heights(pose.contours, x)
+    upper, lower = inner[:, None], low_inner[:, None]
+    above, below = torch.sigmoid((upper - y) / _EDGE), torch.sigmoid((y - lower) / _EDGE)
+    return Lips(upper, lower, (1 - above - below).clamp(0, 1), above / (above + below + 1e-5))
+
+
+def paint_inside(paint: Paint, lips: Lips, pose: Pose, rest: Rest, asked: Coefficients, x: Tensor, y: Tensor) -> Tensor:
+    """The mouth's inside (b, 3, rows, columns) as if the lips were not there."""
+    width = rest.half_width[:, :, None]
+    from_centre = x[:, None] - rest.centre[:, :, None]
+    gap = (lips.lower - lips.upper).clamp(min=1e-3)
+    depth = ((y - lips.upper) / gap).clamp(0, 1)[:, None]
+    shade = (1 - 0.55 * (from_centre / width) ** 2).clamp(min=0.3)[:, None]
+    teeth_shade = shade * paint.drawn + (1 - paint.drawn)
+
+    colour = paint.cavity * (0.75 + 0.6 * depth) * shade
+    tongue = paint.tongue * shade * (0.55 + 0.45 * depth)
+    colour = colour + (tongue - colour) * _tongue_share(lips, gap, from_centre / width, asked, y)
+
+    across = from_centre / (ATLAS_WIDTH * width)
+    down = (y - rest.seam[:, :, None]) / ATLAS_HEIGHT
+    dropped = down - 0.85 * pose.jaw_drop[:, :, None] / ATLAS_HEIGHT
+    lower_light = 0.72 + 0.28 * smoothstep((lips.lower - y) / 0.03)
+    upper_light = (1 - 0.22 * asked.round)[:, :, None] * (0.66 + 0.34 * smoothstep((y - lips.upper) / 0.04))
+    colour = _lay_teeth(colour, paint.lower_teeth, across, dropped, teeth_shade * lower_light[:, None])
+    colour = _lay_teeth(colour, paint.upper_teeth, across, down, teeth_shade * upper_light[:, None])
+    lip_shadow = 0.62 + 0.38 * smoothstep(torch.minimum(y - lips.upper, lips.lower - y) / 0.02)
+    return colour * lip_shadow[:, None]
+
+
+def _tongue_share(lips: Lips, gap: Tensor, along: Tensor, asked: Coefficients, y: Tensor) -> Tensor:
+    """A mound that rises from the lower lip."""
+    raised = asked.tongue[:, :, None]
+    top = lips.lower - (0.34 + 0.36 * raised) * gap + 0.35 * gap * (along / 0.8) ** 2
+    return (torch.sigmoid((y - top) / (0.012 + 0.12 * gap)) * (0.70 + 0.30 * raised))[:, None]
+
+
+def _lay_teeth(colour: Tensor, teeth: Tensor, across: Tensor, down: Tensor, light: Tensor) -> Tensor:
+    """Teeth (b, 4, h, w), looked up at across (b, 1, n) and down (b, m, 1) of -1..1, over the colour."""
+    rows, columns = down.expand(-1, -1, across.shape[2]), across.expand(-1, down.shape[1], -1)
+    grid = torch.stack([columns, rows], 3)
+    seen = functional.grid_sample(teeth, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    return colour + (seen[:, :3] * light - colour) * seen[:, 3:]

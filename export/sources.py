@@ -1,0 +1,136 @@
+"""Where every weight comes from: one record a model, and fetching the files that are not ours."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Wheel:
+    """A package file of PyPI."""
+
+    package: str
+    version: str
+    file_name: str
+    python_version: str
+    platform: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What one model is made from. `wheel` is None for what lies in this repository, by a path from its root."""
+
+    model: str
+    path: str
+    sha256: str | None
+    """None: code of this repository"""
+    authors: str
+    licence: str
+    made_by: str
+    wheel: Wheel | None = None
+
+
+_MEDIAPIPE: Final = Wheel(
+    package="mediapipe",
+    version="0.10.21",
+    file_name="mediapipe-0.10.21-cp311-cp311-manylinux_2_28_x86_64.whl",
+    python_version="3.11",
+    platform="manylinux_2_28_x86_64",
+    sha256="05dc4a9e593655a79558d05d6227d31018c2537a4bd3362b51e230cf22aecfe3",
+)
+
+SOURCES: Final = (
+    Source(
+        model="face_detection",
+        path="mediapipe/modules/face_detection/face_detection_full_range_sparse.tflite",
+        sha256="2c3728e6da56f21e21a320433396fb06d40d9088f2247c05e5635a688d45dfe1",
+        authors="The MediaPipe Authors (Google)",
+        licence="Apache-2.0",
+        made_by="converted from TFLite; sparse half-precision weights spread to dense single precision; "
+        "pre-processing, anchor decoding, sigmoid and the choice of the 32 best faces added to the graph",
+        wheel=_MEDIAPIPE,
+    ),
+    Source(
+        model="face_landmarks",
+        path="mediapipe/modules/face_landmark/face_landmark_with_attention.tflite",
+        sha256="e06a804e0144f9929eda782122916b35d60c697c3c9344013ca2bbe76a6ce2b4",
+        authors="The MediaPipe Authors (Google)",
+        licence="Apache-2.0",
+        made_by="converted from TFLite; half-precision weights widened; custom operators written with ONNX operators; "
+        "pre-processing, merging of the attention heads into 478 points and sigmoid added to the graph",
+        wheel=_MEDIAPIPE,
+    ),
+    Source(
+        model="speech_to_mouth",
+        path="export/weights/speech_to_mouth.npz",
+        sha256="e5a52bec605ae704d32ca9d37bc6b88fa2b5c55d9cc47f531925db91124b5e04",
+        authors="The Chorus authors",
+        licence="Apache-2.0",
+        made_by="trained by us from nothing on 7 hours of synthetic speech of espeak-ng and flite with known phoneme "
+        "times and rule-made mouth targets; batch norms folded",
+    ),
+    Source(
+        model="mouth_renderer",
+        path="export/renderer",
+        sha256=None,
+        authors="The Chorus authors",
+        licence="Apache-2.0",
+        made_by="written by us as formulas; it has no trained weights",
+    ),
+)
+
+
+def source_of(model: str) -> Source:
+    """The record of `model`; KeyError if there is none."""
+    return {source.model: source for source in SOURCES}[model]
+
+
+def sha256_of(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@contextmanager
+def opened(source: Source, root: Path) -> Iterator[Path]:
+    """The source as a file or folder on disk, its checksum proven; a downloaded one is removed afterwards.
+
+    `root` is the repository's root. Raises ValueError when a file is not the recorded one.
+    """
+    if source.wheel is None:
+        _prove(root / source.path, source.sha256)
+        yield root / source.path
+        return
+    with TemporaryDirectory(prefix="chorus-export-") as folder:
+        wheel = _download(source.wheel, Path(folder))
+        with zipfile.ZipFile(wheel) as archive:
+            path = Path(archive.extract(source.path, folder))
+        _prove(path, source.sha256)
+        yield path
+
+
+def _download(wheel: Wheel, folder: Path) -> Path:
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
+    command += ["--python-version", wheel.python_version, "--platform", wheel.platform, "--dest", str(folder)]
+    subprocess.run([*command, f"{wheel.package}=={wheel.version}"], check=True, timeout=600)
+    path = folder / wheel.file_name
+    _prove(path, wheel.sha256)
+    return path
+
+
+def _prove(path: Path, sha256: str | None) -> None:
+    if sha256 is None:
+        return
+    found = sha256_of(path)
+    if found != sha256:
+        message = f"{path.name} has SHA-256 {found}, but export/sources.py records {sha256}: not the same file"
+        raise ValueError(message)

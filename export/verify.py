@@ -1,0 +1,158 @@
+"""Holding every ONNX model against what it was made from: the largest difference, and the bound it must keep."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+
+from export import face_detection, face_landmarks, mouth_renderer, speech_to_mouth
+from export.drawn_face import drawn_landmarks, drawn_picture
+from export.tflite_runner import run_tflite
+
+PICTURE: Final = "samples/portrait.jpg"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The largest difference of one output over all inputs tried, in that output's unit."""
+
+    output: str
+    largest: float
+    bound: float
+
+
+def verify(name: str, model: onnx.ModelProto, source: Path, root: Path) -> list[Difference]:
+    """Differences of `model` to its `source`; `root` is the repository's root, for the sample picture."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return _CHECKS[name](session, source, root)
+
+
+def _pictures(root: Path) -> NDArray[np.uint8]:
+    """(8, 192, 192, 3) RGB: cuts of a portrait at several places and sizes, a drawing, and noise."""
+    picture = cv2.imread(str(root / PICTURE))
+    if picture is None:
+        message = f"cannot read {PICTURE}"
+        raise FileNotFoundError(message)
+    short = min(picture.shape[:2])
+    cuts = []
+    for share, shift in ((1.0, 0.0), (0.8, 0.0), (0.8, 0.2), (0.6, 0.1), (0.6, 0.3), (0.45, 0.25)):
+        side, start = int(short * share), int(short * shift)
+        cut = picture[start : start + side, start : start + side, ::-1]
+        cuts.append(cv2.resize(cut, (192, 192), interpolation=cv2.INTER_AREA))
+    noise = np.random.default_rng(1).integers(0, 256, (192, 192, 3), np.uint8)
+    return np.stack([*cuts, drawn_picture(192), noise]).astype(np.uint8)
+
+
+def _check_detection(session: onnxruntime.InferenceSession, source: Path, root: Path) -> list[Difference]:
+    """TFLite interpreter, then boxes decoded cell by cell; compared with the same cell, found by its keypoints."""
+    pictures = _pictures(root)
+    boxes, keypoints, scores = session.run(None, {"image": pictures})
+    largest = np.zeros(3)
+    for index, picture in enumerate(pictures):
+        raw = run_tflite(source, picture[None].astype(np.float32) / 127.5 - 1)
+        decoded = raw["Identity"][0] / face_detection.SIDE
+        cells = np.arange(face_detection.CELLS**2)
+        centres = (np.stack([cells % face_detection.CELLS, cells // face_detection.CELLS], 1) + 0.5) / 48
+        points = decoded[:, 4:].reshape(-1, 6, 2) + centres[:, None]
+        places, half = decoded[:, :2] + centres, decoded[:, 2:4] / 2
+        expected_boxes = np.concatenate([places - half, places + half], 1)
+        expected_scores = 1 / (1 + np.exp(-raw["Identity_1"][0, :, 0]))
+        same = np.abs(keypoints[index][:, None] - points[None]).max((2, 3)).argmin(1)
+        differences = (
+            boxes[index] - expected_boxes[same],
+            keypoints[index] - points[same],
+            scores[index] - np.sort(expected_scores)[::-1][: face_detection.BEST],
+        )
+        largest = np.maximum(largest, [np.abs(difference).max() for difference in differences])
+    return [
+        Difference("boxes (fraction of the image)", float(largest[0]), 1e-5),
+        Difference("keypoints (fraction of the image)", float(largest[1]), 1e-5),
+        Difference("scores", float(largest[2]), 1e-5),
+    ]
+
+
+def _check_landmarks(session: onnxruntime.InferenceSession, source: Path, root: Path) -> list[Difference]:
+    """TFLite interpreter with the custom operators in numpy, then merged point by point."""
+    pictures = _pictures(root)
+    landmarks, presence = session.run(None, {"crop": pictures})
+    largest = np.zeros(3)
+    for index, picture in enumerate(pictures):
+        raw = run_tflite(source, picture[None].astype(np.float32) / 255)
+        expected = np.zeros((478, 3))
+        expected[:468] = raw["output_mesh_identity"].reshape(468, 3)
+        for head, points in face_landmarks.HEADS.items():
+            expected[list(points), :2] = raw[head].reshape(-1, 2)
+        for iris, lids in (
+            (face_landmarks.LEFT_IRIS, face_landmarks.LEFT_EYELIDS),
+            (face_landmarks.RIGHT_IRIS, face_landmarks.RIGHT_EYELIDS),
+        ):
+            expected[list(iris), 2] = expected[list(lids), 2].mean()
+        difference = np.abs(landmarks[index] - expected)
+        seen = 1 / (1 + np.exp(-raw["conv_faceflag"].reshape(())))
+        largest = np.maximum(largest, [difference[:, :2].max(), difference[:, 2].max(), abs(presence[index, 0] - seen)])
+    return [
+        Difference("landmarks x, y (pixels)", float(largest[0]), 2e-3),
+        Difference("landmarks z (pixels)", float(largest[1]), 2e-3),
+        Difference("presence", float(largest[2]), 1e-5),
+    ]
+
+
+def _check_speech(session: onnxruntime.InferenceSession, source: Path, root: Path) -> list[Difference]:
+    """The torch module, on noise of several lengths."""
+    net = speech_to_mouth.load(source)
+    largest = 0.0
+    for batch, columns in ((1, 1), (1, 17), (3, 400), (8, 960)):
+        mel = np.random.default_rng(columns).uniform(-4, 4, (batch, speech_to_mouth.BANDS, columns)).astype(np.float32)
+        with torch.no_grad():
+            expected = net(torch.from_numpy(mel)).numpy()
+        largest = max(largest, float(np.abs(session.run(None, {"mel": mel})[0] - expected).max()))
+    return [Difference("coefficients", largest, 1e-5)]
+
+
+def _check_renderer(session: onnxruntime.InferenceSession, source: Path, root: Path) -> list[Difference]:
+    """The torch module, at every side and at batches 1 and 3, on random mouths. The unit is one level of 255."""
+    module = mouth_renderer.MouthRenderer().eval()
+    largest = 0
+    for inputs in _renderer_inputs():
+        with torch.no_grad():
+            expected = module(**{name: torch.from_numpy(value) for name, value in inputs.items()}).numpy()
+        got = session.run(None, dict(inputs))[0]
+        largest = max(largest, int(np.abs(got.astype(int) - expected.astype(int)).max()))
+    return [Difference("patch (levels)", float(largest), 1)]
+
+
+def _renderer_inputs() -> Iterator[Mapping[str, NDArray[np.generic]]]:
+    for side in mouth_renderer.SIDES:
+        for batch in (1, 3):
+            random = np.random.default_rng(side + batch)
+            rest = np.repeat(drawn_landmarks(side)[None], batch, 0)
+            teeth = (batch, mouth_renderer.TEETH_ROWS, mouth_renderer.TEETH_COLUMNS, 4)
+            yield {
+                "crop": np.repeat(drawn_picture(side)[None], batch, 0),
+                "landmarks": rest + random.normal(0, 0.004 * side, rest.shape).astype(np.float32),
+                "rest": rest,
+                "coefficients": random.random((batch, 8), np.float32),
+                "upper_teeth": random.integers(0, 256, teeth, np.uint8),
+                "lower_teeth": random.integers(0, 256, teeth, np.uint8),
+                "tones": random.random((batch, 3, 3), np.float32),
+            }
+
+
+_Check = Callable[[onnxruntime.InferenceSession, Path, Path], list[Difference]]
+_CHECKS: Final[Mapping[str, _Check]] = {
+    "face_detection": _check_detection,
+    "face_landmarks": _check_landmarks,
+    "speech_to_mouth": _check_speech,
+    "mouth_renderer": _check_renderer,
+}
