@@ -1,0 +1,97 @@
+"""One child process of the supervisor: starts it so that it cannot outlive us, watches it, ends it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from services.local.log_file import Drain, LogFile
+from services.local.settings import child_environment
+
+_DIE_WITH_PARENT = Path(__file__).with_name("die_with_parent.py")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """How one process of the stack is started and watched."""
+
+    name: str
+    command: tuple[str, ...]
+    """With the program's whole path"""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Changes to the supervisor's own environment"""
+    address: str = ""
+    """What a person should know of where it listens"""
+    is_ready: Callable[[], bool]
+    """Asked until True after each start; answers within seconds"""
+    is_broken: Callable[[int], bool] = lambda _: False
+    """Asked now and then with the process id: True when it lives but has to be replaced"""
+    clear_leftovers: Callable[[], None] = lambda: None
+    """Called before each start and after the stop: removes what a killed start left outside its process"""
+    is_noise: Callable[[str], bool] = lambda _: False
+    """True for a line of output that says nothing to anybody"""
+    ready_seconds: float = 60.0
+
+
+class Child:
+    """A running Service. Use it from one thread, the one that started it, which must live as long as it does."""
+
+    def __init__(self, service: Service, log: LogFile) -> None:
+        service.clear_leftovers()
+        self.service = service
+        self.started = time.monotonic()
+        self._process = subprocess.Popen(
+            dying_with_us(service.command, signal.SIGKILL),
+            env=child_environment(service.environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            # A group of its own: the terminal's Ctrl-C reaches only the supervisor, and the group can be killed whole.
+            start_new_session=True,
+        )
+        assert self._process.stdout is not None
+        self._drain = Drain(log, service.name, self._process.stdout, is_noise=service.is_noise)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def age(self) -> float:
+        """Seconds since its start."""
+        return time.monotonic() - self.started
+
+    def exit_text(self) -> str | None:
+        """None while it runs; else how it ended, for a person."""
+        code = self._process.poll()
+        if code is None:
+            return None
+        return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+
+    def tail(self) -> str:
+        """The last lines that it printed."""
+        return self._drain.tail()
+
+    def terminate(self) -> None:
+        """Ask it to stop."""
+        self._process.terminate()
+
+    def end(self, deadline: float) -> None:
+        """Wait for it until `deadline` (monotonic), then kill it with all that it started."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(max(0.0, deadline - time.monotonic()))
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+
+def dying_with_us(command: Sequence[str], number: signal.Signals) -> list[str]:
+    """`command` so that its process gets `number` when this one dies; start it from a thread that lives as long."""
+    return [sys.executable, "-I", "-S", str(_DIE_WITH_PARENT), str(int(number)), str(os.getpid()), *command]

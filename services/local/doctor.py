@@ -1,0 +1,96 @@
+"""What this machine lacks to run Chorus, and what to do about it."""
+
+from __future__ import annotations
+
+import importlib
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.errors import ChorusError
+from services.local.ports import is_free
+from services.local.run_file import find_running
+from services.local.settings import LocalSettings
+from services.local.triton_runtime import find_libpython, find_runtime, glibc_version, platform_problem
+
+_PYTHON_VERSIONS = ((3, 11), (3, 12))
+_DISK_NEEDED = 2 << 30
+_GIB = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    name: str
+    good: bool
+    text: str
+    """What was found; when it is not good, also what to do"""
+
+
+def examine(settings: LocalSettings) -> Iterator[Finding]:
+    """One finding after the other; changes nothing."""
+    yield _python()
+    yield _platform()
+    if settings.triton_url:
+        yield Finding("triton", True, f"the one at {settings.triton_url} (CHORUS_TRITON_URL) is used")
+    else:
+        yield _attempt("libpython", lambda: str(find_libpython()))
+        yield _attempt("triton", lambda: str(find_runtime(settings.triton_runtime).server))
+    yield _models(settings)
+    yield _ffmpeg()
+    yield _disk(settings.folders.data)
+    yield _port(settings)
+
+
+def _python() -> Finding:
+    good = sys.version_info[:2] in _PYTHON_VERSIONS
+    return Finding("python", good, platform.python_version() + ("" if good else ": install Python 3.11 or 3.12"))
+
+
+def _platform() -> Finding:
+    problem = platform_problem()
+    found = f"{sys.platform} {platform.machine()}, glibc {'.'.join(map(str, glibc_version()))}"
+    return Finding("platform", problem is None, problem or found)
+
+
+def _attempt(name: str, find: Callable[[], str]) -> Finding:
+    try:
+        return Finding(name, True, find())
+    except ChorusError as error:
+        return Finding(name, False, error.message)
+
+
+def _models(settings: LocalSettings) -> Finding:
+    without = [name for name in settings.models if not any((settings.model_repository / name).glob("[0-9]*/model.*"))]
+    if not settings.models:
+        return Finding("models", False, f"none in {settings.model_repository}: set CHORUS_MODEL_REPOSITORY")
+    if without:
+        return Finding("models", False, f"no model file for {', '.join(without)}: restore them, or run `make models`")
+    return Finding("models", True, ", ".join(settings.models))
+
+
+def _ffmpeg() -> Finding:
+    try:
+        importlib.import_module("services.media")  # here, not above: its libraries may be what is broken
+    except ImportError as error:
+        return Finding("ffmpeg", False, f"{error}: `pip install --force-reinstall av opencv-python-headless`")
+    return Finding("ffmpeg", True, "PyAV loads")
+
+
+def _disk(folder: Path) -> Finding:
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(existing).free
+    text = f"{free / _GIB:.1f} GiB free in {folder}"
+    good = free >= _DISK_NEEDED
+    return Finding("disk", good, text if good else f"{text}: make room for 2 GiB, or set CHORUS_HOME to another disk")
+
+
+def _port(settings: LocalSettings) -> Finding:
+    if (stack := find_running(settings.folders)) is not None:
+        return Finding("port", True, f"Chorus is running at {stack.address}")
+    good = is_free(settings.port, settings.host)
+    return Finding("port", good, f"{settings.port} is {'free' if good else 'taken: use `chorus up --port N`'}")

@@ -1,0 +1,83 @@
+"""One stack per state folder: the lock that refuses a second one, and the file that says where the stack listens."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO
+
+from services.errors import ChorusError, ErrorKind
+from services.local.settings import Folders
+
+
+@dataclass(frozen=True, slots=True)
+class RunningStack:
+    """The stack that works on a state folder."""
+
+    pid: int
+    """Of its supervisor"""
+    address: str
+    """http://host:port of the page and the REST API"""
+
+
+@contextmanager
+def hold_lock(folders: Folders) -> Iterator[None]:
+    """Own the state for the time of the block; CONFLICT when another stack owns it. A killed owner frees it."""
+    with (folders.run / "lock").open("w") as lock:
+        if not _try_lock(lock):
+            raise ChorusError(ErrorKind.CONFLICT, _already_running(folders))
+        yield
+
+
+@contextmanager
+def publish(folders: Folders, address: str) -> Iterator[None]:
+    """Let find_running see this process's stack for the time of the block; call it under the lock."""
+    path = _path(folders)
+    draft = path.with_suffix(".new")
+    draft.write_text(json.dumps(asdict(RunningStack(os.getpid(), address))))
+    draft.replace(path)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def find_running(folders: Folders) -> RunningStack | None:
+    """The stack that owns this state and is ready, or None."""
+    try:
+        stack = RunningStack(**json.loads(_path(folders).read_text()))
+        with (folders.run / "lock").open("r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return stack
+    except (OSError, ValueError, TypeError):
+        return None
+    return None  # nobody holds the lock: a killed stack left its file
+
+
+def _try_lock(lock: IO[str]) -> bool:
+    # More than once: find_running holds the lock for a moment when it asks whether somebody has it.
+    for _ in range(5):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.1)
+        else:
+            return True
+    return False
+
+
+def _path(folders: Folders) -> Path:
+    return folders.run / "stack.json"
+
+
+def _already_running(folders: Folders) -> str:
+    stack = find_running(folders)
+    who = f"at {stack.address} (process {stack.pid})" if stack else "and is just starting or stopping"
+    return f"Chorus already runs on {folders.data} {who}; stop it first, or set CHORUS_HOME to another folder"

@@ -1,0 +1,87 @@
+"""Where the one-machine stack keeps its state, and what its processes are given; reads the environment."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """The folders of one stack; two stacks never share them."""
+
+    data: Path
+    """chorus.db and artifacts/: worth a backup"""
+    logs: Path
+    """chorus.log and its older parts"""
+    scratch: Path
+    """Temporary files; may be emptied whenever the stack is down"""
+    run: Path
+    """Lock and address of the running stack"""
+
+    @property
+    def log_file(self) -> Path:
+        return self.logs / "chorus.log"
+
+    def make(self) -> None:
+        """Create what is missing."""
+        for folder in (self.data, self.logs, self.scratch, self.run):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
+class LocalSettings(BaseSettings):
+    """Settings of `chorus up`, from CHORUS_* variables; those of the other processes are passed through to them."""
+
+    model_config = SettingsConfigDict(env_prefix="CHORUS_", frozen=True, env_ignore_empty=True, populate_by_name=True)
+
+    home: Path | None = None
+    """One folder for everything: state, log, scratch; without it the XDG folders of the user"""
+    host: str = "127.0.0.1"
+    """Address the page and the API listen on; 0.0.0.0 opens them to the network"""
+    port: int = Field(default=7860, ge=0, le=65535)
+    """Port of the page and of the REST API; 0: any free one"""
+    triton_url: str = ""
+    """host:port of a Triton elsewhere; empty: the embedded one is started"""
+    triton_runtime: Path = Path(sys.prefix) / "triton"
+    """Virtual environment of the embedded Triton"""
+    model_repository: Path = CHECKOUT / "model_repository"
+    """Folder of the models that Triton serves"""
+    xdg_data_home: Path = Field(default=Path("~/.local/share"), validation_alias="XDG_DATA_HOME")
+    xdg_state_home: Path = Field(default=Path("~/.local/state"), validation_alias="XDG_STATE_HOME")
+    xdg_cache_home: Path = Field(default=Path("~/.cache"), validation_alias="XDG_CACHE_HOME")
+
+    @property
+    def folders(self) -> Folders:
+        """Absolute paths; nothing is created."""
+        if self.home is not None:
+            home = _absolute(self.home)
+            return Folders(home / "data", home / "logs", home / "scratch", home / "run")
+        cache = _absolute(self.xdg_cache_home) / "chorus"
+        return Folders(
+            _absolute(self.xdg_data_home) / "chorus",
+            _absolute(self.xdg_state_home) / "chorus",
+            cache / "scratch",
+            cache / "run",
+        )
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Names of the models in the model repository."""
+        return tuple(sorted(path.parent.name for path in self.model_repository.glob("*/config.pbtxt")))
+
+
+def child_environment(changes: Mapping[str, str]) -> dict[str, str]:
+    """The environment of this process with `changes`, for a process started by it."""
+    return {**os.environ, **changes}  # noqa: TID251
+
+
+def _absolute(path: Path) -> Path:
+    return path.expanduser().absolute()

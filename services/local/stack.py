@@ -1,0 +1,191 @@
+"""The processes of Chorus on one machine, and `run_stack`: all of them, from the lock to the last one's end."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from http.client import HTTPException
+from pathlib import Path
+from threading import Event
+from urllib.request import ProxyHandler, build_opener
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from services.errors import ChorusError, ErrorKind
+from services.grpc_server import open_channel
+from services.local.child import Service
+from services.local.log_file import LogFile
+from services.local.ports import free_port, is_free
+from services.local.run_file import hold_lock, publish
+from services.local.settings import Folders, LocalSettings
+from services.local.supervisor import Supervisor
+from services.local.triton_runtime import find_runtime
+from services.local.triton_server import triton_service
+from services.triton import TritonClient
+
+_PROBE_SECONDS = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where the processes listen; all but `page` and `grpc` are for this machine's eyes only."""
+
+    page: int
+    grpc: int
+    preprocess: int
+    triton: int
+    triton_metrics: int
+    worker_metrics: int
+    preprocess_metrics: int
+
+
+def run_stack(settings: LocalSettings, stop: Event, report: Callable[[str], None]) -> None:
+    """Start everything, say where the page is, heal what dies, and return after `stop` with nothing left running.
+
+    Raises ChorusError when another stack owns the state, a part is missing, or a process does not start.
+    """
+    folders = settings.folders
+    folders.make()
+    with hold_lock(folders):
+        log = LogFile(folders.log_file)
+        ports = choose_ports(settings)
+        supervisor = Supervisor(services_of(settings, folders, ports), log, report)
+        try:
+            supervisor.start(stop)
+            if not stop.is_set():
+                page = f"http://{_reachable(settings.host)}:{ports.page}"
+                with publish(folders, page):
+                    report(f"Chorus is ready: {page}   (Ctrl-C stops it)")
+                    supervisor.watch(stop)
+        finally:
+            supervisor.stop()
+            log.close()
+
+
+def choose_ports(settings: LocalSettings) -> Ports:
+    """The page's port as asked for, CONFLICT when it is taken; the others next to it where they are free."""
+    if settings.port and not is_free(settings.port, settings.host):
+        raise ChorusError(
+            ErrorKind.CONFLICT, f"Port {settings.port} is taken by another program: choose one with --port, or --port 0"
+        )
+    page = settings.port or free_port()
+    ports = [page]
+    while len(ports) < len(Ports.__slots__):
+        port = free_port(page + len(ports) if page + len(ports) < 1 << 16 else 0)
+        if port not in ports:
+            ports.append(port)
+    return Ports(*ports)
+
+
+def services_of(settings: LocalSettings, folders: Folders, ports: Ports) -> list[list[Service]]:
+    """The services in two tiers: those that answer calls, and the gateway, which makes them."""
+    if not settings.models:
+        raise ChorusError(ErrorKind.UNAVAILABLE, f"There are no models in {settings.model_repository}")
+    triton_address = settings.triton_url or f"127.0.0.1:{ports.triton}"
+    common = {
+        "CHORUS_TRITON_URL": triton_address,
+        "CHORUS_STORE_URL": (folders.data / "artifacts").as_uri(),
+        "CHORUS_PREPROCESS_ADDRESS": f"127.0.0.1:{ports.preprocess}",
+        "CHORUS_HOST": settings.host,
+        "CHORUS_PORT": str(ports.page),
+        "CHORUS_GRPC_PORT": str(ports.grpc),
+        "CHORUS_DATABASE_URL": f"sqlite:///{folders.data / 'chorus.db'}",
+        "PYTHONUNBUFFERED": "1",
+    }
+    preprocess = _preprocess(common, folders.scratch / "preprocess", ports)
+    gateway = [
+        _worker(common, folders.scratch / "worker", ports),
+        _api(common, folders.scratch / "api", settings, ports),
+    ]
+    return [[*_triton(settings, folders, ports), preprocess], gateway]
+
+
+def _triton(settings: LocalSettings, folders: Folders, ports: Ports) -> Sequence[Service]:
+    if settings.triton_url:
+        _check_external_triton(settings)
+        return ()
+    return (
+        triton_service(
+            find_runtime(settings.triton_runtime),
+            settings.model_repository,
+            settings.models,
+            folders.scratch,
+            port=ports.triton,
+            metrics_port=ports.triton_metrics,
+        ),
+    )
+
+
+def _check_external_triton(settings: LocalSettings) -> None:
+    client = TritonClient(settings.triton_url)
+    try:
+        if not client.ready(settings.models):
+            raise ChorusError(
+                ErrorKind.UNAVAILABLE,
+                f"The Triton at CHORUS_TRITON_URL={settings.triton_url} does not answer or lacks one of these models: "
+                + ", ".join(settings.models),
+            )
+    finally:
+        client.close()
+
+
+def _preprocess(common: dict[str, str], scratch: Path, ports: Ports) -> Service:
+    address = common["CHORUS_PREPROCESS_ADDRESS"]
+    own = {
+        "CHORUS_PREPROCESS_LISTEN": address,
+        "CHORUS_SCRATCH": str(scratch),
+        "CHORUS_METRICS_PORT": str(ports.preprocess_metrics),
+    }
+    return Service(
+        name="preprocess",
+        command=(sys.executable, "-m", "services.preprocess"),
+        environment=common | own,
+        address=address,
+        is_ready=lambda: _is_serving(address),
+    )
+
+
+def _worker(common: dict[str, str], scratch: Path, ports: Ports) -> Service:
+    own = {"CHORUS_SCRATCH": str(scratch), "CHORUS_METRICS_PORT": str(ports.worker_metrics)}
+    return Service(
+        name="worker",
+        command=(sys.executable, "-m", "services.gateway", "worker"),
+        environment=common | own,
+        is_ready=lambda: _answers(f"http://127.0.0.1:{ports.worker_metrics}/metrics"),
+    )
+
+
+def _api(common: dict[str, str], scratch: Path, settings: LocalSettings, ports: Ports) -> Service:
+    host = _reachable(settings.host)
+    return Service(
+        name="api",
+        command=(sys.executable, "-m", "services.gateway", "api"),
+        environment=common | {"CHORUS_SCRATCH": str(scratch)},
+        address=f"{host}:{ports.page} (gRPC {ports.grpc})",
+        is_ready=lambda: _answers(f"http://{host}:{ports.page}/readyz"),
+    )
+
+
+def _reachable(host: str) -> str:
+    return "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104  # compared, not bound
+
+
+def _answers(url: str) -> bool:
+    # No proxy: these are processes of this machine.
+    try:
+        with build_opener(ProxyHandler({})).open(url, timeout=_PROBE_SECONDS) as response:
+            return bool(response.status == 200)
+    except (OSError, HTTPException):
+        return False
+
+
+def _is_serving(address: str) -> bool:
+    with open_channel(address) as channel:
+        stub = health_pb2_grpc.HealthStub(channel)
+        try:
+            answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=_PROBE_SECONDS)
+        except grpc.RpcError:
+            return False
+    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)

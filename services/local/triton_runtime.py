@@ -1,0 +1,114 @@
+"""The virtual environment of the embedded Triton: where its parts lie, what is missing, how it is installed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import subprocess
+import sys
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from services.errors import ChorusError, ErrorKind
+
+REQUIREMENTS: Final = Path(__file__).with_name("triton-requirements.txt")
+INSTALL_COMMAND: Final = f"{sys.executable} -m services.local install-triton"
+GLIBC_NEEDED: Final = (2, 35)
+_PYTHON: Final = f"{sys.version_info.major}.{sys.version_info.minor}"
+_INSTALL_SECONDS: Final = 1800
+
+
+@dataclass(frozen=True, slots=True)
+class TritonRuntime:
+    """The parts of an installed runtime that a start needs."""
+
+    programs: Path
+    """Folder of the environment's python3, by which Triton's stub finds its packages"""
+    server: Path
+    libraries: Path
+    python_backend: Path
+    stub: Path
+    libpython: Path
+    """Folder of libpython3.X.so.1.0"""
+
+
+def find_runtime(place: Path) -> TritonRuntime:
+    """The runtime installed at `place`; UNAVAILABLE, with what to do, when something is missing."""
+    if (problem := platform_problem()) is not None:
+        raise ChorusError(ErrorKind.UNAVAILABLE, problem)
+    packages = place / "lib" / f"python{_PYTHON}" / "site-packages"
+    tritonserver = packages / "pytriton" / "tritonserver"
+    runtime = TritonRuntime(
+        programs=place / "bin",
+        server=tritonserver / "bin" / "tritonserver",
+        libraries=packages / "nvidia_pytriton.libs",
+        python_backend=tritonserver / "backends" / "python",
+        stub=tritonserver / "python_backend_stubs" / _PYTHON / "triton_python_backend_stub",
+        libpython=find_libpython(),
+    )
+    if not (runtime.server.exists() and runtime.stub.exists()):
+        raise ChorusError(ErrorKind.UNAVAILABLE, f"Triton is not installed in {place}: run `{INSTALL_COMMAND}`")
+    return runtime
+
+
+def find_libpython() -> Path:
+    """The folder of the shared library of this Python version; UNAVAILABLE names the package that has it."""
+    name = f"libpython{_PYTHON}.so.1.0"
+    multiarch = sysconfig.get_config_var("MULTIARCH") or "x86_64-linux-gnu"
+    places = [sysconfig.get_config_var("LIBDIR") or "", f"{sys.base_prefix}/lib", f"/usr/lib/{multiarch}"]
+    places += ["/usr/local/lib", "/usr/lib64", "/usr/lib"]
+    for place in map(Path, filter(None, places)):
+        if (place / name).exists():
+            return place
+    raise ChorusError(
+        ErrorKind.UNAVAILABLE,
+        f"{name} is missing, Triton's Python backend needs it: `apt install libpython{_PYTHON}` on Debian and Ubuntu",
+    )
+
+
+def platform_problem() -> str | None:
+    """Why the embedded Triton cannot run on this machine at all; None when it can."""
+    elsewhere = "set CHORUS_TRITON_URL to the host:port of a Triton elsewhere"
+    if (sys.platform, platform.machine()) != ("linux", "x86_64"):
+        return f"The embedded Triton needs Linux on x86-64, this is {sys.platform} on {platform.machine()}: {elsewhere}"
+    if glibc_version() < GLIBC_NEEDED:
+        needed, found = (".".join(map(str, version)) for version in (GLIBC_NEEDED, glibc_version()))
+        return f"The embedded Triton needs glibc {needed} or newer, here is {found}: {elsewhere}"
+    return None
+
+
+def glibc_version() -> tuple[int, ...]:
+    """The version of the C library, (0,) when it is not glibc."""
+    try:
+        text = (os.confstr("CS_GNU_LIBC_VERSION") or "").removeprefix("glibc ")
+        return tuple(int(part) for part in text.split("."))
+    except (ValueError, OSError):
+        return (0,)
+
+
+def install_runtime(place: Path) -> bool:
+    """Make the runtime at `place`; False when it is there already, and so nothing was done."""
+    stamp = place / "chorus-installed"
+    content = f"{_PYTHON} {hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()}\n"
+    if stamp.exists() and stamp.read_text() == content:
+        return False
+    if (problem := platform_problem()) is not None:
+        raise ChorusError(ErrorKind.UNAVAILABLE, problem)
+    _run([sys.executable, "-m", "venv", "--clear", str(place)])
+    options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--requirement", str(REQUIREMENTS)]
+    _run([str(place / "bin" / "python"), "-m", "pip", "install", *options])
+    find_runtime(place)
+    stamp.write_text(content)
+    return True
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=_INSTALL_SECONDS, check=False
+    )
+    if done.returncode:
+        tail = "\n".join(done.stdout.splitlines()[-8:])
+        raise ChorusError(ErrorKind.UNAVAILABLE, f"Installing Triton failed at `{' '.join(command)}`:\n{tail}")

@@ -1,0 +1,91 @@
+"""The embedded Triton as a service of the supervisor: backend folder, command line, shared memory, readiness."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from services.local.child import Service
+from services.local.triton_runtime import TritonRuntime
+from services.triton import TritonClient
+
+_SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108  # where the kernel puts it
+_OUR_BACKENDS: Final = Path(__file__).with_name("backends")
+# What Triton says on every machine without a GPU, as a warning or an error; it runs well without.
+_NOISE: Final = (
+    "Unable to allocate pinned system memory",
+    "CudaDriverHelper has not been initialized",
+    "Failed to initialize NVML",
+    "DCGM unable to start",
+    "Cuda failure",
+)
+
+
+def triton_service(
+    runtime: TritonRuntime, repository: Path, models: Sequence[str], scratch: Path, *, port: int, metrics_port: int
+) -> Service:
+    """Triton on 127.0.0.1 with the models of `repository`; makes its backend folder in `scratch`, no other stack's."""
+    address = f"127.0.0.1:{port}"
+    region_prefix = f"chorus-{hashlib.sha256(str(scratch.absolute()).encode()).hexdigest()[:12]}-"
+    backends = scratch / "triton-backends"
+    client = TritonClient(address)
+
+    _build_backends(runtime, backends)
+    return Service(
+        name="triton",
+        command=(
+            str(runtime.server),
+            f"--model-repository={repository}",
+            f"--backend-directory={backends}",
+            f"--backend-config=python,shm-region-prefix-name={region_prefix}",
+            "--disable-auto-complete-config",
+            "--allow-http=false",
+            "--grpc-address=127.0.0.1",
+            f"--grpc-port={port}",
+            "--metrics-address=127.0.0.1",
+            f"--metrics-port={metrics_port}",
+            "--exit-timeout-secs=3",
+            "--log-info=false",
+        ),
+        environment={
+            "LD_LIBRARY_PATH": f"{runtime.libraries}:{runtime.libpython}",
+            # The stub's Python takes the environment of the first python3 on PATH for its own.
+            "PATH": f"{runtime.programs}:/usr/bin:/bin",
+            "PYTHONPATH": "",
+            "PYTHONHOME": "",
+        },
+        address=address,
+        is_ready=lambda: client.ready(models),
+        is_broken=_lost_a_stub,
+        clear_leftovers=lambda: _sweep(region_prefix),
+        is_noise=lambda line: any(words in line for words in _NOISE),
+        ready_seconds=120.0,
+    )
+
+
+def _sweep(region_prefix: str) -> None:
+    """Remove the shared memory of a start that was killed; only one Triton at a time has this prefix."""
+    for segment in _SHARED_MEMORY.glob(f"{region_prefix}*"):
+        segment.unlink(missing_ok=True)
+
+
+def _build_backends(runtime: TritonRuntime, folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(_OUR_BACKENDS, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    python = folder / "python"
+    python.mkdir()
+    for path in (*runtime.python_backend.glob("*.*"), runtime.stub):
+        shutil.copy(path, python)  # copied: Triton refuses a library whose link leads out of its folder
+
+
+def _lost_a_stub(pid: int) -> bool:
+    """True when a model's process has died: Triton answers on, but this model fails until Triton starts again."""
+    with suppress(psutil.Error):
+        return any(child.status() == psutil.STATUS_ZOMBIE for child in psutil.Process(pid).children())
+    return False

@@ -1,0 +1,92 @@
+"""Inference on Triton over gRPC, synchronous and shared by threads; the only import of tritonclient."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+import numpy as np
+from numpy.typing import NDArray
+from tritonclient.grpc import InferenceServerClient, InferInput, InferRequestedOutput
+from tritonclient.utils import InferenceServerException, np_to_triton_dtype
+
+from services.errors import ChorusError, ErrorKind
+from services.grpc_server import CHANNEL_OPTIONS
+
+_READY_SECONDS = 5.0
+
+
+class TritonClient:
+    """One gRPC channel to a Triton server."""
+
+    def __init__(self, address: str, *, timeout_seconds: float = 60.0) -> None:
+        """`address` is host:port of Triton's gRPC endpoint; `timeout_seconds` holds for each call."""
+        self._address = address
+        self._timeout = timeout_seconds
+        self._client = InferenceServerClient(address, channel_args=list(CHANNEL_OPTIONS))
+
+    def infer(
+        self, model: str, inputs: Mapping[str, NDArray[np.generic]], outputs: Sequence[str]
+    ) -> dict[str, NDArray[np.generic]]:
+        """Run a batch (first axis) through `model`; types and shapes must be those of its config.pbtxt.
+
+        The arrays that come back are read only. Raises UNAVAILABLE when Triton is gone or the model not loaded,
+        DEADLINE when it takes longer than the timeout, INTERNAL when the model refuses or fails.
+        """
+        try:
+            answer = self._client.infer(
+                model,
+                [_input(name, array) for name, array in inputs.items()],
+                outputs=[InferRequestedOutput(name) for name in outputs],
+                client_timeout=self._timeout,
+            )
+        except InferenceServerException as error:
+            raise self._failure(error, model) from error
+        return {name: _output(answer.as_numpy(name), model, name) for name in outputs}
+
+    def ready(self, models: Sequence[str]) -> bool:
+        """True when the server answers and every model is loaded."""
+        with suppress(InferenceServerException):
+            return bool(self._client.is_server_ready(client_timeout=_READY_SECONDS)) and all(
+                self._client.is_model_ready(model, client_timeout=_READY_SECONDS) for model in models
+            )
+        return False
+
+    def close(self) -> None:
+        """Close the channel."""
+        self._client.close()
+
+    def _failure(self, error: InferenceServerException, model: str) -> ChorusError:
+        # tritonclient gives the status as text, such as "StatusCode.UNAVAILABLE".
+        status = str(error.status() or "").rpartition(".")[2]
+        if status in ("UNAVAILABLE", "CANCELLED") or _will_come_back(error):
+            return ChorusError(
+                ErrorKind.UNAVAILABLE, f"Triton at {self._address} does not serve {model}: {_first_line(error)}"
+            )
+        if status == "DEADLINE_EXCEEDED":
+            return ChorusError(
+                ErrorKind.DEADLINE, f"Triton did not answer within {self._timeout:g} s: the model {model} is overloaded"
+            )
+        return ChorusError(ErrorKind.INTERNAL, f"The model {model} failed on Triton: {_first_line(error)}")
+
+
+def _input(name: str, array: NDArray[np.generic]) -> InferInput:
+    tensor = InferInput(name, list(array.shape), np_to_triton_dtype(array.dtype))
+    tensor.set_data_from_numpy(np.ascontiguousarray(array))
+    return tensor
+
+
+def _output(array: NDArray[np.generic] | None, model: str, name: str) -> NDArray[np.generic]:
+    if array is None:
+        raise ChorusError(ErrorKind.INTERNAL, f"The model {model} gave no output {name}")
+    return array
+
+
+def _will_come_back(error: InferenceServerException) -> bool:
+    # Not loaded yet, unloading, or its process died and the supervisor is about to start Triton again.
+    message = str(error.message())
+    return any(words in message for words in ("is not ready", "is not found", "is not healthy"))
+
+
+def _first_line(error: InferenceServerException) -> str:
+    return str(error.message() or error).strip().partition("\n")[0]

@@ -1,0 +1,189 @@
+"""The embedded Triton itself: start, inference by our backend, errors, healing, and a stop that leaves nothing."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.request import urlopen
+
+import numpy as np
+import psutil
+import pytest
+from numpy.typing import NDArray
+
+from services.errors import ChorusError, ErrorKind
+from services.local.log_file import LogFile
+from services.local.ports import free_port
+from services.local.settings import LocalSettings
+from services.local.supervisor import Supervisor
+from services.local.triton_runtime import find_runtime
+from services.local.triton_server import triton_service
+from services.triton import TritonClient
+
+SHARED_MEMORY = Path("/dev/shm")
+_RUNS = 'nv_inference_exec_count{model="speech_to_mouth"'
+
+
+@contextmanager
+def _supervisor(repository: Path, folder: Path, port: int) -> Iterator[Supervisor]:
+    """Not started; stopped at the end of the block."""
+    models = tuple(path.parent.name for path in repository.glob("*/config.pbtxt"))
+    runtime = find_runtime(LocalSettings().triton_runtime)
+    service = triton_service(runtime, repository, models, folder, port=port, metrics_port=free_port())
+    log = LogFile(folder / "chorus.log")
+    supervisor = Supervisor([[service]], log, lambda _: None)
+    try:
+        yield supervisor
+    finally:
+        supervisor.stop()
+        log.close()
+
+
+@pytest.fixture(scope="module")
+def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Supervisor, TritonClient]]:
+    folder, port = tmp_path_factory.mktemp("triton"), free_port()
+    with _supervisor(LocalSettings().model_repository, folder, port) as supervisor:
+        supervisor.start(threading.Event())
+        client = TritonClient(f"127.0.0.1:{port}", timeout_seconds=20)
+        yield supervisor, client
+        client.close()
+        children = psutil.Process(supervisor.pid("triton")).children(recursive=True)
+        regions = [word for child in children for word in child.cmdline() if word.startswith("chorus-")]
+        assert regions
+    assert psutil.wait_procs(children, timeout=2)[1] == []
+    assert not [region for region in regions if (SHARED_MEMORY / region).exists()]
+
+
+def _mel(rows: int, columns: int, seed: int = 0) -> NDArray[np.float32]:
+    return np.random.default_rng(seed).standard_normal((rows, 80, columns)).astype(np.float32)
+
+
+def _coefficients(client: TritonClient, mel: NDArray[np.float32]) -> NDArray[np.float32]:
+    answer = client.infer("speech_to_mouth", {"mel": mel}, ["coefficients"])["coefficients"]
+    assert answer.dtype == np.float32
+    return answer.astype(np.float32, copy=False)
+
+
+def test_it_is_ready_with_every_model_of_the_repository(triton: tuple[Supervisor, TritonClient]) -> None:
+    _, client = triton
+    assert client.ready(LocalSettings().models)
+    assert not client.ready(["no_such_model"])
+
+
+def test_speech_becomes_coefficients(triton: tuple[Supervisor, TritonClient]) -> None:
+    answer = _coefficients(triton[1], _mel(2, 160))
+    assert answer.shape == (2, 8, 160)
+    assert 0 <= answer.min() < answer.max() <= 1
+
+
+def test_requests_that_meet_run_as_one_and_each_gets_its_own_answer(triton: tuple[Supervisor, TritonClient]) -> None:
+    _, client = triton
+    shapes = [(1, 1200), (2, 1200), (1, 800), (3, 1200)] * 4
+    asked = [_mel(rows, columns, seed) for seed, (rows, columns) in enumerate(shapes)]
+    alone = [_coefficients(client, mel) for mel in asked]
+    before = _runs(triton[0])
+    with ThreadPoolExecutor(len(asked)) as pool:
+        together = list(pool.map(lambda mel: _coefficients(client, mel), asked))
+    assert _runs(triton[0]) - before < len(asked)
+    for one, other in zip(alone, together, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4)
+
+
+def _runs(supervisor: Supervisor) -> int:
+    """How often the speech net was run, as Triton's metrics have it."""
+    with urlopen(f"http://127.0.0.1:{_argument(supervisor, '--metrics-port')}/metrics") as answer:
+        lines = answer.read().decode().splitlines()
+    return int(next(line.split()[-1] for line in lines if line.startswith(_RUNS)))
+
+
+def _argument(supervisor: Supervisor, name: str) -> str:
+    words = psutil.Process(supervisor.pid("triton")).cmdline()
+    return next(word.partition("=")[2] for word in words if word.startswith(f"{name}="))
+
+
+def test_a_wrong_shape_is_an_error_that_names_the_model(triton: tuple[Supervisor, TritonClient]) -> None:
+    with pytest.raises(ChorusError, match=r"speech_to_mouth.*\[2,50,160\]") as error:
+        _coefficients(triton[1], _mel(2, 160)[:, :50])
+    assert error.value.kind is ErrorKind.INTERNAL
+
+
+def test_a_model_that_fails_answers_with_its_reason_and_lives_on(triton: tuple[Supervisor, TritonClient]) -> None:
+    """No columns at all: the configuration allows it, the network does not."""
+    _, client = triton
+    with pytest.raises(ChorusError, match="speech_to_mouth"):
+        _coefficients(client, _mel(1, 0))
+    assert _coefficients(client, _mel(1, 80)).shape == (1, 8, 80)
+
+
+def test_an_impatient_caller_is_told_of_the_deadline(triton: tuple[Supervisor, TritonClient]) -> None:
+    client = TritonClient(f"127.0.0.1:{_argument(triton[0], '--grpc-port')}", timeout_seconds=0.001)
+    with pytest.raises(ChorusError) as error:
+        _coefficients(client, _mel(8, 4000))
+    assert error.value.kind is ErrorKind.DEADLINE
+    client.close()
+
+
+def test_no_triton_is_unavailable() -> None:
+    client = TritonClient(f"127.0.0.1:{free_port()}")
+    assert not client.ready([])
+    with pytest.raises(ChorusError, match=r"127\.0\.0\.1") as error:
+        _coefficients(client, _mel(1, 80))
+    assert (error.value.kind, error.value.retryable) == (ErrorKind.UNAVAILABLE, True)
+    client.close()
+
+
+def test_only_loopback_listens(triton: tuple[Supervisor, TritonClient]) -> None:
+    supervisor, _ = triton
+    listening = [c for c in psutil.Process(supervisor.pid("triton")).net_connections("tcp") if c.status == "LISTEN"]
+    assert listening
+    assert {connection.laddr.ip.removeprefix("::ffff:") for connection in listening} == {"127.0.0.1"}
+
+
+def test_the_death_of_one_models_process_heals(triton: tuple[Supervisor, TritonClient]) -> None:
+    """Triton answers on without it, but this model would fail for ever."""
+    supervisor, client = triton
+    old = supervisor.pid("triton")
+    stub = next(c for c in psutil.Process(old).children() if "speech_to_mouth" in " ".join(c.cmdline()))
+    stub.kill()
+    stop = threading.Event()
+    timer = threading.Timer(40, stop.set)
+    timer.start()
+
+    def ask() -> None:
+        while not stop.is_set():
+            try:
+                _coefficients(client, _mel(1, 80))
+            except ChorusError as error:
+                if not error.retryable:
+                    raise
+                time.sleep(0.2)
+            else:
+                stop.set()
+
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(ask)
+        supervisor.watch(stop)
+        asked.result()
+    timer.cancel()
+    assert supervisor.pid("triton") != old
+    assert client.ready(LocalSettings().models)
+
+
+def test_a_broken_model_stops_the_start_and_is_named(tmp_path: Path) -> None:
+    model = tmp_path / "repository" / "broken"
+    (model / "1").mkdir(parents=True)
+    (model / "1" / "model.onnx").write_bytes(b"not a network")
+    (model / "config.pbtxt").write_text(
+        'name: "broken" backend: "onnxruntime" max_batch_size: 1\n'
+        'input [{ name: "x" data_type: TYPE_FP32 dims: [1] }]\noutput [{ name: "y" data_type: TYPE_FP32 dims: [1] }]\n'
+    )
+    with (
+        _supervisor(tmp_path / "repository", tmp_path, free_port()) as supervisor,
+        pytest.raises(ChorusError, match="broken") as error,
+    ):
+        supervisor.start(threading.Event())
+    assert error.value.kind is ErrorKind.UNAVAILABLE

@@ -1,0 +1,152 @@
+"""A real gRPC server with our interceptor, health and reflection, and what its clients get to see."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from services.errors import ERROR_TABLE, ChorusError, ErrorKind
+from services.grpc_server import build_server, open_channel, start, translate_call_errors
+from services.local.ports import free_port
+
+NAME = "chorus.test.v1.EchoService"
+
+
+def _refuse(request: bytes) -> bytes:
+    text = request.decode()
+    if text == "crash":
+        raise ZeroDivisionError("a secret of the inside")
+    if text == "abort":
+        raise AssertionError("replaced by the servicer's own abort")
+    if text:
+        raise ChorusError(ErrorKind(text), f"Ünsinn in {text}.mp4")
+    return b"fine"
+
+
+def _unary(request: bytes, context: grpc.ServicerContext) -> bytes:
+    if request == b"abort":
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, "its own words")
+    return _refuse(request)
+
+
+def _stream(request: bytes, _: grpc.ServicerContext) -> Iterator[bytes]:
+    yield b"first"
+    yield _refuse(request)
+
+
+def _stream_unary(requests: Iterator[bytes], _: grpc.ServicerContext) -> bytes:
+    return _refuse(b"".join(requests))
+
+
+def _stream_stream(requests: Iterator[bytes], _: grpc.ServicerContext) -> Iterator[bytes]:
+    for request in requests:
+        yield _refuse(request)
+
+
+@pytest.fixture(scope="module")
+def channel() -> Iterator[grpc.Channel]:
+    server = build_server(4, [NAME])
+    handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
+        "Unary": grpc.unary_unary_rpc_method_handler(_unary),
+        "Stream": grpc.unary_stream_rpc_method_handler(_stream),
+        "StreamUnary": grpc.stream_unary_rpc_method_handler(_stream_unary),
+        "StreamStream": grpc.stream_stream_rpc_method_handler(_stream_stream),
+    }
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(NAME, handlers),))
+    port = start(server, "127.0.0.1:0")
+    with open_channel(f"127.0.0.1:{port}") as opened:
+        yield opened
+    server.stop(0).wait()
+
+
+def _calls(channel: Any) -> dict[str, Callable[[bytes], list[bytes]]]:
+    return {
+        "unary": lambda request: [channel.unary_unary(f"/{NAME}/Unary")(request, timeout=5)],
+        "stream": lambda request: list(channel.unary_stream(f"/{NAME}/Stream")(request, timeout=5)),
+        "stream_unary": lambda request: [channel.stream_unary(f"/{NAME}/StreamUnary")(iter([request]), timeout=5)],
+        "stream_stream": lambda request: list(
+            channel.stream_stream(f"/{NAME}/StreamStream")(iter([request]), timeout=5)
+        ),
+    }
+
+
+@pytest.mark.parametrize("shape", ["unary", "stream", "stream_unary", "stream_stream"])
+def test_every_kind_travels_through_every_call_shape(channel: grpc.Channel, shape: str) -> None:
+    call = _calls(channel)[shape]
+    assert call(b"")[-1] == b"fine"
+    for kind in ErrorKind:
+        with pytest.raises(grpc.RpcError) as raw:
+            call(kind.value.encode())
+        assert raw.value.code() is ERROR_TABLE[kind].grpc
+        with pytest.raises(ChorusError) as error, translate_call_errors("echo"):
+            call(kind.value.encode())
+        assert (error.value.kind, error.value.message) == (kind, f"Ünsinn in {kind.value}.mp4")
+
+
+@pytest.mark.parametrize("shape", ["unary", "stream"])
+def test_an_unexpected_error_says_nothing_of_the_inside(channel: grpc.Channel, shape: str) -> None:
+    with pytest.raises(ChorusError) as error, translate_call_errors("echo"):
+        _calls(channel)[shape](b"crash")
+    assert error.value.kind is ErrorKind.INTERNAL
+    assert "secret" not in error.value.message
+
+
+def test_a_servicer_may_abort_by_itself(channel: grpc.Channel) -> None:
+    with pytest.raises(grpc.RpcError) as error:
+        _calls(channel)["unary"](b"abort")
+    assert (error.value.code(), error.value.details()) == (grpc.StatusCode.UNIMPLEMENTED, "its own words")
+
+
+def test_a_service_that_is_gone_is_unavailable() -> None:
+    with (
+        open_channel(f"127.0.0.1:{free_port()}") as nobody,
+        pytest.raises(ChorusError, match="echo does not answer") as error,
+        translate_call_errors("echo"),
+    ):
+        _calls(nobody)["unary"](b"")
+    assert error.value.kind is ErrorKind.UNAVAILABLE
+
+
+def test_health_and_reflection_know_the_service(channel: grpc.Channel) -> None:
+    health = health_pb2_grpc.HealthStub(channel)
+    for name in ("", NAME):
+        answer = health.Check(health_pb2.HealthCheckRequest(service=name), timeout=5)
+        assert answer.status == health_pb2.HealthCheckResponse.SERVING
+    ask = reflection_pb2.ServerReflectionRequest(list_services="")
+    answers = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(iter([ask]), timeout=5)
+    names = {service.name for service in next(iter(answers)).list_services_response.service}
+    assert {NAME, "grpc.health.v1.Health"} <= names
+
+
+def test_a_taken_address_is_told(channel: grpc.Channel) -> None:
+    first, second = build_server(1), build_server(1)
+    port = start(first, "127.0.0.1:0")
+    with pytest.raises(ChorusError, match=f"127.0.0.1:{port}") as error:
+        start(second, f"127.0.0.1:{port}")
+    assert error.value.kind is ErrorKind.UNAVAILABLE
+    first.stop(0).wait()
+
+
+def test_sigterm_ends_serve_within_seconds() -> None:
+    port = free_port()
+    program = f"from services.grpc_server import build_server, serve; serve(build_server(2), '127.0.0.1:{port}')"
+    process = subprocess.Popen([sys.executable, "-c", program])
+    try:
+        with open_channel(f"127.0.0.1:{port}") as opened:
+            grpc.channel_ready_future(opened).result(timeout=20)
+            begun = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=10) == 0
+        assert time.monotonic() - begun < 8
+    finally:
+        process.kill()
+        process.wait()

@@ -1,0 +1,193 @@
+"""The supervisor with real, small child processes: it heals, it stops all, and nothing outlives it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from services.errors import ChorusError, ErrorKind
+from services.local.child import Service
+from services.local.log_file import LogFile
+from services.local.supervisor import Supervisor
+
+SLEEP = "import time; print('up', flush=True); time.sleep(600)"
+STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + SLEEP
+WITH_CHILD = (
+    "import subprocess, sys; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']); " + SLEEP
+)
+
+
+def _service(name: str, program: str, ready: Callable[[], bool] = lambda: True, seconds: float = 20.0) -> Service:
+    return Service(name=name, command=(sys.executable, "-c", program), is_ready=ready, ready_seconds=seconds)
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[LogFile]:
+    log = LogFile(tmp_path / "chorus.log")
+    yield log
+    log.close()
+
+
+@contextmanager
+def _acting(act: Callable[[], None], stop: threading.Event) -> Iterator[None]:
+    """Runs `act` beside the block, whose thread supervises, and then sets `stop`."""
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            act()
+        except BaseException as failure:
+            failures.append(failure)
+        finally:
+            stop.set()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join(timeout=30)
+    if failures:
+        raise failures[0]
+
+
+def _wait_for(condition: Callable[[], object], seconds: float = 15) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+
+
+def _children() -> list[psutil.Process]:
+    return psutil.Process().children(recursive=True)
+
+
+def test_a_killed_service_is_started_again(log: LogFile) -> None:
+    said: list[str] = []
+    stop = threading.Event()
+    supervisor = Supervisor([[_service("one", SLEEP), _service("two", SLEEP)]], log, said.append)
+    supervisor.start(stop)
+    first = supervisor.pid("one")
+    assert first is not None
+
+    def kill_and_wait() -> None:
+        os.kill(first, signal.SIGKILL)
+        _wait_for(lambda: supervisor.pid("one") not in (None, first) and said[-1].startswith("one          ready"))
+
+    with _acting(kill_and_wait, stop):
+        supervisor.watch(stop)
+    supervisor.stop()
+    assert any("killed by SIGKILL" in line for line in said)
+    assert not any(line.startswith("two") and "again" in line for line in said)
+    assert _children() == []
+
+
+def test_a_service_that_lives_but_is_broken_is_replaced(log: LogFile) -> None:
+    stop, sick = threading.Event(), threading.Event()
+    service = Service(
+        name="one",
+        command=(sys.executable, "-c", SLEEP),
+        is_ready=lambda: True,
+        is_broken=lambda pid: sick.is_set() and pid == first,
+    )
+    supervisor = Supervisor([[service]], log, lambda _: None)
+    supervisor.start(stop)
+    first = supervisor.pid("one")
+    sick.set()
+    with _acting(lambda: _wait_for(lambda: supervisor.pid("one") not in (None, first)), stop):
+        supervisor.watch(stop)
+    supervisor.stop()
+
+
+def test_a_service_that_keeps_dying_ends_the_stack_with_its_last_words(
+    log: LogFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.local.supervisor._BACK_OFF_LIMIT", 0.1)
+    supervisor = Supervisor([[_service("weak", "print('my leg', flush=True)")]], log, lambda _: None)
+    stop = threading.Event()
+    supervisor.start(stop)
+    with pytest.raises(ChorusError, match=r"weak ended with exit code 0, 8 times now.*\nmy leg"):
+        supervisor.watch(stop)
+    supervisor.stop()
+    assert _children() == []
+
+
+def test_one_that_dies_at_its_start_is_told_with_its_last_words(log: LogFile) -> None:
+    program = "import sys; print('no such database', file=sys.stderr); sys.exit(3)"
+    supervisor = Supervisor([[_service("api", program, ready=lambda: False)]], log, lambda _: None)
+    with pytest.raises(ChorusError, match=r"api ended with exit code 3 .*\nno such database") as error:
+        supervisor.start(threading.Event())
+    assert error.value.kind is ErrorKind.UNAVAILABLE
+    supervisor.stop()
+
+
+def test_one_that_never_gets_ready_is_told_in_time(log: LogFile) -> None:
+    supervisor = Supervisor([[_service("slow", SLEEP, ready=lambda: False, seconds=0.5)]], log, lambda _: None)
+    with pytest.raises(ChorusError, match=r"slow was not ready within 0\.5 s") as error:
+        supervisor.start(threading.Event())
+    assert error.value.kind is ErrorKind.DEADLINE
+    supervisor.stop()
+    assert _children() == []
+
+
+def test_stopping_kills_the_stubborn_and_the_grandchildren(log: LogFile) -> None:
+    supervisor = Supervisor([[_service("one", WITH_CHILD)], [_service("two", STUBBORN)]], log, lambda _: None)
+    supervisor.start(threading.Event())
+    _wait_for(lambda: len(_children()) == 3)
+    _wait_for(lambda: log.path.read_text().count("| up") == 2)  # the signal is ignored from now on
+    everybody = _children()
+    begun = time.monotonic()
+    supervisor.stop()
+    assert time.monotonic() - begun < 10
+    assert psutil.wait_procs(everybody, timeout=2)[1] == []
+
+
+def test_every_line_of_a_child_lands_in_the_log_with_its_name(log: LogFile) -> None:
+    program = "print('noise'); print('x' * 9000, flush=True); " + SLEEP
+    service = Service(
+        name="chatty",
+        command=(sys.executable, "-c", program),
+        is_ready=lambda: "| up" in log.path.read_text(),
+        is_noise=lambda line: line == "noise",
+    )
+    supervisor = Supervisor([[service]], log, lambda _: None)
+    log.write("chorus", "begin")
+    supervisor.start(threading.Event())
+    supervisor.stop()
+    lines = log.path.read_text().splitlines()
+    assert all(line.startswith(("chatty     | ", "chorus     | ")) for line in lines)
+    assert not any("noise" in line for line in lines)
+    assert max(map(len, lines)) < 4100
+
+
+def test_nothing_outlives_a_killed_supervisor(tmp_path: Path) -> None:
+    program = (
+        "import threading, sys, pathlib\n"
+        "from services.local.child import Service\n"
+        "from services.local.log_file import LogFile\n"
+        "from services.local.supervisor import Supervisor\n"
+        f"service = Service(name='one', command=(sys.executable, '-c', {SLEEP!r}), is_ready=lambda: True)\n"
+        f"supervisor = Supervisor([[service]], LogFile(pathlib.Path({str(tmp_path)!r}) / 'log'), print)\n"
+        "stop = threading.Event()\n"
+        "supervisor.start(stop)\n"
+        "print(supervisor.pid('one'), flush=True)\n"
+        "supervisor.watch(stop)\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    with parent.stdout:
+        parent.stdout.readline()
+        child = int(parent.stdout.readline())
+        parent.kill()
+        parent.wait()
+    _wait_for(lambda: not psutil.pid_exists(child))

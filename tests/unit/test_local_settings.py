@@ -1,0 +1,127 @@
+"""Where the state lies, the lock on it, and what is said when a part is missing."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from socket import socket
+
+import pytest
+
+from services.errors import ChorusError, ErrorKind
+from services.local import triton_runtime
+from services.local.doctor import examine
+from services.local.ports import free_port, is_free
+from services.local.run_file import find_running, hold_lock, publish
+from services.local.settings import Folders, LocalSettings
+from services.local.stack import choose_ports
+
+
+@pytest.fixture(autouse=True)
+def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith(("CHORUS_", "XDG_"))]:
+        monkeypatch.delenv(name)
+
+
+def _folders(home: Path) -> Folders:
+    folders = LocalSettings(home=home).folders
+    folders.make()
+    return folders
+
+
+def test_one_folder_holds_everything_when_chorus_home_is_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("CHORUS_HOME", str(tmp_path))
+    folders = LocalSettings().folders
+    assert folders.data == tmp_path / "data"
+    assert all(p.is_relative_to(tmp_path) for p in (folders.data, folders.log_file, folders.scratch, folders.run))
+
+
+def test_without_it_the_xdg_folders_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", "/d")
+    monkeypatch.setenv("XDG_STATE_HOME", "/s")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/c")
+    folders = LocalSettings().folders
+    assert (str(folders.data), str(folders.log_file)) == ("/d/chorus", "/s/chorus/chorus.log")
+    assert folders.run.is_relative_to("/c/chorus")
+
+
+def test_the_second_stack_on_a_state_is_refused_and_told_where_the_first_is(tmp_path: Path) -> None:
+    folders = _folders(tmp_path)
+    with hold_lock(folders), publish(folders, "http://127.0.0.1:1234"):
+        running = find_running(folders)
+        assert running is not None
+        assert running.address == "http://127.0.0.1:1234"
+        with pytest.raises(ChorusError, match=r"http://127\.0\.0\.1:1234") as refusal, hold_lock(folders):
+            pass
+        assert refusal.value.kind is ErrorKind.CONFLICT
+    assert find_running(folders) is None
+
+
+def test_the_file_of_a_killed_stack_is_not_believed(tmp_path: Path) -> None:
+    folders = _folders(tmp_path)
+    with hold_lock(folders), publish(folders, "http://127.0.0.1:1234"):
+        left_behind = (folders.run / "stack.json").read_text()
+    (folders.run / "stack.json").write_text(left_behind)
+    assert find_running(folders) is None
+    with hold_lock(folders):
+        pass
+
+
+def test_a_taken_page_port_is_refused_and_inner_ports_move_away() -> None:
+    page = free_port()
+    ports = choose_ports(LocalSettings(port=page))
+    numbers = [getattr(ports, name) for name in type(ports).__slots__]
+    assert ports.page == page
+    assert len(set(numbers)) == len(numbers)
+    assert all(is_free(number) for number in numbers)
+    with socket() as taken:
+        taken.bind(("127.0.0.1", page))
+        taken.listen()
+        with pytest.raises(ChorusError, match="--port") as refusal:
+            choose_ports(LocalSettings(port=page))
+    assert refusal.value.kind is ErrorKind.CONFLICT
+
+
+def test_a_missing_triton_says_how_to_install_it(tmp_path: Path) -> None:
+    with pytest.raises(ChorusError, match="install-triton") as error:
+        triton_runtime.find_runtime(tmp_path)
+    assert error.value.kind is ErrorKind.UNAVAILABLE
+
+
+def test_a_missing_libpython_names_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(triton_runtime, "_PYTHON", "3.99")
+    with pytest.raises(ChorusError, match=r"apt install libpython3\.99"):
+        triton_runtime.find_libpython()
+
+
+def test_other_platforms_are_told_of_a_triton_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(triton_runtime, "glibc_version", lambda: (2, 31))
+    assert "2.31" in (triton_runtime.platform_problem() or "")
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert "CHORUS_TRITON_URL" in (triton_runtime.platform_problem() or "")
+
+
+def test_an_installed_runtime_is_not_installed_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    commands: list[list[str]] = []
+    monkeypatch.setattr(triton_runtime, "_run", commands.append)
+    monkeypatch.setattr(triton_runtime, "find_runtime", lambda _: None)
+    assert triton_runtime.install_runtime(tmp_path)
+    assert len(commands) == 2
+    assert not triton_runtime.install_runtime(tmp_path)
+    assert len(commands) == 2
+    monkeypatch.setattr(triton_runtime, "_PYTHON", "3.99")
+    assert triton_runtime.install_runtime(tmp_path)
+
+
+def test_doctor_finds_what_is_missing(tmp_path: Path) -> None:
+    repository = tmp_path / "models"
+    (repository / "eye").mkdir(parents=True)
+    (repository / "eye" / "config.pbtxt").touch()
+    settings = LocalSettings(home=tmp_path, triton_runtime=tmp_path / "none", model_repository=repository, port=0)
+    findings = {finding.name: finding for finding in examine(settings)}
+    assert not findings["triton"].good
+    assert "eye" in findings["models"].text
+    assert not findings["models"].good
+    assert findings["python"].good
+    assert findings["ffmpeg"].good
