@@ -1,0 +1,32 @@
+"""FFmpeg through PyAV: the only place that touches it."""
+
+from services.media.audio import read_speech, speech_seconds
+from services.media.clip import Clip, open_clip
+from services.media.colour import ColourTags, Matrix, Range, rgb_to_yuv, yuv_to_rgb
+from services.media.frame import Frame
+from services.media.frames import read_frames
+from services.media.probe import MediaInfo, VideoShape, probe
+from services.media.timeline import Extend, frame_count, source_index
+from services.media.write import write_poster, write_video
+
+__all__ = [
+    "Clip",
+    "ColourTags",
+    "Extend",
+    "Frame",
+    "Matrix",
+    "MediaInfo",
+    "Range",
+    "VideoShape",
+    "frame_count",
+    "open_clip",
+    "probe",
+    "read_frames",
+    "read_speech",
+    "rgb_to_yuv",
+    "source_index",
+    "speech_seconds",
+    "write_poster",
+    "write_video",
+    "yuv_to_rgb",
+]

@@ -1,0 +1,80 @@
+"""One picture as planes that may be written to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from services.media.colour import Matrix, Range, Samples, yuv_to_rgb
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """An upright picture of even size; its planes belong to it alone and may be written to."""
+
+    index: int
+    """Which frame of the clip it is, from 0"""
+    y: Samples
+    """(height, width)"""
+    u: Samples
+    """(height / step, width / step), see chroma_step"""
+    v: Samples
+    bit_depth: int
+    """8 (uint8) or 10 (uint16, values 0..1023)"""
+    matrix: Matrix
+    range: Range
+
+    @property
+    def planes(self) -> tuple[Samples, Samples, Samples]:
+        """Y, U and V."""
+        return self.y, self.u, self.v
+
+    @property
+    def width(self) -> int:
+        """Luma pixels a row."""
+        return int(self.y.shape[1])
+
+    @property
+    def height(self) -> int:
+        """Luma rows."""
+        return int(self.y.shape[0])
+
+    @property
+    def chroma_step(self) -> tuple[int, int]:
+        """Luma pixels (across, down) that share a chroma sample: (2, 2) is 4:2:0, (2, 1) 4:2:2, (1, 1) 4:4:4."""
+        return self.y.shape[1] // self.u.shape[1], self.y.shape[0] // self.u.shape[0]
+
+    def copy(self, index: int | None = None) -> Frame:
+        """The same picture in memory of its own, under another index if one is given."""
+        y, u, v = (plane.copy() for plane in self.planes)
+        return replace(self, index=self.index if index is None else index, y=y, u=u, v=v)
+
+    def rgb(self) -> NDArray[np.uint8]:
+        """(height, width, 3) RGB of the whole picture."""
+        return self.rgb_region(0, 0, self.width, self.height)
+
+    def rgb_region(self, left: int, top: int, right: int, bottom: int) -> NDArray[np.uint8]:
+        """(bottom - top, right - left, 3) RGB of a region inside the picture; right and bottom are excluded.
+
+        Chroma is interpolated between the centres of the pixels that share a sample.
+        """
+        if not (0 <= left < right <= self.width and 0 <= top < bottom <= self.height):
+            raise ValueError(f"region {left, top, right, bottom} is not inside {self.width} x {self.height}")
+        luma = self.y[top:bottom, left:right]
+        blue, red = (self._chroma_region(plane, left, top, right, bottom) for plane in (self.u, self.v))
+        return yuv_to_rgb(cv2.merge([luma, blue, red]), self.matrix, self.range, self.bit_depth)
+
+    def _chroma_region(self, plane: Samples, left: int, top: int, right: int, bottom: int) -> Samples:
+        """A chroma plane at the size of luma, in a region; one sample more on each side feeds the interpolation."""
+        across, down = self.chroma_step
+        if across == down == 1:
+            return plane[top:bottom, left:right]
+        first_x, first_y = max(0, left // across - 1), max(0, top // down - 1)
+        part = plane[first_y : -(-bottom // down) + 1, first_x : -(-right // across) + 1]
+        size = (part.shape[1] * across, part.shape[0] * down)
+        grown = cv2.resize(part, size, interpolation=cv2.INTER_LINEAR)
+        shift_x, shift_y = first_x * across, first_y * down
+        return grown[top - shift_y : bottom - shift_y, left - shift_x : right - shift_x]

@@ -1,0 +1,157 @@
+"""From FFmpeg's decoded pictures to frames: upright, of even size, in a format that H.264 can keep."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, cast
+
+import numpy as np
+from av.sidedata.sidedata import SideData, Type
+from av.video.format import VideoFormat
+from av.video.frame import VideoFrame
+
+from services.media.colour import ColourTags, Samples
+
+KEPT_FORMATS: Final = frozenset({"yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le", "yuv444p10le"})
+"""What libx264 codes as it is; the planes of such a source are never converted."""
+_CONVERTED_TAGS: Final = ColourTags(matrix=1, range=1, primaries=1, transfer=1)
+_GREY_TAGS: Final = ColourTags(matrix=1, range=2, primaries=1, transfer=1)
+_UNSPECIFIED: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Orientation:
+    """How stored pictures become upright: first swap rows and columns, then mirror."""
+
+    swap: bool = False
+    mirror_x: bool = False
+    mirror_y: bool = False
+
+    @property
+    def rotation(self) -> int:
+        """Degrees clockwise, leaving a mirrored picture's mirroring out."""
+        if self.swap:
+            return 90 if self.mirror_x else 270
+        return 180 if self.mirror_y else 0
+
+    def turn(self, plane: Samples) -> Samples:
+        """The plane upright, as a view."""
+        upright = plane.T if self.swap else plane
+        return upright[:: -1 if self.mirror_y else 1, :: -1 if self.mirror_x else 1]
+
+
+def orientation_of(picture: VideoFrame) -> Orientation:
+    """What the display matrix of the container or the EXIF tag of a photo asks for, to the nearest quarter turn."""
+    try:
+        side_data = cast("Iterable[SideData]", picture.side_data)
+        matrix = next((bytes(data) for data in side_data if data.type is Type.DISPLAYMATRIX), None)
+    except ValueError:  # PyAV 18 has no name for EXIF side data, and gives none of it then; photos are not mirrored
+        return _quarter_turns(picture.rotation)
+    if matrix is None:
+        return Orientation()
+    a, b, _, c, d = (int(v) for v in np.frombuffer(matrix, "<i4")[:5])
+    if abs(a) + abs(d) >= abs(b) + abs(c):
+        return Orientation(False, a < 0, d < 0)
+    return Orientation(True, c < 0, b < 0)
+
+
+def kept_format(picture: VideoFrame, orientation: Orientation) -> str:
+    """The pixel format that frames of this source get: its own if H.264 can keep it, else the nearest."""
+    stored = picture.format.name.replace("yuvj", "yuv")
+    if stored not in KEPT_FORMATS:
+        stored = _nearest_format(picture.format)
+    # A quarter turn makes 4:4:0 of 4:2:2, which H.264 does not have.
+    return stored.replace("422", "444") if orientation.swap else stored
+
+
+def tags_of(picture: VideoFrame) -> ColourTags:
+    """The colour tags of the frames: the source's own, or those of the conversion when it was RGB or grey."""
+    if picture.format.name.startswith(("gray", "ya")):
+        return _GREY_TAGS
+    if not _is_yuv(picture.format):
+        return _CONVERTED_TAGS
+    full = picture.format.name.startswith("yuvj")
+    return ColourTags(
+        matrix=picture.colorspace or _UNSPECIFIED,  # 0 would be RGB
+        range=2 if full else picture.color_range,
+        primaries=picture.color_primaries,
+        transfer=picture.color_trc,
+    )
+
+
+def upright_planes(
+    picture: VideoFrame, stored_size: tuple[int, int], pixel_format: str, tags: ColourTags, orientation: Orientation
+) -> tuple[Samples, Samples, Samples]:
+    """Copies of Y, U and V in `pixel_format`, upright and padded to even size by repeating the last row and column."""
+    if (picture.width, picture.height) != stored_size or picture.format.name.replace("yuvj", "yuv") != pixel_format:
+        picture = _convert(picture, stored_size, pixel_format, tags)
+    chroma = _even(stored_size[0]) // _chroma_step(picture)[0], _even(stored_size[1]) // _chroma_step(picture)[1]
+    sizes = ((_even(stored_size[0]), _even(stored_size[1])), chroma, chroma)
+    y, u, v = (
+        np.array(orientation.turn(_padded(plane_view(picture, number), *size)), order="C")
+        for number, size in enumerate(sizes)
+    )
+    return y, u, v
+
+
+def frame_bytes(pixel_format: str, width: int, height: int) -> int:
+    """Memory of one frame in a kept format."""
+    halves = {"420": 3, "422": 4, "444": 6}[pixel_format[3:6]]
+    return width * height * halves // 2 * (2 if pixel_format.endswith("10le") else 1)
+
+
+def plane_view(picture: VideoFrame, number: int) -> Samples:
+    """One plane of a planar picture without the padding of its rows; the memory is FFmpeg's."""
+    plane = picture.planes[number]
+    kind = np.dtype(np.uint16 if picture.format.components[0].bits > 8 else np.uint8)
+    return np.frombuffer(memoryview(plane), kind).reshape(plane.height, -1)[:, : plane.width]
+
+
+def _convert(picture: VideoFrame, size: tuple[int, int], pixel_format: str, tags: ColourTags) -> VideoFrame:
+    source_is_yuv = _is_yuv(picture.format)
+    return picture.reformat(
+        *size,
+        format=pixel_format,
+        src_colorspace=None if source_is_yuv else "itu709",
+        dst_colorspace=None if source_is_yuv else "itu709",
+        src_color_range=tags.range if source_is_yuv else 2,
+        dst_color_range=tags.range,
+        interpolation="BICUBIC",
+    )
+
+
+def _is_yuv(stored: VideoFormat) -> bool:
+    """Not RGB, grey or with a palette."""
+    return not stored.is_rgb and len(stored.components) >= 3
+
+
+def _nearest_format(stored: VideoFormat) -> str:
+    if not _is_yuv(stored):
+        return "yuv420p"
+    depth = "10le" if stored.components[0].bits > 8 else ""
+    across, down = 64 // stored.chroma_width(64), 64 // stored.chroma_height(64)
+    if across == 1:
+        return f"yuv444p{depth}"
+    return f"yuv420p{depth}" if down > 1 else f"yuv422p{depth}"
+
+
+def _chroma_step(picture: VideoFrame) -> tuple[int, int]:
+    return 64 // picture.format.chroma_width(64), 64 // picture.format.chroma_height(64)
+
+
+def _even(size: int) -> int:
+    return size + size % 2
+
+
+def _padded(plane: Samples, width: int, height: int) -> Samples:
+    missing = (height - plane.shape[0], width - plane.shape[1])
+    return np.pad(plane, ((0, missing[0]), (0, missing[1])), mode="edge") if any(missing) else plane
+
+
+def _quarter_turns(degrees: int) -> Orientation:
+    """Degrees counter-clockwise."""
+    turns = (
+        Orientation(), Orientation(True, False, True), Orientation(False, True, True), Orientation(True, True, False)
+    )  # fmt: skip
+    return turns[round(degrees / 90) % 4]

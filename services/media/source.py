@@ -1,0 +1,104 @@
+"""Opening a file that somebody uploaded: only media formats, only the file itself, and clear words when it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import av
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.packet import Packet
+from av.stream import Disposition
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from services.errors import ChorusError, ErrorKind
+
+# Play lists and image sequences are left out on purpose: they make FFmpeg read other files than the one uploaded.
+_FORMATS: Final = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,gif,"
+    "wav,w64,aiff,mp3,aac,flac,ogg,caf,amr,ac3,eac3,au"
+)
+_PICTURES: Final = {b"\xff\xd8\xff": "jpeg_pipe", b"\x89PNG\r\n\x1a\n": "png_pipe", b"BM": "bmp_pipe"}
+_CONTAINER_HEADS: Final = (b"ftyp", b"moov", b"mdat", b"wide", b"\x1a\x45\xdf\xa3", b"RIFF", b"OggS", b"fLaC")
+_HEIF_BRANDS: Final = (b"heic", b"heix", b"mif1", b"avif")
+
+
+def picture_format(path: Path) -> str | None:
+    """FFmpeg's name for the format of a picture file; None for anything that is not one."""
+    head = _head(path)
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "webp_pipe"
+    return next((name for magic, name in _PICTURES.items() if head.startswith(magic)), None)
+
+
+@contextmanager
+def open_source(path: Path, name: str) -> Iterator[InputContainer]:
+    """Open a media file for reading; INVALID_INPUT says what is wrong with `name` when it is none."""
+    if not path.is_file():
+        raise ChorusError(ErrorKind.NOT_FOUND, f"{name} is not there any more: upload it again")
+    head = _head(path)
+    if head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS:  # FFmpeg would give one tile of it
+        raise ChorusError(ErrorKind.INVALID_INPUT, f"{name} is a HEIF or AVIF picture: save it as JPEG or PNG")
+    still = picture_format(path)
+    options = {"protocol_whitelist": "file"} | ({} if still else {"format_whitelist": _FORMATS})
+    try:
+        container = av.open(path.absolute(), format=still, options=options, metadata_errors="replace")
+    except FFmpegError as error:
+        raise ChorusError(ErrorKind.INVALID_INPUT, _why_unreadable(head, name)) from error
+    with container:
+        yield container
+
+
+def picture_stream(container: InputContainer) -> VideoStream | None:
+    """The stream that holds the pictures; the cover of an audio file is none."""
+    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    return max(streams, key=lambda s: bool(s.disposition & Disposition.default), default=None)
+
+
+def sound_stream(container: InputContainer) -> AudioStream | None:
+    """The stream that holds the sound."""
+    return max(container.streams.audio, key=lambda s: bool(s.disposition & Disposition.default), default=None)
+
+
+def read_packets(container: InputContainer, stream: VideoStream | AudioStream) -> Iterator[Packet[Any]]:
+    """The stream's packets as far as the file can be read; a file that was cut off simply ends earlier."""
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets)
+        except (StopIteration, FFmpegError):
+            return
+        if packet.size:
+            yield packet
+
+
+def decode(container: InputContainer, stream: VideoStream | AudioStream) -> Iterator[VideoFrame | AudioFrame]:
+    """Everything in the stream that can be decoded, in order of presentation; broken packets are passed over."""
+    for packet in read_packets(container, stream):
+        try:
+            yield from packet.decode()
+        except FFmpegError:
+            continue
+    try:
+        yield from stream.decode(None)
+    except FFmpegError:
+        return
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(16)
+
+
+def _why_unreadable(head: bytes, name: str) -> str:
+    if not head:
+        return f"{name} is empty: upload it again"
+    if head[4:8] in _CONTAINER_HEADS or head[:4] in _CONTAINER_HEADS:
+        return f"{name} is incomplete or damaged: copy or upload the whole file again"
+    return f"{name} is not a video, audio or picture file: use MP4, MOV, MKV, WAV, MP3, JPEG or PNG"

@@ -1,0 +1,139 @@
+"""When each picture of a video is shown, and the constant rate that the output gets from it. Demuxing, no decoding."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Final
+
+import numpy as np
+from av.container import InputContainer
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from services.media.source import read_packets
+
+Times = NDArray[np.int64]
+MAX_RATE: Final = Fraction(120)
+STILL_RATE: Final = Fraction(25)
+_STANDARD_RATES: Final = tuple(
+    Fraction(*pair)
+    for pair in (
+        (10, 1), (12, 1), (15, 1), (20, 1), (24000, 1001), (24, 1), (25, 1), (30000, 1001), (30, 1), (48, 1), (50, 1),
+        (60000, 1001), (60, 1), (100, 1), (120000, 1001), (120, 1)
+    )
+)  # fmt: skip
+_MEASURED_WITHIN: Final = Fraction(1, 200)
+_LONGEST: Final = 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """The constant frame rate of a clip, and which stored picture each of its frames shows."""
+
+    frame_rate: Fraction
+    times: Times
+    """(frames,) time stamp of the picture that each frame shows: the newest at its time"""
+    keyframes: Times
+    """Time stamps, ascending, at which decoding can start"""
+    counted: bool = False
+    """The file has no usable time stamps: `times` are counts of pictures, and decoding starts at the first only"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Stamps:
+    times: Times
+    keyframes: Times
+    packets: int
+    last_duration: int
+
+
+def read_timing(container: InputContainer, stream: VideoStream, *, first: int | None) -> Timing:
+    """Read all time stamps of the stream, from that of the `first` picture that can be decoded.
+
+    A video with a constant rate keeps its pictures one by one; any other is put on a constant rate. `first` is None
+    when the time stamps are known to be wrong.
+    """
+    assert stream.time_base is not None
+    time_base = stream.time_base
+    hints = [tidy(rate) for rate in (stream.base_rate, stream.guessed_rate, stream.average_rate) if rate]
+    stamps = _read_stamps(container, stream, -math.inf if first is None else first)
+    if first is None or len(stamps.times) < 0.4 * stamps.packets:
+        rate = next((hint for hint in hints if hint <= MAX_RATE), STILL_RATE)
+        return Timing(rate, np.arange(stamps.packets), np.zeros(0, np.int64), counted=True)
+    if len(stamps.times) < 2:
+        return Timing(STILL_RATE, stamps.times, stamps.keyframes)
+    hints += _measured(stamps.times, time_base)
+    constant = next((rate for rate in hints if _is_constant(stamps.times, time_base, rate)), None)
+    if constant is not None and constant <= MAX_RATE:
+        return Timing(constant, stamps.times, stamps.keyframes)
+    rate = constant / math.ceil(constant / MAX_RATE) if constant else _nominal_rate(stamps.times, time_base, hints)
+    return Timing(rate, _put_on_grid(stamps, time_base * rate), stamps.keyframes)
+
+
+def tidy(rate: Fraction) -> Fraction:
+    """The rate itself when it is a plain fraction, or the plain one that was meant by a measured average."""
+    if rate.denominator <= 1001:
+        return rate
+    nearest = _nearest_standard(rate)
+    return nearest if abs(nearest / rate - 1) < _MEASURED_WITHIN else rate.limit_denominator(100)
+
+
+def _read_stamps(container: InputContainer, stream: VideoStream, first: float) -> _Stamps:
+    times: list[int] = []
+    keyframes: list[int] = []
+    packets, latest, last_duration = 0, -math.inf, 0
+    for packet in read_packets(container, stream):
+        if packet.is_discard:  # before the start of an edit list: decoded, never shown
+            continue
+        if packet.pts is not None and packet.pts < first:
+            continue
+        packets += 1
+        if packet.pts is None:
+            continue
+        times.append(packet.pts)
+        if packet.is_keyframe:
+            keyframes.append(packet.pts)
+        if packet.pts > latest:
+            latest, last_duration = packet.pts, packet.duration or 0
+    return _Stamps(
+        np.unique(np.array(times, np.int64)), np.unique(np.array(keyframes, np.int64)), packets, last_duration
+    )
+
+
+def _is_constant(times: Times, time_base: Fraction, rate: Fraction) -> bool:
+    """Each picture lies at its place: within half a frame for a rate that cameras have, else within rounding."""
+    places = (times - times[:1]) * float(time_base * rate)
+    slack = 0.5 if rate in _STANDARD_RATES else min(0.5, 1.5 * float(time_base * rate))
+    return bool(np.all(np.abs(places - np.arange(len(times))) < slack))
+
+
+def _measured(times: Times, time_base: Fraction) -> list[Fraction]:
+    """The standard rate that the pictures have on average, if there is one."""
+    average = (len(times) - 1) / (time_base * int(times[-1] - times[0]))
+    nearest = _nearest_standard(average)
+    return [nearest] if abs(nearest / average - 1) < _MEASURED_WITHIN else []
+
+
+def _nominal_rate(times: Times, time_base: Fraction, hints: list[Fraction]) -> Fraction:
+    """The file's own rate when it is believable; else the standard rate next to the usual distance of pictures."""
+    usual = 1 / (time_base * max(1, int(np.median(np.diff(times)))))
+    average = (len(times) - 1) / (time_base * int(times[-1] - times[0]))
+    believable = (hint for hint in hints if hint in _STANDARD_RATES and 0.9 * average <= hint <= 2 * average)
+    return next(believable, None) or _nearest_standard(usual)
+
+
+def _put_on_grid(stamps: _Stamps, frames_a_tick: Fraction) -> Times:
+    """For each frame of a constant rate the newest picture; a picture is due at the frame nearest to its time."""
+    numerator, denominator = frames_a_tick.numerator, frames_a_tick.denominator
+    due = ((stamps.times - stamps.times[0]) * (2 * numerator) + denominator) // (2 * denominator)
+    ticks = int(stamps.times[-1] - stamps.times[0]) + (stamps.last_duration or 1 / frames_a_tick)
+    # At most a day: a wrong time stamp must not fill the memory.
+    frames = max(1, min(round(ticks * frames_a_tick), _LONGEST * round(MAX_RATE)))
+    shown: Times = stamps.times[np.searchsorted(due, np.arange(frames), side="right") - 1]
+    return shown
+
+
+def _nearest_standard(rate: Fraction) -> Fraction:
+    return min(_STANDARD_RATES, key=lambda standard: abs(standard - rate))

@@ -1,0 +1,103 @@
+"""Y'CbCr and RGB, there and back."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from av.video.frame import VideoFrame
+from numpy.typing import NDArray
+
+from services.media import Frame, Matrix, Range, rgb_to_yuv, yuv_to_rgb
+from services.media.colour import ColourTags, matrix_of, range_of
+from services.media.timing import tidy
+
+DEPTHS = [8, 10]
+
+
+def all_colours() -> NDArray[np.uint8]:
+    """(33, 33 * 33, 3) RGB: a grid through the whole cube."""
+    steps = np.linspace(0, 255, 33).round().astype(np.uint8)
+    return np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(33, -1, 3)
+
+
+@pytest.mark.parametrize("matrix", list(Matrix))
+@pytest.mark.parametrize("range_", list(Range))
+@pytest.mark.parametrize("depth", DEPTHS)
+def test_black_white_and_grey_have_the_standard_codes(matrix: Matrix, range_: Range, depth: int) -> None:
+    rgb = np.array([[[0, 0, 0], [255, 255, 255]]], np.uint8)
+    black, white = rgb_to_yuv(rgb, matrix, range_, depth)[0]
+    steps = 1 << depth - 8
+    middle, limits = 128 * steps, (0, 256 * steps - 1) if range_ is Range.FULL else (16 * steps, 235 * steps)
+    assert [black.tolist(), white.tolist()] == [[limits[0], middle, middle], [limits[1], middle, middle]]
+
+
+@pytest.mark.parametrize("matrix", list(Matrix))
+@pytest.mark.parametrize("range_", list(Range))
+@pytest.mark.parametrize("depth", DEPTHS)
+def test_there_and_back(matrix: Matrix, range_: Range, depth: int) -> None:
+    rgb = all_colours()
+    yuv = rgb_to_yuv(rgb, matrix, range_, depth)
+    back = yuv_to_rgb(yuv, matrix, range_, depth)
+    # 8-bit codes are coarser than RGB, so RGB may move by two; their own codes do not move by more than one.
+    assert np.abs(back.astype(int) - rgb).max() <= (1 if depth == 10 else 2)
+    inside = ((back > 0) & (back < 255)).all(axis=-1)
+    again = rgb_to_yuv(back, matrix, range_, depth)
+    assert np.abs(again.astype(int) - yuv)[inside].max() <= (1 if depth == 8 else 4)
+
+
+@pytest.mark.parametrize(("matrix", "name"), [(Matrix.BT601, "itu601"), (Matrix.BT709, "itu709")])
+@pytest.mark.parametrize("range_", list(Range))
+def test_colours_are_those_of_ffmpeg(matrix: Matrix, name: str, range_: Range) -> None:
+    rgb = all_colours()
+    theirs = VideoFrame.from_ndarray(rgb, format="rgb24").reformat(
+        format="yuv444p",
+        dst_colorspace=name,
+        src_color_range=2,
+        dst_color_range=2 if range_ is Range.FULL else 1,
+        interpolation="ACCURATE_RND",
+    )
+    assert np.abs(theirs.to_ndarray().transpose(1, 2, 0).astype(int) - rgb_to_yuv(rgb, matrix, range_, 8)).max() <= 2
+
+
+@pytest.mark.parametrize("step", [(1, 1), (2, 1), (2, 2)])
+@pytest.mark.parametrize("depth", DEPTHS)
+def test_a_region_is_the_same_part_of_the_whole(step: tuple[int, int], depth: int) -> None:
+    random = np.random.default_rng(1)
+    kind = np.uint16 if depth == 10 else np.uint8
+    y, u, v = (
+        random.integers(0, 1 << depth, shape, kind) for shape in ((48, 64), *[(48 // step[1], 64 // step[0])] * 2)
+    )
+    frame = Frame(0, y, u, v, depth, Matrix.BT709, Range.LIMITED)
+    assert frame.chroma_step == step
+    whole = frame.rgb()
+    assert whole.shape == (48, 64, 3)
+    for left, top, right, bottom in ((0, 0, 64, 48), (7, 5, 31, 22), (63, 47, 64, 48), (1, 0, 64, 3), (10, 12, 11, 13)):
+        region = frame.rgb_region(left, top, right, bottom)
+        assert region.dtype == np.uint8
+        assert np.array_equal(region, whole[top:bottom, left:right])
+    with pytest.raises(ValueError, match="not inside"):
+        frame.rgb_region(0, 0, 65, 10)
+
+
+def test_a_copy_shares_no_memory() -> None:
+    y, u, v = (np.zeros((4, 4), np.uint8) for _ in range(3))
+    frame = Frame(3, y, u, v, 8, Matrix.BT601, Range.FULL)
+    copy = frame.copy(index=7)
+    copy.y[:] = 5
+    assert (copy.index, frame.index, frame.y.max()) == (7, 3, 0)
+
+
+def test_a_file_without_tags_gets_the_usual_matrix() -> None:
+    assert matrix_of(ColourTags(), 1280, 720) is Matrix.BT709
+    assert matrix_of(ColourTags(), 720, 1280) is Matrix.BT709
+    assert matrix_of(ColourTags(), 720, 576) is Matrix.BT601
+    assert matrix_of(ColourTags(matrix=9), 720, 576) is Matrix.BT2020
+    assert (range_of(ColourTags()), range_of(ColourTags(range=2))) == (Range.LIMITED, Range.FULL)
+
+
+def test_a_measured_rate_becomes_the_one_that_was_meant() -> None:
+    assert tidy(Fraction(30000, 1001)) == Fraction(30000, 1001)
+    assert tidy(Fraction(53910000, 1798123)) == Fraction(30000, 1001)
+    assert tidy(Fraction(183700, 10007)).denominator <= 100
