@@ -1,0 +1,93 @@
+"""Pasting a mouth patch back: only its rectangle of the frame is touched, in the frame's own planes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from services.media import Frame, rgb_to_yuv
+from services.media.colour import Samples
+from services.preprocess.faces import pixel_affine
+
+_MARGIN = 2
+"""Patch pixels around the alpha that cubic sampling can reach."""
+
+
+def composite(frame: Frame, patch: NDArray[np.uint8], to_crop: NDArray[np.float32], weight: float) -> None:
+    """Blend `patch`, (s, s, 4) RGB and alpha in crop pixels, into the frame's planes in place.
+
+    `to_crop` is the affine frame -> crop; `weight` 0..1 scales the alpha. Pixels without alpha stay as they are.
+    """
+    patch, affine = _shrink(*_trim(patch, to_crop.astype(np.float64)))
+    left, top, right, bottom = _rectangle(frame, patch, affine)
+    if weight <= 0 or right <= left or bottom <= top:
+        return
+    from_rectangle = pixel_affine(affine)
+    from_rectangle[:, 2] += from_rectangle[:, :2] @ (left, top)
+
+    def warp(part: NDArray[Any], sampling: int, border: int) -> NDArray[np.float32]:
+        size = (right - left, bottom - top)
+        part = part.astype(np.float32)
+        return cv2.warpAffine(part, from_rectangle, size, flags=sampling | cv2.WARP_INVERSE_MAP, borderMode=border)  # type: ignore[return-value]
+
+    # Alpha and chroma are smooth at this scale and a fifth as dear when sampled linearly; luma holds the sharpness.
+    yuv = rgb_to_yuv(_without_alpha(patch), frame.matrix, frame.range, frame.bit_depth)
+    alpha = warp(patch[..., 3], cv2.INTER_LINEAR, cv2.BORDER_CONSTANT) * np.float32(weight / 255)
+    luma = warp(yuv[..., 0], cv2.INTER_CUBIC, cv2.BORDER_REPLICATE)
+    np.clip(luma, 0, (1 << frame.bit_depth) - 1, out=luma)
+    _blend(frame.y[top:bottom, left:right], luma, alpha)
+    across, down = frame.chroma_step
+    chroma_size = (right - left) // across, (bottom - top) // down
+    chroma = cv2.resize(
+        warp(yuv[..., 1:], cv2.INTER_LINEAR, cv2.BORDER_REPLICATE), chroma_size, interpolation=cv2.INTER_AREA
+    )
+    chroma_alpha = cv2.resize(alpha, chroma_size, interpolation=cv2.INTER_AREA)
+    for channel, plane in enumerate((frame.u, frame.v)):
+        part = plane[top // down : bottom // down, left // across : right // across]
+        _blend(part, chroma[..., channel], chroma_alpha)
+
+
+def _without_alpha(patch: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return cv2.cvtColor(patch, cv2.COLOR_RGBA2RGB).astype(np.uint8, copy=False)
+
+
+def _trim(patch: NDArray[np.uint8], to_crop: NDArray[np.float64]) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """The part of the patch that has alpha, with the affine that leads to it."""
+    x, y, width, height = cv2.boundingRect(patch[..., 3])
+    left, top = max(0, x - _MARGIN), max(0, y - _MARGIN)
+    part = patch[top : y + height + _MARGIN, left : x + width + _MARGIN] if width else patch[:0, :0]
+    return part, to_crop - [[0, 0, left], [0, 0, top]]
+
+
+def _shrink(patch: NDArray[np.uint8], to_crop: NDArray[np.float64]) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """Average a patch that is at least twice as fine as the frame, for sampling would skip some of its pixels."""
+    steps = int(np.sqrt(abs(np.linalg.det(to_crop[:, :2]))) + 0.01)
+    height, width = patch.shape[0] // max(steps, 1), patch.shape[1] // max(steps, 1)
+    if steps < 2 or height == 0 or width == 0:
+        return patch, to_crop
+    small = cv2.resize(patch, (width, height), interpolation=cv2.INTER_AREA)
+    scale = np.array([[width / patch.shape[1]], [height / patch.shape[0]]])
+    return small.astype(np.uint8, copy=False), to_crop * scale
+
+
+def _rectangle(frame: Frame, patch: NDArray[np.uint8], to_crop: NDArray[np.float64]) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom (excluded) of the patch in the frame, grown to whole chroma samples."""
+    height, width = patch.shape[:2]
+    corners = np.array([[0, 0], [width, 0], [0, height], [width, height]])
+    in_frame = (corners - to_crop[:, 2]) @ np.linalg.inv(to_crop[:, :2]).T
+    steps = np.array(frame.chroma_step)
+    limits = np.array([frame.width, frame.height])
+    first = np.clip(np.floor(in_frame.min(axis=0) / steps) * steps, 0, limits).astype(int)
+    last = np.clip(np.ceil(in_frame.max(axis=0) / steps) * steps, 0, limits).astype(int)
+    return int(first[0]), int(first[1]), int(last[0]), int(last[1])
+
+
+def _blend(plane: Samples, wanted: NDArray[Any], alpha: NDArray[Any]) -> None:
+    """plane += (wanted - plane) * alpha, rounded; in place."""
+    present = plane.astype(np.float32)
+    present += (wanted - present) * alpha
+    np.rint(present, out=present)
+    plane[...] = present.astype(plane.dtype)

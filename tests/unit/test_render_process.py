@@ -1,0 +1,65 @@
+"""The render process's side of its protocol: specs as JSON, and reports that do not flood the worker."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import pytest
+
+from services.gateway.jobs import JobSpec, Progress, RenderOptions, Stage
+from services.gateway.render_process import report_to, spec_from_json
+from services.media.timeline import Extend
+
+
+def spec_with(options: RenderOptions) -> JobSpec:
+    """A job."""
+    return JobSpec(
+        job_id="job-1",
+        batch_id="batch-1",
+        video_key="media/ab",
+        video_name="Grüße 你好.mp4",
+        audio_key="media/cd",
+        audio_name="speech.wav",
+        output_key="outputs/job-1.mp4",
+        poster_key="outputs/job-1.jpg",
+        options=options,
+    )
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        RenderOptions(),
+        RenderOptions(extend=Extend.CUT, after_audio="rest", crf=0, preset="slow", pixel_format="yuv420p", face=2),
+    ],
+)
+def test_a_spec_survives_the_way_through_json(options: RenderOptions) -> None:
+    spec = spec_with(options)
+    read = spec_from_json(json.loads(json.dumps(asdict(spec))))
+    assert read == spec
+    assert isinstance(read.options.extend, Extend)
+
+
+def test_a_spec_that_is_none_is_refused() -> None:
+    document = asdict(spec_with(RenderOptions()))
+    with pytest.raises(TypeError):
+        spec_from_json({**document, "surprise": 1})
+    with pytest.raises(KeyError):
+        spec_from_json({"job_id": "job-1"})
+
+
+def test_new_stages_are_reported_at_once_and_frames_seldom() -> None:
+    lines: list[Mapping[str, Any]] = []
+    report = report_to(lines.append)
+    report(Progress(stage=Stage.STARTING))
+    for done in range(1000):
+        report(Progress(stage=Stage.RENDERING, frames_done=done, frames_total=1000))
+    stages = [line["progress"]["stage"] for line in lines]
+    assert stages[:2] == ["starting", "rendering"]
+    assert len(lines) < 10
+    assert set(lines[1]["progress"]) == {
+        "stage", "frames_done", "frames_total", "frames_per_second", "seconds_left"
+    }  # fmt: skip
