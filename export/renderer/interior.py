@@ -17,6 +17,8 @@ ATLAS_WIDTH: Final = 1.15
 """x from the centre to its sides, in half widths of the mouth"""
 _EDGE: Final = 0.0055
 """softness of the lip edges"""
+_SHADOW_HUE: Final = (1.0, 1.3, 1.45)
+"""Exponents of red, green and blue: light in a mouth comes through flesh, so what is darker is redder, not greyer"""
 
 
 class Paint(NamedTuple):
@@ -67,10 +69,15 @@ def paint_inside(paint: Paint, lips: Lips, pose: Pose, rest: Rest, asked: Coeffi
     dropped = down - 0.85 * pose.jaw_drop[:, :, None] / ATLAS_HEIGHT
     lower_light = 0.72 + 0.28 * smoothstep((lips.lower - y) / 0.03)
     upper_light = (1 - 0.22 * asked.round)[:, :, None] * (0.66 + 0.34 * smoothstep((y - lips.upper) / 0.04))
-    colour = _lay_teeth(colour, paint.lower_teeth, across, dropped, teeth_shade * lower_light[:, None])
-    colour = _lay_teeth(colour, paint.upper_teeth, across, down, teeth_shade * upper_light[:, None])
+    colour = _lay_teeth(colour, paint.lower_teeth, across, dropped, _warm(teeth_shade * lower_light[:, None]))
+    colour = _lay_teeth(colour, paint.upper_teeth, across, down, _warm(teeth_shade * upper_light[:, None]))
     lip_shadow = 0.62 + 0.38 * smoothstep(torch.minimum(y - lips.upper, lips.lower - y) / 0.02)
-    return colour * lip_shadow[:, None]
+    return colour * _warm(lip_shadow[:, None])
+
+
+def _warm(light: Tensor) -> Tensor:
+    """Grey light (b, 1, rows, columns) as red, green and blue."""
+    return torch.cat([light if exponent == 1 else light**exponent for exponent in _SHADOW_HUE], 1)
 
 
 def _tongue_share(lips: Lips, gap: Tensor, along: Tensor, asked: Coefficients, y: Tensor) -> Tensor:
