@@ -58,6 +58,9 @@ class FaceRequest:
     extend: Extend
     face: int | None = None
     """Track to use in every shot, counted by size and centrality from 0; None: the largest and most central."""
+    video_name: str = "the video"
+    """As the user named it, for messages"""
+    audio_name: str = "the audio"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,61 @@
+"""Starts preprocess: python -m services.preprocess. The only place that constructs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import psutil
+
+from services import telemetry
+from services.grpc_server import build_server, serve
+from services.preprocess.library import FaceLibrary
+from services.preprocess.mel import speech_of
+from services.preprocess.rpc import SERVICE_NAME, PreprocessServicer
+from services.preprocess.settings import PreprocessSettings
+from services.preprocess.v1.preprocess_pb2_grpc import add_PreprocessServiceServicer_to_server
+from services.storage import Storage
+from services.triton import TritonClient
+
+_MAX_CALLS = 32
+"""A stream holds a thread as long as its render runs; health checks need one, too"""
+
+
+def main() -> None:
+    """Serve until SIGTERM."""
+    settings = PreprocessSettings()
+    telemetry.configure_logging("preprocess", settings.log_level)
+    # Streams are the parallelism; threads inside a warp only compete with the renderer.
+    cv2.setNumThreads(1)
+    scratch = own_scratch(settings.scratch)
+    triton = TritonClient(settings.triton_url)
+    library = FaceLibrary(Storage(settings.store_url, scratch), triton, scratch, max_minutes=settings.max_minutes)
+    # librosa compiles and imports at its first use, which takes seconds: before the door opens.
+    speech_of(np.zeros(1600, np.float32))
+    server = build_server(_MAX_CALLS, [SERVICE_NAME])
+    add_PreprocessServiceServicer_to_server(PreprocessServicer(library), server)
+    telemetry.serve_metrics(settings.metrics_port)
+    try:
+        serve(server, settings.preprocess_listen)
+    finally:
+        triton.close()
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def own_scratch(parent: Path) -> Path:
+    """A fresh folder for this process; what killed processes left behind is removed."""
+    parent.mkdir(parents=True, exist_ok=True)
+    for folder in parent.glob("preprocess-*"):
+        number = folder.name.removeprefix("preprocess-")
+        if not number.isdecimal() or int(number) == os.getpid() or not psutil.pid_exists(int(number)):
+            shutil.rmtree(folder, ignore_errors=True)
+    own = parent / f"preprocess-{os.getpid()}"
+    own.mkdir()
+    return own
+
+
+if __name__ == "__main__":
+    main()

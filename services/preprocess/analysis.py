@@ -1,0 +1,96 @@
+"""The one-off analysis of a video: follow its faces, work out their motion, write the file of tracks."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from services import telemetry
+from services.media import Clip, Extend, read_frames
+from services.preprocess.cuts import CutDetector
+from services.preprocess.detection import Inference
+from services.preprocess.faces import TrackSummary
+from services.preprocess.pose import TrackMotion, find_motion
+from services.preprocess.ranking import Candidate, rank_tracks
+from services.preprocess.recording import TrackRecording
+from services.preprocess.track_store import LandmarkSlices, TrackWriter
+from services.preprocess.tracking import FaceTracker
+
+_log = logging.getLogger(__name__)
+
+
+def analyse(clip: Clip, triton: Inference, folder: Path, output: Path) -> Iterator[int]:
+    """Analyse `clip` into the file `output`, giving the frames done after every frame; scratch files go to `folder`."""
+    started = time.monotonic()
+    tracker, cuts = FaceTracker(triton, folder, clip.frame_rate), CutDetector()
+    try:
+        for frame in read_frames(clip, clip.frames, Extend.CUT):
+            tracker.follow(frame, cuts.judge(frame.y))
+            telemetry.analysis_frames(1)
+            yield frame.index + 1
+        recordings = tracker.finish(clip.frames)
+    finally:
+        tracker.close()
+    _write(clip, recordings, tracker.shots, output)
+    seconds = time.monotonic() - started
+    telemetry.stage_seconds("analysis", seconds)
+    _log.info(
+        "%s: %d frames analysed in %.1f s, %d shots, %d tracks",
+        clip.name,
+        clip.frames,
+        seconds,
+        len(tracker.shots),
+        len(recordings),
+    )
+
+
+def _write(clip: Clip, recordings: Sequence[TrackRecording], shots: Sequence[int], output: Path) -> None:
+    ranks = rank_tracks([_candidate(recording) for recording in recordings], clip.width, clip.height)
+    seen = np.zeros(clip.frames, np.bool_)
+    with output.open("xb") as file:
+        writer = TrackWriter(file)
+        for number, (recording, rank) in enumerate(zip(recordings, ranks, strict=True)):
+            for run in recording.runs:
+                seen[run.first_frame : run.last_frame + 1] = True
+            motion = _motion(recording, shots, clip.frames)
+            writer.add(recording, motion, _summary(number, rank, recording))
+        writer.finish(
+            frames=clip.frames,
+            frame_rate=clip.frame_rate,
+            width=clip.width,
+            height=clip.height,
+            frames_with_face=int(seen.sum()),
+        )
+
+
+def _motion(recording: TrackRecording, shots: Sequence[int], frames: int) -> TrackMotion:
+    ends = [*shots[1:], frames]
+    with recording.path.open("rb") as file:
+        shot = shots[recording.shot], ends[recording.shot] - 1
+        return find_motion(LandmarkSlices(file), recording.runs, shot)
+
+
+def _candidate(recording: TrackRecording) -> Candidate:
+    return Candidate(
+        shot=recording.shot,
+        first_frame=recording.runs[0].first_frame,
+        last_frame=recording.last_frame,
+        eye_distance=recording.median_eye_distance(),
+        box=recording.median_box(),
+    )
+
+
+def _summary(number: int, rank: int, recording: TrackRecording) -> TrackSummary:
+    return TrackSummary(
+        track=number,
+        shot=recording.shot,
+        first_frame=recording.runs[0].first_frame,
+        last_frame=recording.last_frame,
+        eye_distance=recording.median_eye_distance(),
+        box=recording.median_box(),
+        rank=rank,
+    )

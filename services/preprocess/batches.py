@@ -1,0 +1,191 @@
+"""Face batches in output order: which track each frame shows, its crops, landmarks, resting mouth and mel windows."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.errors import ChorusError, ErrorKind
+from services.media import Clip, Frame, read_frames
+from services.preprocess.crops import crop_side, crop_to_frame, cut, cut_region, inverse_affine
+from services.preprocess.faces import LANDMARKS, MEL_BANDS, CropSpec, FaceBatch, FaceIntroduction, FaceRequest
+from services.preprocess.mel import mel_window
+from services.preprocess.pose import LIPS_WINDOW, face_affine, place, smooth_rows
+from services.preprocess.ranking import frame_rows
+from services.preprocess.references import SavedReference
+from services.preprocess.track_store import StoredTrack, TrackFile
+
+BATCH_FRAMES: Final = 8
+NO_TRACK: Final = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """One row of a face batch, but for its mel window."""
+
+    crop: NDArray[np.uint8]
+    landmarks: NDArray[np.float32]
+    rest: NDArray[np.float32]
+    to_crop: NDArray[np.float32]
+    weight: float
+
+
+class TrackFaces:
+    """Cuts the faces of one track as a family wants them."""
+
+    def __init__(self, tracks: TrackFile, track: StoredTrack, spec: CropSpec) -> None:
+        self.number = track.summary.track
+        self._tracks = tracks
+        self._track = track
+        self._spec = spec
+        self._motion = tracks.motion(track)
+        self._landmarks = tracks.landmarks(track)
+        self._side = crop_side(spec, track.summary.eye_distance)
+        self._first_rows = [run.first_row for run in track.runs]
+
+    def face(self, frame: Frame, row: int) -> Face:
+        """The face of the track's `row`, whose picture is `frame`."""
+        to_frame = self._to_frame(row)
+        return self._face(row, to_frame, cut(frame, to_frame, self._side))
+
+    def introduction(self) -> FaceIntroduction:
+        """The track and its reference frames."""
+        faces = [self._reference(reference) for reference in self._track.references]
+        batch = joined(faces, -1, self.number, self._side, [])
+        return FaceIntroduction(self.number, self._track.summary.eye_distance, batch)
+
+    def batch(self, faces: Sequence[Face], first_frame: int, mels: Sequence[NDArray[np.float32]]) -> FaceBatch:
+        """Faces of consecutive frames, and their mel windows if there are any."""
+        return joined(faces, first_frame, self.number, self._side, mels)
+
+    def _reference(self, reference: SavedReference) -> Face:
+        to_frame = self._to_frame(reference.row)
+        to_region = (to_frame - np.array([[0, 0, reference.left], [0, 0, reference.top]])) * reference.scale
+        crop = cut_region(self._tracks.picture(self._track, reference), (0, 0), to_region, self._side)
+        return self._face(reference.row, to_frame, crop)
+
+    def _to_frame(self, row: int) -> NDArray[np.float64]:
+        return crop_to_frame(face_affine(self._motion.pose[row]), self._spec, self._side)
+
+    def _face(self, row: int, to_frame: NDArray[np.float64], crop: NDArray[np.uint8]) -> Face:
+        run = self._track.runs[bisect_right(self._first_rows, row) - 1]
+        seen = smooth_rows(self._landmarks, run, row, row + 1, LIPS_WINDOW)[0]
+        at_rest = place(self._motion.neutral, self._motion.pose[row])
+        at_rest += self._motion.still[row] * (seen - at_rest)
+        to_crop = inverse_affine(to_frame)
+        depth = self._side / (self._spec.extent * float(np.linalg.norm(self._motion.pose[row, :, 0])))
+        return Face(
+            crop,
+            _in_crop(seen, to_crop, depth),
+            _in_crop(at_rest, to_crop, depth),
+            to_crop.astype(np.float32),
+            float(self._motion.weight[row]),
+        )
+
+
+def stream_batches(
+    clip: Clip, tracks: TrackFile, mel: NDArray[np.float32], request: FaceRequest
+) -> Iterator[FaceIntroduction | FaceBatch]:
+    """Batches of up to 8 frames that cover the output; one ends where the track changes or the face goes away.
+
+    NO_FACE when the video has no face of the rank that was asked for.
+    """
+    chosen = choose_tracks(tracks, request)
+    track_of, row_of = frame_rows(
+        [
+            (number, [(run.first_frame, run.first_row, run.rows) for run in track.runs])
+            for number, track in chosen.items()
+        ],
+        clip.frames,
+    )
+    faces: TrackFaces | None = None
+    for first_frame, track, frames in _groups(clip, request, track_of):
+        if track == NO_TRACK:
+            yield faceless(first_frame, len(frames))
+            continue
+        if faces is None or faces.number != track:
+            faces = TrackFaces(tracks, chosen[track], request.crop)
+            yield faces.introduction()
+        mels = _mel_windows(mel, first_frame, len(frames), clip.frame_rate, request.mel.window)
+        yield faces.batch([faces.face(frame, int(row_of[frame.index])) for frame in frames], first_frame, mels)
+
+
+def choose_tracks(tracks: TrackFile, request: FaceRequest) -> dict[int, StoredTrack]:
+    """The tracks of the wanted rank by number; NO_FACE when there are none."""
+    wanted = request.face or 0
+    chosen = {track.summary.track: track for track in tracks.tracks if track.summary.rank == wanted}
+    if chosen:
+        return chosen
+    most = 1 + max(track.summary.rank for track in tracks.tracks)
+    message = f"{request.video_name} shows at most {most} face(s) at once: choose a face from 0 to {most - 1}"
+    raise ChorusError(ErrorKind.NO_FACE, message)
+
+
+def faceless(first_frame: int, frames: int) -> FaceBatch:
+    """A batch of frames to pass through."""
+    batch = joined([], first_frame, NO_TRACK, 0, [])
+    return FaceBatch(
+        first_frame=first_frame,
+        track=NO_TRACK,
+        present=np.zeros(frames, np.bool_),
+        crops=batch.crops,
+        landmarks=batch.landmarks,
+        rest=batch.rest,
+        to_crop=batch.to_crop,
+        weight=batch.weight,
+        mels=batch.mels,
+    )
+
+
+def joined(
+    faces: Sequence[Face], first_frame: int, track: int, side: int, mels: Sequence[NDArray[np.float32]]
+) -> FaceBatch:
+    """One batch of the faces, all present; (m, 80, 0) mel windows when `mels` is empty."""
+    rows = len(faces)
+    points = (rows, LANDMARKS, 3)
+    return FaceBatch(
+        first_frame=first_frame,
+        track=track,
+        present=np.ones(rows, np.bool_),
+        crops=np.array([face.crop for face in faces], np.uint8).reshape(rows, side, side, 3),
+        landmarks=np.array([face.landmarks for face in faces], np.float32).reshape(points),
+        rest=np.array([face.rest for face in faces], np.float32).reshape(points),
+        to_crop=np.array([face.to_crop for face in faces], np.float32).reshape(rows, 2, 3),
+        weight=np.array([face.weight for face in faces], np.float32),
+        mels=np.stack(mels) if mels else np.zeros((rows, MEL_BANDS, 0), np.float32),
+    )
+
+
+def _groups(clip: Clip, request: FaceRequest, track_of: NDArray[np.int32]) -> Iterator[tuple[int, int, list[Frame]]]:
+    """(first output frame, track, frames) of every batch."""
+    first_frame, track, frames = 0, NO_TRACK, list[Frame]()
+    for output_frame, frame in enumerate(read_frames(clip, request.frame_count, request.extend)):
+        current = int(track_of[frame.index])
+        if frames and (current != track or len(frames) == BATCH_FRAMES):
+            yield first_frame, track, frames
+            frames = []
+        if not frames:
+            first_frame, track = output_frame, current
+        frames.append(frame)
+    if frames:
+        yield first_frame, track, frames
+
+
+def _mel_windows(
+    mel: NDArray[np.float32], first_frame: int, frames: int, frame_rate: Fraction, columns: int
+) -> list[NDArray[np.float32]]:
+    if columns == 0:
+        return []
+    return [mel_window(mel, frame, frame_rate, columns) for frame in range(first_frame, first_frame + frames)]
+
+
+def _in_crop(points: NDArray[np.float64], to_crop: NDArray[np.float64], depth: float) -> NDArray[np.float32]:
+    """(478, 3) source pixels -> crop pixels; `depth` is crop pixels a source pixel of an unturned face."""
+    flat = points[:, :2] @ to_crop[:, :2].T + to_crop[:, 2]
+    return np.column_stack([flat, points[:, 2] * depth]).astype(np.float32)

@@ -1,0 +1,88 @@
+"""Cuts square crops out of frames: the affine of a crop, the sampling. Coordinates are continuous (see faces.py)."""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from services.preprocess.faces import CropSpec, pixel_affine
+
+# A crop side may be this much of what the source offers before the next larger side is taken.
+_FULL_DETAIL: Final = 0.91
+
+
+class Picture(Protocol):
+    """What a frame must offer to be cropped."""
+
+    @property
+    def width(self) -> int: ...
+    @property
+    def height(self) -> int: ...
+    def rgb_region(self, left: int, top: int, right: int, bottom: int) -> NDArray[np.uint8]:
+        """(bottom - top, right - left, 3) RGB of the given pixels."""
+
+
+def crop_side(spec: CropSpec, eye_distance: float) -> int:
+    """The smallest side in pixels that keeps the source's detail, or the largest one."""
+    needed = spec.extent * eye_distance
+    return next((side for side in spec.sizes if needed <= _FULL_DETAIL * side), spec.sizes[-1])
+
+
+def crop_to_frame(face_to_frame: NDArray[np.float64], spec: CropSpec, side: int) -> NDArray[np.float64]:
+    """(2, 3) affine crop pixels -> frame pixels, from the (2, 3) affine face units -> frame pixels."""
+    scale = spec.extent / side
+    linear = face_to_frame[:, :2]
+    offset = linear @ np.array([spec.left, spec.top]) + face_to_frame[:, 2]
+    return np.column_stack([linear * scale, offset])
+
+
+def inverse_affine(affine: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The (2, 3) affine that undoes `affine`."""
+    linear = np.linalg.inv(affine[:, :2])
+    return np.column_stack([linear, -linear @ affine[:, 2]])
+
+
+def cut(
+    picture: Picture, to_frame: NDArray[np.float64], side: int, interpolation: int = cv2.INTER_CUBIC
+) -> NDArray[np.uint8]:
+    """(side, side, 3) RGB of the square that `to_frame` (crop -> frame) marks; edge pixels go on outside the frame."""
+    left, top, right, bottom = _covered(to_frame, side, picture.width, picture.height)
+    return cut_region(picture.rgb_region(left, top, right, bottom), (left, top), to_frame, side, interpolation)
+
+
+def cut_region(
+    region: NDArray[np.uint8],
+    origin: tuple[float, float],
+    to_frame: NDArray[np.float64],
+    side: int,
+    interpolation: int = cv2.INTER_CUBIC,
+) -> NDArray[np.uint8]:
+    """As `cut`, from an RGB `region` of the frame whose top left corner lies at `origin`."""
+    shifted = to_frame.copy()
+    shifted[:, 2] -= origin
+    warped = cv2.warpAffine(
+        region,
+        pixel_affine(shifted),
+        (side, side),
+        flags=interpolation | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return np.asarray(warped, dtype=np.uint8)
+
+
+def _covered(to_frame: NDArray[np.float64], side: int, width: int, height: int) -> tuple[int, int, int, int]:
+    """The pixels of the frame that the crop can touch: left, top, right, bottom; never empty."""
+    corners = to_frame[:, :2] @ np.array([[0, side, 0, side], [0, 0, side, side]]) + to_frame[:, 2:]
+    # Cubic sampling reaches two pixels beyond.
+    low, high = np.floor(corners.min(axis=1)) - 2, np.ceil(corners.max(axis=1)) + 2
+    left, right = _clipped(low[0], high[0], width)
+    top, bottom = _clipped(low[1], high[1], height)
+    return left, top, right, bottom
+
+
+def _clipped(low: float, high: float, size: int) -> tuple[int, int]:
+    start = int(np.clip(low, 0, size - 1))
+    return start, int(np.clip(high, start + 1, size))

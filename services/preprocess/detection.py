@@ -1,0 +1,117 @@
+"""Finds faces in a whole frame with the face_detection model: views, suppression of doubles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+_SIDE: Final = 192
+_LEAST_SCORE: Final = 0.5
+_OVERLAP: Final = 0.3
+_TILE_STEP: Final = 0.65
+
+
+class Inference(Protocol):
+    """The one method of services.triton.TritonClient that preprocess needs."""
+
+    def infer(
+        self, model: str, inputs: dict[str, NDArray[np.generic]], outputs: Sequence[str]
+    ) -> dict[str, NDArray[np.generic]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """One face in one frame, in source pixels."""
+
+    box: NDArray[np.float64]
+    """(4,) left, top, right, bottom"""
+    keypoints: NDArray[np.float64]
+    """(6, 2): the eye on the image's left, the other eye, nose tip, mouth, the two ears"""
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A square of the frame that the model looks at; it may reach beyond the frame, which is black there."""
+
+    left: float
+    top: float
+    side: float
+
+
+def detect(rgb: NDArray[np.uint8], views: Sequence[View], triton: Inference) -> list[Detection]:
+    """Faces that at most 16 views of a frame (h, w, 3) show, best first; some of them are none: see landmarks.py."""
+    if not views:
+        return []
+    images = np.stack([_view_image(rgb, view) for view in views])
+    answer = triton.infer("face_detection", {"image": images}, ["boxes", "keypoints", "scores"])
+    detections = []
+    for row, view in enumerate(views):
+        corner = np.array([view.left, view.top])
+        for index in np.flatnonzero(answer["scores"][row] > _LEAST_SCORE):
+            points = np.concatenate([answer["boxes"][row, index].reshape(2, 2), answer["keypoints"][row, index]])
+            placed = points.astype(np.float64) * view.side + corner
+            detections.append(Detection(placed[:2].ravel(), placed[2:], float(answer["scores"][row, index])))
+    return suppress(detections)
+
+
+def whole_view(width: int, height: int) -> View:
+    """The whole frame, letterboxed."""
+    side = max(width, height)
+    return View((width - side) / 2, (height - side) / 2, side)
+
+
+def tile_views(width: int, height: int) -> list[View]:
+    """Overlapping squares that cover the frame, at most 15; none when they would not enlarge anything."""
+    side = max(min(width, height) / 2, max(width, height) / 3.5)
+    if side <= _SIDE / 2:
+        return []
+    return [View(left, top, side) for top in _starts(height, side) for left in _starts(width, side)]
+
+
+def suppress(detections: Sequence[Detection]) -> list[Detection]:
+    """The best detections, best first, without those that overlap a better one."""
+    kept: list[Detection] = []
+    for candidate in sorted(detections, key=lambda detection: -detection.score):
+        if all(overlap(candidate.box, other.box) < _OVERLAP for other in kept):
+            kept.append(candidate)
+    return kept
+
+
+def overlap(first: NDArray[np.floating], second: NDArray[np.floating]) -> float:
+    """Intersection over union of two boxes (left, top, right, bottom)."""
+    low, high = np.maximum(first[:2], second[:2]), np.minimum(first[2:], second[2:])
+    shared = float(np.prod(np.maximum(high - low, 0)))
+    both = float(np.prod(first[2:] - first[:2]) + np.prod(second[2:] - second[:2]))
+    return shared / (both - shared) if both > shared else 0.0
+
+
+def _starts(size: int, side: float) -> NDArray[np.float64]:
+    """Evenly spaced left (or top) edges of tiles over `size` pixels."""
+    count = 1 + int(np.ceil(max(size - side, 0) / (_TILE_STEP * side)))
+    return np.linspace(0, max(size - side, 0), count)
+
+
+def _view_image(rgb: NDArray[np.uint8], view: View) -> NDArray[np.uint8]:
+    """(192, 192, 3): the view, black outside the frame."""
+    height, width = rgb.shape[:2]
+    left, top = max(round(view.left), 0), max(round(view.top), 0)
+    right, bottom = min(round(view.left + view.side), width), min(round(view.top + view.side), height)
+    image = np.zeros((_SIDE, _SIDE, 3), np.uint8)
+    if right <= left or bottom <= top:
+        return image
+    scale = _SIDE / view.side
+    # The rounded edge can lie a little outside the view.
+    x, y = (min(max(round(offset * scale), 0), _SIDE - 1) for offset in (left - view.left, top - view.top))
+    size = (
+        min(max(round((right - left) * scale), 1), _SIDE - x),
+        min(max(round((bottom - top) * scale), 1), _SIDE - y),
+    )
+    shrunk = cv2.resize(rgb[top:bottom, left:right], size, interpolation=cv2.INTER_AREA)
+    image[y : y + size[1], x : x + size[0]] = shrunk
+    return image

@@ -1,0 +1,93 @@
+"""Landmarks of known faces with the face_landmarks model: where to look, and the way back to the frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from services.preprocess.crops import Picture, cut
+from services.preprocess.detection import Detection, Inference
+
+_SIDE: Final = 192
+_MARGIN: Final = 1.5
+"""Side of the square round a face, in longest sides of its box, as the model was trained with."""
+_LEAST_PRESENCE: Final = 0.5
+LEFT_EYE, RIGHT_EYE = 33, 263
+"""Outer eye corners, by their side of the image"""
+_MESH: Final = 468
+
+
+@dataclass(frozen=True, slots=True)
+class FaceSquare:
+    """The turned square of a frame that the model looks at, in source pixels."""
+
+    x: float
+    y: float
+    side: float
+    angle: float
+    """Radians, clockwise as seen in the picture"""
+
+    def to_frame(self) -> NDArray[np.float64]:
+        """(2, 3) affine crop pixels (0..192) -> frame pixels."""
+        scale = self.side / _SIDE
+        cosine, sine = np.cos(self.angle) * scale, np.sin(self.angle) * scale
+        linear = np.array([[cosine, -sine], [sine, cosine]])
+        offset = np.array([self.x, self.y]) - linear @ np.array([_SIDE / 2, _SIDE / 2])
+        return np.column_stack([linear, offset])
+
+
+def square_of_detection(detection: Detection) -> FaceSquare:
+    """Where to look for the landmarks of a face that was just detected."""
+    return _square(detection.box, detection.keypoints[0], detection.keypoints[1])
+
+
+def square_of_landmarks(landmarks: NDArray[np.floating]) -> FaceSquare:
+    """Where to look for the face in the next frame, from its landmarks (478, 3) in this one."""
+    return _square(box_of_landmarks(landmarks), landmarks[LEFT_EYE, :2], landmarks[RIGHT_EYE, :2])
+
+
+def box_of_landmarks(landmarks: NDArray[np.floating]) -> NDArray[np.float64]:
+    """(4,) left, top, right, bottom of the mesh."""
+    points = landmarks[:_MESH, :2].astype(np.float64)
+    return np.concatenate([points.min(axis=0), points.max(axis=0)])
+
+
+def eye_distance(landmarks: NDArray[np.floating]) -> float:
+    """Distance of the outer eye corners in space: pixels that do not shrink when the head turns."""
+    return float(np.linalg.norm(landmarks[RIGHT_EYE] - landmarks[LEFT_EYE]))
+
+
+def find_landmarks(
+    picture: Picture, squares: Sequence[FaceSquare], triton: Inference
+) -> list[NDArray[np.float32] | None]:
+    """(478, 3) source pixels for every square (z in the same unit, smaller is nearer), None where there is no face."""
+    if not squares:
+        return []
+    affines = [square.to_frame() for square in squares]
+    crops = np.stack([cut(picture, affine, _SIDE, cv2.INTER_LINEAR) for affine in affines])
+    answer = triton.infer("face_landmarks", {"crop": crops}, ["landmarks", "presence"])
+    found: list[NDArray[np.float32] | None] = []
+    for row, (affine, square) in enumerate(zip(affines, squares, strict=True)):
+        if float(answer["presence"][row, 0]) < _LEAST_PRESENCE:
+            found.append(None)
+            continue
+        points = answer["landmarks"][row].astype(np.float64)
+        placed = np.column_stack([points[:, :2] @ affine[:, :2].T + affine[:, 2], points[:, 2] * square.side / _SIDE])
+        found.append(placed.astype(np.float32))
+    return found
+
+
+def _square(box: NDArray[np.floating], left_eye: NDArray[np.floating], right_eye: NDArray[np.floating]) -> FaceSquare:
+    x, y = (box[:2] + box[2:]) / 2
+    across = right_eye - left_eye
+    return FaceSquare(
+        x=float(x),
+        y=float(y),
+        side=float(max(box[2] - box[0], box[3] - box[1])) * _MARGIN,
+        angle=float(np.arctan2(across[1], across[0])),
+    )

@@ -1,0 +1,202 @@
+"""Wire messages of chorus.preprocess.v1 from and to the types of faces.py; only client.py and rpc.py call it."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.errors import ChorusError, ErrorKind
+from services.media.timeline import Extend
+from services.preprocess.faces import (
+    LANDMARKS,
+    MEL_BANDS,
+    AnalysisProgress,
+    CropSpec,
+    FaceBatch,
+    FaceIntroduction,
+    FaceRequest,
+    FaceStreamItem,
+    MelSpec,
+    Speech,
+    TrackSummary,
+    VideoAnalysis,
+)
+from services.preprocess.v1 import preprocess_pb2 as wire
+
+
+def stream_request(request: FaceRequest) -> wire.StreamFacesRequest:
+    """The request as it travels."""
+    crop = request.crop
+    return wire.StreamFacesRequest(
+        video_key=request.video_key,
+        audio_key=request.audio_key,
+        crop=wire.CropSpec(left=crop.left, top=crop.top, extent=crop.extent, sizes=crop.sizes),
+        mel=wire.MelSpec(window=request.mel.window),
+        frame_count=request.frame_count,
+        extend=request.extend.value,
+        face=request.face,
+        video_name=request.video_name,
+        audio_name=request.audio_name,
+    )
+
+
+def face_request(message: wire.StreamFacesRequest) -> FaceRequest:
+    """The request behind `message`; INVALID_INPUT when it asks for something that does not exist."""
+    crop = message.crop
+    if message.extend not in list(Extend):
+        raise ChorusError(ErrorKind.INVALID_INPUT, f"extend is {message.extend!r}: use one of {', '.join(Extend)}")
+    if not (crop.sizes and crop.extent > 0 and list(crop.sizes) == sorted(crop.sizes) and crop.sizes[-1] <= 1024):
+        raise ChorusError(ErrorKind.INVALID_INPUT, "crop needs an extent above 0 and ascending sizes of up to 1024")
+    if message.frame_count < 1:
+        raise ChorusError(ErrorKind.INVALID_INPUT, "frame_count must be 1 or more")
+    return FaceRequest(
+        video_key=message.video_key,
+        audio_key=message.audio_key,
+        crop=CropSpec(crop.left, crop.top, crop.extent, tuple(crop.sizes)),
+        mel=MelSpec(message.mel.window),
+        frame_count=message.frame_count,
+        extend=Extend(message.extend),
+        face=message.face if message.HasField("face") else None,
+        video_name=message.video_name or message.video_key,
+        audio_name=message.audio_name or message.audio_key,
+    )
+
+
+def stream_response(item: FaceStreamItem) -> wire.StreamFacesResponse:
+    """One item of a face stream as it travels."""
+    match item:
+        case AnalysisProgress():
+            return wire.StreamFacesResponse(progress=_progress_message(item))
+        case Speech():
+            speech = wire.Speech(columns=item.mel.shape[1], mel=_packed(item.mel), level_db=_packed(item.level_db))
+            return wire.StreamFacesResponse(speech=speech)
+        case FaceIntroduction():
+            introduction = wire.FaceIntroduction(
+                track=item.track, eye_distance=item.eye_distance, references=_batch_message(item.references)
+            )
+            return wire.StreamFacesResponse(introduction=introduction)
+        case FaceBatch():
+            return wire.StreamFacesResponse(batch=_batch_message(item))
+
+
+def stream_item(message: wire.StreamFacesResponse) -> FaceStreamItem:
+    """The item behind `message`; its arrays are read-only views of the message's bytes."""
+    match message.WhichOneof("event"):
+        case "progress":
+            return _progress(message.progress)
+        case "speech":
+            speech = message.speech
+            mel = np.frombuffer(speech.mel, "<f4").reshape(MEL_BANDS, speech.columns)
+            return Speech(mel, np.frombuffer(speech.level_db, "<f4"))
+        case "introduction":
+            introduction = message.introduction
+            return FaceIntroduction(introduction.track, introduction.eye_distance, _batch(introduction.references))
+        case "batch":
+            return _batch(message.batch)
+        case _:
+            raise ChorusError(ErrorKind.INTERNAL, "preprocess sent a message of an unknown kind: its version differs")
+
+
+def analysis_response(item: AnalysisProgress | VideoAnalysis) -> wire.AnalyseVideoResponse:
+    """One item of an analysis as it travels."""
+    if isinstance(item, AnalysisProgress):
+        return wire.AnalyseVideoResponse(progress=_progress_message(item))
+    analysis = wire.VideoAnalysis(
+        frames=item.frames,
+        frame_rate_numerator=item.frame_rate.numerator,
+        frame_rate_denominator=item.frame_rate.denominator,
+        width=item.width,
+        height=item.height,
+        frames_with_face=item.frames_with_face,
+        tracks=[_track_message(track) for track in item.tracks],
+    )
+    return wire.AnalyseVideoResponse(analysis=analysis)
+
+
+def analysis_item(message: wire.AnalyseVideoResponse) -> AnalysisProgress | VideoAnalysis:
+    """The item behind `message`."""
+    if message.WhichOneof("event") == "progress":
+        return _progress(message.progress)
+    analysis = message.analysis
+    return VideoAnalysis(
+        frames=analysis.frames,
+        frame_rate=Fraction(analysis.frame_rate_numerator, analysis.frame_rate_denominator),
+        width=analysis.width,
+        height=analysis.height,
+        frames_with_face=analysis.frames_with_face,
+        tracks=tuple(_track(track) for track in analysis.tracks),
+    )
+
+
+def _progress_message(progress: AnalysisProgress) -> wire.AnalysisProgress:
+    return wire.AnalysisProgress(frames_done=progress.frames_done, frames_total=progress.frames_total)
+
+
+def _progress(message: wire.AnalysisProgress) -> AnalysisProgress:
+    return AnalysisProgress(message.frames_done, message.frames_total)
+
+
+def _track_message(track: TrackSummary) -> wire.TrackSummary:
+    left, top, right, bottom = track.box
+    return wire.TrackSummary(
+        track=track.track,
+        shot=track.shot,
+        first_frame=track.first_frame,
+        last_frame=track.last_frame,
+        eye_distance=track.eye_distance,
+        left=left,
+        top=top,
+        right=right,
+        bottom=bottom,
+        rank=track.rank,
+    )
+
+
+def _track(message: wire.TrackSummary) -> TrackSummary:
+    return TrackSummary(
+        track=message.track,
+        shot=message.shot,
+        first_frame=message.first_frame,
+        last_frame=message.last_frame,
+        eye_distance=message.eye_distance,
+        box=(message.left, message.top, message.right, message.bottom),
+        rank=message.rank,
+    )
+
+
+def _batch_message(batch: FaceBatch) -> wire.FaceBatch:
+    return wire.FaceBatch(
+        first_frame=batch.first_frame,
+        track=batch.track,
+        present=batch.present.tolist(),
+        crop_size=batch.crops.shape[1],
+        mel_window=batch.mels.shape[2],
+        crops=batch.crops.tobytes(),
+        landmarks=_packed(batch.landmarks),
+        rest=_packed(batch.rest),
+        to_crop=_packed(batch.to_crop),
+        weight=_packed(batch.weight),
+        mels=_packed(batch.mels),
+    )
+
+
+def _batch(message: wire.FaceBatch) -> FaceBatch:
+    present = np.array(message.present, dtype=np.bool_)
+    rows, side = int(present.sum()), message.crop_size
+    return FaceBatch(
+        first_frame=message.first_frame,
+        track=message.track,
+        present=present,
+        crops=np.frombuffer(message.crops, np.uint8).reshape(rows, side, side, 3),
+        landmarks=np.frombuffer(message.landmarks, "<f4").reshape(rows, LANDMARKS, 3),
+        rest=np.frombuffer(message.rest, "<f4").reshape(rows, LANDMARKS, 3),
+        to_crop=np.frombuffer(message.to_crop, "<f4").reshape(rows, 2, 3),
+        weight=np.frombuffer(message.weight, "<f4"),
+        mels=np.frombuffer(message.mels, "<f4").reshape(rows, MEL_BANDS, message.mel_window),
+    )
+
+
+def _packed(array: NDArray[np.float32]) -> bytes:
+    return array.astype("<f4", copy=False).tobytes()

@@ -1,0 +1,105 @@
+"""One track while it is followed: landmark rows on disk, its runs of frames, its sizes; memory stays small."""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.preprocess.crops import Picture
+from services.preprocess.faces import LANDMARKS
+from services.preprocess.landmarks import box_of_landmarks, eye_distance
+from services.preprocess.references import ReferenceChoice, SavedReference, save_references
+
+ROW_BYTES: Final = LANDMARKS * 3 * 4
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Consecutive frames of one track; their rows follow each other in its landmark file."""
+
+    first_frame: int
+    first_row: int
+    rows: int
+
+    @property
+    def last_frame(self) -> int:
+        """Included."""
+        return self.first_frame + self.rows - 1
+
+
+class TrackRecording:
+    """Appends one row of landmarks a frame, and fills gaps of up to `longest_gap` frames between two rows."""
+
+    def __init__(self, path: Path, shot: int, longest_gap: int) -> None:
+        """`path` must not exist yet; the folder's owner removes it."""
+        self.path = path
+        self.pictures = path.with_suffix(".png")
+        """After `close`: the reference frames, one PNG after the other"""
+        self.shot = shot
+        self.runs: list[Run] = []
+        self.references: tuple[SavedReference, ...] = ()
+        """After `close`: the frames that show the mouth from closed to open"""
+        self.last = np.zeros((LANDMARKS, 3), np.float32)
+        """Landmarks of the newest row"""
+        self._longest_gap = longest_gap
+        self._file = path.open("xb")
+        self._choice = ReferenceChoice()
+        self._boxes = array("f")
+        self._eye_distances = array("f")
+
+    @property
+    def rows(self) -> int:
+        """Rows written so far."""
+        return self.runs[-1].first_row + self.runs[-1].rows if self.runs else 0
+
+    @property
+    def last_frame(self) -> int:
+        """Frame of the newest row."""
+        return self.runs[-1].last_frame
+
+    def append(self, frame: int, landmarks: NDArray[np.float32], picture: Picture) -> None:
+        """Add the face at `frame`, which is later than every row before; source pixels."""
+        if self.runs and frame - self.last_frame - 1 <= self._longest_gap:
+            between = filled_gap(self.last, landmarks, frame - self.last_frame - 1)
+            self.runs[-1] = replace(self.runs[-1], rows=self.runs[-1].rows + len(between) + 1)
+        else:
+            between = landmarks[:0]
+            self.runs.append(Run(first_frame=frame, first_row=self.rows, rows=1))
+        self._file.write(between.astype("<f4").tobytes())
+        self._file.write(landmarks.astype("<f4").tobytes())
+        self._boxes.extend(box_of_landmarks(landmarks).tolist())
+        self._eye_distances.append(eye_distance(landmarks))
+        self._choice.consider(self.rows - 1, landmarks, picture)
+        self.last = landmarks
+
+    def close(self) -> None:
+        """Flush the rows and the reference frames; nothing is appended afterwards."""
+        self._file.close()
+        self.references = save_references(self._choice.frames(), self.pictures)
+        self._choice = ReferenceChoice()
+
+    def remove(self) -> None:
+        """Delete the files of a closed recording."""
+        self.path.unlink()
+        self.pictures.unlink()
+
+    def median_box(self) -> tuple[float, float, float, float]:
+        """Left, top, right, bottom in source pixels."""
+        boxes = np.frombuffer(self._boxes, np.float32).reshape(-1, 4)
+        left, top, right, bottom = np.median(boxes, axis=0).tolist()
+        return left, top, right, bottom
+
+    def median_eye_distance(self) -> float:
+        """Source pixels."""
+        return float(np.median(np.frombuffer(self._eye_distances, np.float32)))
+
+
+def filled_gap(before: NDArray[np.float32], after: NDArray[np.float32], missing: int) -> NDArray[np.float32]:
+    """(missing, 478, 3): the landmarks of the frames between two known ones, on straight lines."""
+    shares = (np.arange(1, missing + 1, dtype=np.float32) / (missing + 1))[:, None, None]
+    return np.asarray(before + (after - before) * shares, np.float32)

@@ -1,0 +1,28 @@
+"""What an operator can set for the preprocess process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class PreprocessSettings(BaseSettings):
+    """Read from the environment, every name with the prefix CHORUS_."""
+
+    model_config = SettingsConfigDict(env_prefix="CHORUS_", frozen=True, extra="forbid")
+
+    preprocess_listen: str = "127.0.0.1:7862"
+    """host:port of the gRPC door"""
+    triton_url: str = "127.0.0.1:8001"
+    """host:port of Triton's gRPC endpoint"""
+    store_url: str
+    """Where artifacts and intermediates lie: file:///folder or a bucket's URL"""
+    scratch: Path
+    """A local folder for files that live as long as one analysis"""
+    metrics_port: int = Field(default=0, ge=0, le=65_535)
+    """Prometheus metrics; 0: none"""
+    log_level: str = "INFO"
+    max_minutes: float = Field(default=10.0, gt=0)
+    """Longer videos and recordings are refused"""

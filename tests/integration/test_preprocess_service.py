@@ -1,0 +1,351 @@
+"""preprocess as its callers see it: real gRPC, real FFmpeg, the real models in this process instead of in Triton."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+from socket import socket
+
+import av
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from services.errors import ChorusError, ErrorKind
+from services.grpc_server import build_server, start
+from services.media.timeline import Extend
+from services.preprocess.client import PreprocessClient
+from services.preprocess.faces import (
+    AnalysisProgress,
+    CropSpec,
+    FaceBatch,
+    FaceIntroduction,
+    FaceRequest,
+    FaceStreamItem,
+    MelSpec,
+    Speech,
+    VideoAnalysis,
+)
+from services.preprocess.library import FaceLibrary
+from services.preprocess.rpc import SERVICE_NAME, PreprocessServicer
+from services.preprocess.track_store import TrackWriter
+from services.preprocess.v1.preprocess_pb2_grpc import add_PreprocessServiceServicer_to_server
+from services.storage import Storage
+from tests.media_samples import Tone, make_sound
+from tests.quality.onnx_models import OnnxModels
+
+SAMPLES = Path(__file__).parents[2] / "samples"
+CROP = CropSpec(-0.75, -0.55, 1.5, (256, 384, 512))
+Pictures = list[NDArray[np.uint8]]
+
+
+class CountedModels:
+    """The real models; counts the calls, and waits before each when told to."""
+
+    def __init__(self) -> None:
+        self._models = OnnxModels()
+        self.calls = 0
+        self.wait_seconds = 0.0
+
+    def infer(
+        self, model: str, inputs: Mapping[str, NDArray[np.generic]], outputs: Sequence[str]
+    ) -> dict[str, NDArray[np.generic]]:
+        self.calls += 1
+        time.sleep(self.wait_seconds)
+        return self._models.infer(model, inputs, outputs)
+
+
+@dataclass(frozen=True)
+class Service:
+    """A running preprocess and what stands round it."""
+
+    client: PreprocessClient
+    storage: Storage
+    models: CountedModels
+    scratch: Path
+
+    def put(self, path: Path) -> str:
+        """Store a file as the gateway does, and give its key."""
+        key = f"uploads/{path.stem}"
+        self.storage.put_file(key, path)
+        return key
+
+    def analyse(self, key: str, name: str = "her.mp4") -> VideoAnalysis:
+        *progress, analysis = self.client.analyse(key, name=name)
+        assert all(isinstance(item, AnalysisProgress) for item in progress)
+        assert isinstance(analysis, VideoAnalysis)
+        return analysis
+
+    def stream(self, video: str, audio: str, frames: int, face: int | None = None) -> list[FaceStreamItem]:
+        request = FaceRequest(video, audio, CROP, MelSpec(16), frames, Extend.PINGPONG, face, "her.mp4")
+        return [item for item in self.client.stream_faces(request) if not isinstance(item, AnalysisProgress)]
+
+
+@pytest.fixture(scope="module")
+def models() -> CountedModels:
+    return CountedModels()
+
+
+@pytest.fixture
+def service(tmp_path: Path, models: CountedModels) -> Iterator[Service]:
+    models.calls, models.wait_seconds = 0, 0.0
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    storage = Storage((tmp_path / "store").as_uri(), scratch)
+    server = build_server(8, [SERVICE_NAME])
+    library = FaceLibrary(storage, models, scratch, max_minutes=1)
+    add_PreprocessServiceServicer_to_server(PreprocessServicer(library), server)
+    client = PreprocessClient(f"127.0.0.1:{start(server, '127.0.0.1:0')}", timeout_seconds=20)
+    try:
+        yield Service(client, storage, models, scratch)
+    finally:
+        client.close()
+        server.stop(0).wait(5)
+
+
+@pytest.fixture(scope="module")
+def pictures() -> Pictures:
+    """The first 30 pictures of the sample clip, half size, RGB."""
+    with av.open(SAMPLES / "astronaut.mp4") as container:
+        frames = islice(container.decode(video=0), 30)
+        return [frame.reformat(640, 360, "rgb24").to_ndarray().astype(np.uint8) for frame in frames]
+
+
+@pytest.fixture
+def speech(service: Service, tmp_path: Path) -> str:
+    return service.put(make_sound(tmp_path / "speech.wav", Tone(codec="pcm_s16le", seconds=2.0)))
+
+
+def black(count: int) -> Pictures:
+    return [np.zeros((360, 640, 3), np.uint8)] * count
+
+
+def video(path: Path, pictures: Pictures) -> Path:
+    """The pictures as H.264, 25 a second."""
+    with av.open(path, "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"crf": "16", "preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt = 640, 360, "yuv420p"
+        for picture in pictures:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(None))
+    return path
+
+
+def batches_of(items: list[FaceStreamItem]) -> list[FaceBatch]:
+    return [item for item in items if isinstance(item, FaceBatch)]
+
+
+def test_analysis_of_a_clip(service: Service, pictures: Pictures, tmp_path: Path) -> None:
+    analysis = service.analyse(service.put(video(tmp_path / "clip.mp4", pictures)))
+    assert (analysis.frames, analysis.frame_rate) == (30, Fraction(25))
+    assert (analysis.width, analysis.height, analysis.frames_with_face) == (640, 360, 30)
+    (track,) = analysis.tracks
+    assert (track.first_frame, track.last_frame, track.shot, track.rank) == (0, 29, 0, 0)
+    assert 70 < track.eye_distance < 100
+    left, top, right, bottom = track.box
+    assert 200 < left < right < 420
+    assert 60 < top < bottom < 280
+
+
+def test_nothing_is_analysed_twice(
+    service: Service, pictures: Pictures, speech: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    key = service.put(video(tmp_path / "clip.mp4", pictures[:12]))
+    first = service.stream(key, speech, 12)
+    calls = service.models.calls
+    again = service.stream(key, speech, 12)
+    assert service.models.calls == calls
+    assert "face track of her.mp4 reused" in caplog.text
+    assert "speech of the audio reused" in caplog.text
+    assert service.analyse(key).frames == 12
+    for one, other in zip(batches_of(first), batches_of(again), strict=True):
+        assert np.array_equal(one.crops, other.crops)
+        assert np.array_equal(one.rest, other.rest)
+
+
+def test_stream_gives_speech_introduction_and_every_frame(
+    service: Service, pictures: Pictures, speech: str, tmp_path: Path
+) -> None:
+    items = service.stream(service.put(video(tmp_path / "clip.mp4", pictures[:12])), speech, 27)
+    sound, introduction, *batches = items
+    assert isinstance(sound, Speech)
+    assert sound.mel.shape == (80, 161)
+    assert isinstance(introduction, FaceIntroduction)
+    assert 1 <= len(introduction.references.crops) <= 4
+    faces = batches_of(batches)
+    assert [(batch.first_frame, len(batch.present)) for batch in faces] == [(0, 8), (8, 8), (16, 8), (24, 3)]
+    # The source has 12 frames: output frame 12 goes back to source frame 10.
+    assert np.array_equal(faces[1].crops[4], faces[1].crops[2])
+    for batch in faces:
+        assert batch.crops.shape[1:] == (256, 256, 3)
+        assert batch.mels.shape[1:] == (80, 16)
+        assert (batch.weight == 1).all()
+        # The middle of the resting mouth has a fixed place in every crop.
+        corners = batch.rest[:, [61, 291], 0].mean(axis=1)
+        assert corners == pytest.approx(np.full(len(corners), 128), abs=3)
+        assert batch.rest[:, [13, 14], 1].mean(axis=1) == pytest.approx(np.full(len(corners), 94), abs=6)
+        assert np.abs(batch.rest - batch.landmarks)[:, :, :2].max() < 12
+
+
+def test_crop_shows_what_the_affine_says(service: Service, pictures: Pictures, speech: str, tmp_path: Path) -> None:
+    items = service.stream(service.put(video(tmp_path / "clip.mp4", pictures[:9])), speech, 9)
+    batch = batches_of(items)[0]
+    to_crop = batch.to_crop[5].copy()
+    to_crop[:, 2] += to_crop[:, :2] @ [0.5, 0.5] - 0.5
+    expected = cv2.warpAffine(pictures[5], to_crop, (256, 256), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    assert np.abs(expected.astype(int) - batch.crops[5].astype(int)).mean() < 3
+
+
+def test_frames_without_a_face_pass_through(service: Service, pictures: Pictures, speech: str, tmp_path: Path) -> None:
+    key = service.put(video(tmp_path / "clip.mp4", pictures[:10] + black(12) + pictures[10:20]))
+    tracks = service.analyse(key).tracks
+    assert [(track.first_frame, track.last_frame) for track in tracks] == [(0, 9), (22, 31)]
+    assert [track.shot for track in tracks] == [0, 2]
+    faces = batches_of(service.stream(key, speech, 32))
+    shape = [(batch.first_frame, batch.track, len(batch.present), len(batch.crops)) for batch in faces]
+    assert shape == [(0, 0, 8, 8), (8, 0, 2, 2), (10, -1, 8, 0), (18, -1, 4, 0), (22, 1, 8, 8), (30, 1, 2, 2)]
+    assert not faces[2].present.any()
+
+
+def test_still_is_a_video_of_one_frame(service: Service, speech: str, tmp_path: Path) -> None:
+    still = tmp_path / "still.jpg"
+    still.write_bytes((SAMPLES / "portrait.jpg").read_bytes())
+    faces = batches_of(service.stream(service.put(still), speech, 20))
+    assert [len(batch.crops) for batch in faces] == [8, 8, 4]
+    assert all(np.array_equal(crop, faces[0].crops[0]) for batch in faces for crop in batch.crops)
+    assert (faces[0].weight == 1).all()
+
+
+def test_video_without_a_face_is_refused_by_name(service: Service, speech: str, tmp_path: Path) -> None:
+    key = service.put(video(tmp_path / "empty.mp4", black(15)))
+    for _ in range(2):
+        with pytest.raises(ChorusError, match=r"her\.mp4") as caught:
+            service.stream(key, speech, 10)
+        assert caught.value.kind is ErrorKind.NO_FACE
+    with pytest.raises(ChorusError, match=r"No face was found in wall\.mp4"):
+        service.analyse(key, "wall.mp4")
+
+
+def test_face_that_is_not_there_is_refused(service: Service, pictures: Pictures, speech: str, tmp_path: Path) -> None:
+    key = service.put(video(tmp_path / "clip.mp4", pictures[:6]))
+    with pytest.raises(ChorusError, match="at most 1 face") as caught:
+        service.stream(key, speech, 5, face=3)
+    assert caught.value.kind is ErrorKind.NO_FACE
+
+
+def test_missing_and_unusable_files_are_told_apart(service: Service, speech: str, tmp_path: Path) -> None:
+    with pytest.raises(ChorusError) as missing:
+        service.analyse("uploads/nothing")
+    assert missing.value.kind is ErrorKind.NOT_FOUND
+    text = tmp_path / "text.mp4"
+    text.write_text("this is no video")
+    with pytest.raises(ChorusError, match=r"notes\.mp4") as unusable:
+        service.analyse(service.put(text), "notes.mp4")
+    assert unusable.value.kind is ErrorKind.INVALID_INPUT
+
+
+def test_too_long_a_video_is_refused(service: Service, tmp_path: Path) -> None:
+    key = service.put(video(tmp_path / "long.mp4", black(61 * 25)))
+    with pytest.raises(ChorusError, match="limit is 1") as caught:
+        service.analyse(key)
+    assert caught.value.kind is ErrorKind.TOO_LARGE
+
+
+def test_two_requests_share_one_analysis(service: Service, pictures: Pictures, tmp_path: Path) -> None:
+    service.analyse(service.put(video(tmp_path / "alone.mp4", pictures)))
+    alone, service.models.calls = service.models.calls, 0
+    service.models.wait_seconds = 0.02
+    key = service.put(video(tmp_path / "shared.mp4", pictures))
+    found: list[VideoAnalysis] = []
+    threads = [threading.Thread(target=lambda: found.append(service.analyse(key))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert len(found) == 3
+    assert found[0] == found[1] == found[2]
+    assert service.models.calls == alone
+
+
+def test_abandoned_analysis_stops_and_leaves_nothing(service: Service, pictures: Pictures, tmp_path: Path) -> None:
+    service.models.wait_seconds = 0.1
+    key = service.put(video(tmp_path / "clip.mp4", pictures))
+    progress = service.client.analyse(key)
+    assert isinstance(next(progress), AnalysisProgress)
+    assert list(service.scratch.iterdir())
+    progress.close()
+    end = time.monotonic() + 5
+    while list(service.scratch.iterdir()) and time.monotonic() < end:
+        time.sleep(0.05)
+    calls = service.models.calls
+    time.sleep(0.4)
+    assert service.models.calls == calls < 30
+    assert not list(service.scratch.iterdir())
+    assert not list(service.storage.keys("tracks"))
+    service.models.wait_seconds = 0.0
+    assert service.analyse(key).frames_with_face == 30
+
+
+def test_progress_comes_twice_a_second(service: Service, pictures: Pictures, tmp_path: Path) -> None:
+    service.models.wait_seconds = 0.15
+    key = service.put(video(tmp_path / "clip.mp4", pictures[:14]))
+    times, done = [time.monotonic()], []
+    for item in service.client.analyse(key):
+        times.append(time.monotonic())
+        if isinstance(item, AnalysisProgress):
+            done.append(item.frames_done)
+    assert max(np.diff(times)) < 0.9
+    assert done == sorted(done)
+    assert done[-1] == 14
+
+
+def test_abandoned_stream_frees_its_thread(service: Service, pictures: Pictures, speech: str, tmp_path: Path) -> None:
+    key = service.put(video(tmp_path / "clip.mp4", pictures))
+    request = FaceRequest(key, speech, CROP, MelSpec(0), 100_000, Extend.PINGPONG)
+    for _ in range(10):  # more than the server has threads
+        stream = service.client.stream_faces(request)
+        while not isinstance(next(stream), FaceBatch):
+            pass
+        stream.close()
+    assert service.analyse(key).frames == 30
+
+
+def test_full_disk_is_named(
+    service: Service, pictures: Pictures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(TrackWriter, "add", fail)
+    with pytest.raises(ChorusError, match="space") as caught:
+        service.analyse(service.put(video(tmp_path / "clip.mp4", pictures[:8])))
+    assert caught.value.kind is ErrorKind.STORAGE_FULL
+    assert not list(service.scratch.iterdir())
+
+
+def test_service_that_is_not_there_is_named() -> None:
+    client = PreprocessClient("127.0.0.1:9", timeout_seconds=5)
+    with pytest.raises(ChorusError, match=r"preprocess at 127\.0\.0\.1:9") as caught:
+        next(client.analyse("uploads/any"))
+    assert caught.value.kind is ErrorKind.UNAVAILABLE
+    client.close()
+
+
+def test_silent_service_is_given_up() -> None:
+    with socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        client = PreprocessClient(f"127.0.0.1:{silent.getsockname()[1]}", timeout_seconds=0.5)
+        with pytest.raises(ChorusError, match="sent nothing") as caught:
+            next(client.analyse("uploads/any"))
+        assert caught.value.kind is ErrorKind.DEADLINE
+        client.close()

@@ -1,0 +1,183 @@
+"""Batches: what each frame shows, where batches end, and what is in them; the tracks come from a real file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from services.errors import ChorusError, ErrorKind
+from services.media import Clip, Extend, Frame, source_index
+from services.media.colour import Matrix, Range
+from services.preprocess import batches
+from services.preprocess.batches import stream_batches
+from services.preprocess.faces import (
+    LANDMARKS,
+    CropSpec,
+    FaceBatch,
+    FaceIntroduction,
+    FaceRequest,
+    MelSpec,
+    TrackSummary,
+)
+from services.preprocess.pose import TrackMotion
+from services.preprocess.recording import TrackRecording
+from services.preprocess.track_store import TrackFile, TrackWriter, content_hash, open_tracks, track_key
+
+WIDTH, HEIGHT = 640, 360
+EYES = 100.0
+MEL = np.zeros((80, 400), np.float32)
+
+
+def face_at(x: float, y: float) -> NDArray[np.float32]:
+    points = np.random.default_rng(3).uniform(-50, 50, (LANDMARKS, 3)).astype(np.float32)
+    points[33], points[263] = (-EYES / 2, -60, 0), (EYES / 2, -60, 0)
+    return np.asarray(points + np.array([x, y, 0]), np.float32)
+
+
+def frame(index: int) -> Frame:
+    """A frame whose luma is a ramp that names it."""
+    luma = np.full((HEIGHT, WIDTH), 40 + index, np.uint8)
+    chroma = np.full((HEIGHT // 2, WIDTH // 2), 128, np.uint8)
+    return Frame(index, luma, chroma, chroma.copy(), 8, Matrix.BT709, Range.FULL)
+
+
+def write_track(writer: TrackWriter, folder: Path, number: int, frames: list[int], rank: int = 0) -> None:
+    """A track that moves a pixel a frame; its mouth rests one pixel lower than it is seen."""
+    recording = TrackRecording(folder / f"{number}", shot=0, longest_gap=0)
+    for index in frames:
+        recording.append(index, face_at(200 + 100 * number + index, 180), frame(index))
+    recording.close()
+    pose = np.zeros((len(frames), 3, 4))
+    pose[:, :, :3] = np.eye(3) * EYES
+    pose[:, :, 3] = [(200 + 100 * number + index, 180, 0) for index in frames]
+    neutral = (face_at(0, 1) / EYES).astype(np.float64)
+    motion = TrackMotion(neutral, pose, still=np.zeros(len(frames)), weight=np.linspace(0.5, 1, len(frames)))
+    summary = TrackSummary(number, 0, frames[0], frames[-1], EYES, (0, 0, 1, 1), rank)
+    writer.add(recording, motion, summary)
+
+
+@pytest.fixture
+def tracks(tmp_path: Path) -> Iterator[TrackFile]:
+    """20 frames: track 0 in 0..5 and 12..15, track 1 in 6..9; track 2 of rank 1 in 0..19."""
+    with (tmp_path / "faces").open("wb") as file:
+        writer = TrackWriter(file)
+        write_track(writer, tmp_path, 0, [*range(6), *range(12, 16)])
+        write_track(writer, tmp_path, 1, list(range(6, 10)))
+        write_track(writer, tmp_path, 2, list(range(20)), rank=1)
+        writer.finish(frames=20, frame_rate=Fraction(25), width=WIDTH, height=HEIGHT, frames_with_face=20)
+    with open_tracks(tmp_path / "faces") as opened:
+        yield opened
+
+
+@pytest.fixture(autouse=True)
+def frames_without_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(clip: Clip, count: int, extend: Extend) -> Iterator[Frame]:
+        return (frame(source_index(index, clip.frames, extend)) for index in range(count))
+
+    monkeypatch.setattr(batches, "read_frames", read)
+
+
+def stream(
+    tracks: TrackFile, frame_count: int, face: int | None = None, window: int = 0
+) -> list[FaceIntroduction | FaceBatch]:
+    clip = _clip(tracks)
+    crop = CropSpec(-0.75, -0.55, 1.5, (256, 384))
+    request = FaceRequest("v", "a", crop, MelSpec(window), frame_count, Extend.PINGPONG, face, "her.mp4")
+    return list(stream_batches(clip, tracks, MEL, request))
+
+
+def _clip(tracks: TrackFile) -> Clip:
+    """What of a clip matters here."""
+    return cast(Clip, SimpleNamespace(frames=tracks.analysis.frames, frame_rate=tracks.analysis.frame_rate))
+
+
+def shape_of(items: list[FaceIntroduction | FaceBatch]) -> list[tuple[str, int, int, int]]:
+    """(what, track, first frame, frames) of every item."""
+    return [
+        ("introduction", item.track, -1, len(item.references.weight))
+        if isinstance(item, FaceIntroduction)
+        else ("batch", item.track, item.first_frame, len(item.present))
+        for item in items
+    ]
+
+
+def test_batches_end_where_the_track_changes(tracks: TrackFile) -> None:
+    assert shape_of(stream(tracks, 20)) == [
+        ("introduction", 0, -1, 1),
+        ("batch", 0, 0, 6),
+        ("introduction", 1, -1, 1),
+        ("batch", 1, 6, 4),
+        ("batch", -1, 10, 2),
+        ("introduction", 0, -1, 1),
+        ("batch", 0, 12, 4),
+        ("batch", -1, 16, 4),
+    ]
+
+
+def test_a_track_that_stays_is_introduced_once(tracks: TrackFile) -> None:
+    shape = shape_of(stream(tracks, 45, face=1))
+    assert [what for what, *_ in shape].count("introduction") == 1
+    assert [frames for what, _, _, frames in shape if what == "batch"] == [8, 8, 8, 8, 8, 5]
+
+
+@pytest.mark.parametrize("frame_count", [1, 7, 20, 33, 64])
+def test_every_frame_is_covered_once(tracks: TrackFile, frame_count: int) -> None:
+    batches_only = [item for item in stream(tracks, frame_count) if isinstance(item, FaceBatch)]
+    covered = [batch.first_frame + index for batch in batches_only for index in range(len(batch.present))]
+    assert covered == list(range(frame_count))
+
+
+def test_rows_belong_to_their_frames(tracks: TrackFile) -> None:
+    items = stream(tracks, 20, face=1, window=16)
+    batch = items[2]
+    assert isinstance(batch, FaceBatch)
+    assert batch.first_frame == 8
+    assert batch.crops.shape == (8, 256, 256, 3)
+    assert batch.mels.shape == (8, 80, 16)
+    assert np.diff(batch.crops[:, 128, 128, 0].astype(int)).tolist() == [1] * 7
+    assert batch.weight == pytest.approx(np.linspace(0.5, 1, 20)[8:16])
+    scale = 256 / 150
+    for row in range(8):
+        linear, offset = batch.to_crop[row, :, :2], batch.to_crop[row, :, 2]
+        assert linear == pytest.approx(np.eye(2) * scale)
+        seen = face_at(400 + 8 + row, 180)[:, :2] @ linear.T + offset
+        assert batch.landmarks[row, :, :2] == pytest.approx(seen, abs=0.01)
+        assert batch.rest[row, :, 1] - batch.landmarks[row, :, 1] == pytest.approx(np.full(LANDMARKS, scale), abs=0.01)
+        assert batch.landmarks[row, 263, 0] - batch.landmarks[row, 33, 0] == pytest.approx(256 / 1.5)
+
+
+def test_reference_is_the_crop_of_its_frame(tracks: TrackFile) -> None:
+    introduction, batch = stream(tracks, 8, face=1)[:2]
+    assert isinstance(introduction, FaceIntroduction)
+    assert isinstance(batch, FaceBatch)
+    assert introduction.eye_distance == EYES
+    references = introduction.references
+    assert references.first_frame == -1
+    assert references.mels.shape == (1, 80, 0)
+    assert np.abs(references.crops[0].astype(int) - batch.crops[0].astype(int)).max() <= 1
+    assert references.landmarks[0] == pytest.approx(batch.landmarks[0])
+
+
+def test_a_face_that_never_appears_is_named(tracks: TrackFile) -> None:
+    with pytest.raises(ChorusError, match=r"her\.mp4 shows at most 2 face") as caught:
+        stream(tracks, 5, face=2)
+    assert caught.value.kind is ErrorKind.NO_FACE
+
+
+def test_analysis_is_read_back(tracks: TrackFile) -> None:
+    assert tracks.analysis.frame_rate == 25
+    assert [track.rank for track in tracks.analysis.tracks] == [0, 0, 1]
+    assert tracks.tracks[0].rows == 10
+    assert tracks.landmarks(tracks.tracks[0]).read(6, 7)[0] == pytest.approx(face_at(212, 180))
+
+
+def test_keys_come_from_the_content() -> None:
+    assert content_hash("uploads/ab12.mp4") == "ab12"
+    assert track_key("uploads/ab12").startswith("tracks/ab12/")

@@ -1,0 +1,110 @@
+"""Everything that travels comes out as it went in."""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from services.errors import ChorusError, ErrorKind
+from services.media.timeline import Extend
+from services.preprocess import messages
+from services.preprocess.batches import faceless
+from services.preprocess.faces import (
+    AnalysisProgress,
+    CropSpec,
+    FaceBatch,
+    FaceIntroduction,
+    FaceRequest,
+    FaceStreamItem,
+    MelSpec,
+    Speech,
+    TrackSummary,
+    VideoAnalysis,
+)
+from services.preprocess.v1 import preprocess_pb2 as wire
+
+RANDOM = np.random.default_rng(2)
+REQUEST = FaceRequest("videos/a", "audios/b", CropSpec(-0.75, -0.5, 1.5, (256, 384)), MelSpec(16), 77, Extend.LOOP)
+
+
+def batch(rows: int, mel_columns: int = 16) -> FaceBatch:
+    return FaceBatch(
+        first_frame=8,
+        track=3,
+        present=np.ones(rows, np.bool_),
+        crops=RANDOM.integers(0, 255, (rows, 64, 64, 3), dtype=np.uint8),
+        landmarks=RANDOM.normal(size=(rows, 478, 3)).astype(np.float32),
+        rest=RANDOM.normal(size=(rows, 478, 3)).astype(np.float32),
+        to_crop=RANDOM.normal(size=(rows, 2, 3)).astype(np.float32),
+        weight=RANDOM.uniform(size=rows).astype(np.float32),
+        mels=RANDOM.normal(size=(rows, 80, mel_columns)).astype(np.float32),
+    )
+
+
+def assert_same(first: object, second: object) -> None:
+    assert type(first) is type(second)
+    if isinstance(first, np.ndarray):
+        assert isinstance(second, np.ndarray)
+        assert first.dtype == second.dtype
+        assert np.array_equal(first, second)
+    elif is_dataclass(first):
+        for field in fields(first):
+            assert_same(getattr(first, field.name), getattr(second, field.name))
+    else:
+        assert first == second
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        AnalysisProgress(3, 250),
+        Speech(RANDOM.normal(size=(80, 33)).astype(np.float32), RANDOM.normal(size=33).astype(np.float32)),
+        FaceIntroduction(2, 160.5, batch(4, 0)),
+        batch(8),
+        batch(1, 0),
+        faceless(16, 8),
+    ],
+    ids=lambda item: type(item).__name__,
+)
+def test_stream_items(item: FaceStreamItem) -> None:
+    sent = messages.stream_response(item).SerializeToString()
+    assert_same(messages.stream_item(wire.StreamFacesResponse.FromString(sent)), item)
+
+
+@pytest.mark.parametrize("face", [None, 0, 2])
+def test_request(face: int | None) -> None:
+    request = FaceRequest(
+        "videos/a", "audios/b", REQUEST.crop, REQUEST.mel, 77, Extend.LOOP, face, "her.mp4", "speech.wav"
+    )
+    assert messages.face_request(messages.stream_request(request)) == request
+
+
+def test_analysis() -> None:
+    track = TrackSummary(0, 1, 5, 99, 150.5, (1.0, 2.0, 3.0, 4.0), 0)
+    analysis = VideoAnalysis(100, Fraction(30000, 1001), 1280, 720, 95, (track,))
+    assert messages.analysis_item(messages.analysis_response(analysis)) == analysis
+    assert messages.analysis_item(messages.analysis_response(AnalysisProgress(1, 2))) == AnalysisProgress(1, 2)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"extend": "sideways"},
+        {"frame_count": 0},
+        {"crop": wire.CropSpec(left=0, top=0, extent=1.5)},
+        {"crop": wire.CropSpec(left=0, top=0, extent=0, sizes=[256])},
+        {"crop": wire.CropSpec(left=0, top=0, extent=1, sizes=[512, 256])},
+        {"crop": wire.CropSpec(left=0, top=0, extent=1, sizes=[100_000])},
+    ],
+)
+def test_impossible_requests_are_refused(change: dict[str, object]) -> None:
+    message = messages.stream_request(REQUEST)
+    for name, value in change.items():
+        message.ClearField(name)  # type: ignore[arg-type]
+        message.MergeFrom(wire.StreamFacesRequest(**{name: value}))  # type: ignore[arg-type]
+    with pytest.raises(ChorusError) as caught:
+        messages.face_request(message)
+    assert caught.value.kind is ErrorKind.INVALID_INPUT

@@ -1,0 +1,69 @@
+"""Reference frames: one for each opening of the mouth, frontal ones first, pictures kept exactly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from services.preprocess.faces import LANDMARKS
+from services.preprocess.references import ReferenceChoice, decode_reference, mouth_opening, save_references
+
+EYES = 100.0
+
+
+class Numbered:
+    """A picture of noise that differs by its number."""
+
+    width, height = 640, 360
+
+    def __init__(self, number: int) -> None:
+        self._rgb = np.random.default_rng(number).integers(0, 255, (360, 640, 3), dtype=np.uint8)
+
+    def rgb_region(self, left: int, top: int, right: int, bottom: int) -> NDArray[np.uint8]:
+        return self._rgb[top:bottom, left:right]
+
+
+def face(opening: float, turned: float = 0.0) -> NDArray[np.float32]:
+    """A face at (320, 180) whose inner lips are `opening` eye distances apart; `turned` is a tangent of yaw."""
+    points = np.full((LANDMARKS, 3), (320, 180, 0), np.float32)
+    points[33, 0], points[263, 0] = 320 - EYES / 2, 320 + EYES / 2
+    points[234, 0], points[454, 0] = 250, 390
+    points[454, 2] = 140 * turned
+    points[14, 1] += opening * EYES
+    return points
+
+
+def kept_rows(faces: list[NDArray[np.float32]]) -> list[int]:
+    choice = ReferenceChoice()
+    for row, landmarks in enumerate(faces):
+        choice.consider(row, landmarks, Numbered(row))
+    return [reference.row for reference in choice.frames()]
+
+
+def test_one_frame_for_each_opening_in_order() -> None:
+    assert kept_rows([face(0.12), face(0.01), face(0.07), face(0.03), face(0.0), face(0.3)]) == [4, 3, 2, 5]
+
+
+def test_frontal_frames_are_preferred() -> None:
+    assert kept_rows([face(0.13, turned=0.4), face(0.12), face(0.14, turned=0.5)]) == [1]
+
+
+def test_opening_is_measured_in_eye_distances() -> None:
+    assert mouth_opening(face(0.08)) == pytest.approx(0.08, abs=1e-4)
+
+
+def test_pictures_are_saved_exactly(tmp_path: Path) -> None:
+    choice = ReferenceChoice()
+    for row, opening in enumerate((0.0, 0.12)):
+        choice.consider(row, face(opening), Numbered(row))
+    saved = save_references(choice.frames(), tmp_path / "pictures")
+    content = (tmp_path / "pictures").read_bytes()
+    for kept, reference in zip(choice.frames(), saved, strict=True):
+        png = content[reference.first_byte : reference.first_byte + reference.size]
+        assert np.array_equal(decode_reference(png), kept.rgb)
+        assert reference.scale == 1.0
+        region = Numbered(kept.row).rgb_region(kept.left, kept.top, kept.left + 250, kept.top + kept.rgb.shape[0])
+        assert np.array_equal(kept.rgb, region)
