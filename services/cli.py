@@ -20,7 +20,7 @@ from services.local.doctor import examine
 from services.local.own_stack import usable_stack
 from services.local.settings import LocalSettings
 from services.local.stack import run_stack
-from services.media.timeline import Extend
+from services.timeline import Extend
 
 
 def main() -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO
 from urllib.parse import unquote, urlparse
+from uuid import uuid4
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
@@ -17,6 +19,7 @@ from obstore.store import LocalStore, from_url
 from services.errors import ChorusError, ErrorKind
 
 _CHUNK = 1 << 20
+_STALE_SECONDS = 24 * 3600.0
 
 
 class Storage:
@@ -37,12 +40,33 @@ class Storage:
         Raises STORAGE_FULL when the disk is full and UNAVAILABLE for any other failure of the store.
         """
         try:
-            obstore.put(self._store, key, source, mode="create" if create_only else "overwrite")
-        except AlreadyExistsError:
-            return False
+            if create_only:
+                return self._create(key, source)
+            self._put_streaming(key, source)
         except (BaseError, OSError) as error:
             raise storage_error(error, key) from error
         return True
+
+    def _create(self, key: str, source: Path | BinaryIO) -> bool:
+        # Not put(mode="create"): that one reads the whole file into memory first.
+        if self.size(key) is not None:
+            return False
+        if self._folder is None:
+            # A bucket cannot rename; two writers of one key write the same thing, and either may be the last.
+            self._put_streaming(key, source)
+            return True
+        staged = f"staging/{uuid4().hex}"
+        try:
+            self._put_streaming(staged, source)
+            obstore.rename(self._store, staged, key, overwrite=False)
+        except AlreadyExistsError:
+            return False
+        finally:
+            self.delete(staged)
+        return True
+
+    def _put_streaming(self, key: str, source: Path | BinaryIO) -> None:
+        obstore.put(self._store, key, source, max_concurrency=2)
 
     def put_bytes(self, key: str, content: bytes) -> None:
         """Store small content atomically under `key`."""
@@ -82,6 +106,17 @@ class Storage:
         """Every key below `prefix`."""
         for page in obstore.list(self._store, prefix=prefix):
             yield from (entry["path"] for entry in page)
+
+    def sweep(self) -> None:
+        """Remove what writers that were killed left half written in a folder; a bucket's own rules do it there."""
+        if self._folder is None:
+            return
+        oldest = time.time() - _STALE_SECONDS
+        # obstore writes `name#1` beside the key before it renames, and hides such files from every listing.
+        for path in (*self._folder.glob("staging/*"), *self._folder.rglob("*#[0-9]*")):
+            with suppress(FileNotFoundError):
+                if path.is_file() and path.stat().st_mtime < oldest:
+                    path.unlink()
 
     @contextmanager
     def local_copy(self, key: str) -> Iterator[Path]:

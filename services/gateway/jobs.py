@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, Literal
 
-from services.media.timeline import Extend
+from services.timeline import Extend
 
 
 class JobState(StrEnum):
@@ -105,6 +105,16 @@ class Job:
     started_at: datetime | None
     finished_at: datetime | None
     output_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobFilter:
+    """Which jobs a list shows; None: any."""
+
+    state: JobState | None = None
+    batch_id: str | None = None
+    name: str | None = None
+    """Part of the output's or the video's name, upper or lower case"""
 
 
 def may_become(current: JobState, wanted: JobState) -> bool:

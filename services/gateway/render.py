@@ -20,7 +20,6 @@ from services.gateway.families.registry import find_family
 from services.gateway.jobs import JobSpec, Progress, RenderOptions, Stage
 from services.gateway.render_clock import Report, StageClock, report_each
 from services.media import Clip, Frame, open_clip, read_frames, speech_seconds, write_poster, write_video
-from services.media.timeline import Extend, frame_count
 from services.preprocess.client import PreprocessClient
 from services.preprocess.faces import (
     AnalysisProgress,
@@ -31,6 +30,7 @@ from services.preprocess.faces import (
     Speech,
 )
 from services.storage import Storage
+from services.timeline import Extend, frame_count
 from services.triton import TritonClient
 
 Mouths = tuple[FaceBatch, NDArray[np.uint8]]

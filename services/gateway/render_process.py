@@ -20,9 +20,9 @@ from services.errors import ChorusError, ErrorKind
 from services.gateway.jobs import JobSpec, Progress, RenderOptions, Stage
 from services.gateway.render import Rendered, RenderServices, render
 from services.gateway.settings import GatewaySettings
-from services.media.timeline import Extend
 from services.preprocess.client import PreprocessClient
 from services.storage import Storage, storage_error
+from services.timeline import Extend
 from services.triton import TritonClient
 
 Emit = Callable[[Mapping[str, Any]], None]

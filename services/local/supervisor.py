@@ -14,7 +14,8 @@ from services.local.log_file import LogFile
 
 _POLL_SECONDS = 0.1
 _HEALTH_SECONDS = 2.0
-_STOP_SECONDS = 6.0
+_STOP_SECONDS = 10.0
+"""Longer than a worker or an api takes to give up by itself, 9 s"""
 _BACK_OFF_LIMIT = 10.0
 _MOST_DEATHS = 8
 _DEATHS_WINDOW = 300.0
@@ -60,7 +61,7 @@ class Supervisor:
                 self._keep_alive(watched)
 
     def stop(self) -> None:
-        """Stop all, the last tier first; what has not ended after 6 s is killed. Nothing is left when it returns."""
+        """Stop all, the last tier first; what has not ended after 10 s is killed. Nothing is left when it returns."""
         for tier in reversed(self._tiers):
             children = [watched.child for watched in tier if watched.child is not None]
             for child in children:

@@ -6,8 +6,8 @@ from services.media.colour import ColourTags, Matrix, Range, rgb_to_yuv, yuv_to_
 from services.media.frame import Frame
 from services.media.frames import read_frames
 from services.media.probe import MediaInfo, VideoShape, probe
-from services.media.timeline import Extend, frame_count, source_index
 from services.media.write import write_poster, write_video
+from services.timeline import Extend, frame_count, source_index
 
 __all__ = [
     "Clip",

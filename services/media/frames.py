@@ -18,7 +18,7 @@ from services.media.colour import matrix_of, range_of
 from services.media.frame import Frame
 from services.media.planes import frame_bytes, upright_planes
 from services.media.source import decode, open_source, picture_stream
-from services.media.timeline import Extend, source_index
+from services.timeline import Extend, source_index
 
 _BACKWARD_BYTES: Final = 192 << 20
 """Decoded pictures held at once to play them backwards."""

@@ -12,7 +12,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from services.media.timeline import Extend
+from services.timeline import Extend
 
 LANDMARKS = 478
 """Points of the face mesh with attention: 468 of the mesh and 5 for each iris."""

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.errors import ChorusError, ErrorKind
-from services.media.timeline import Extend
 from services.preprocess.faces import (
     LANDMARKS,
     MEL_BANDS,
@@ -24,6 +23,7 @@ from services.preprocess.faces import (
     VideoAnalysis,
 )
 from services.preprocess.v1 import preprocess_pb2 as wire
+from services.timeline import Extend
 
 
 def stream_request(request: FaceRequest) -> wire.StreamFacesRequest:

@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 
 from services.errors import ChorusError, ErrorKind
 from services.grpc_server import build_server, start
-from services.media.timeline import Extend
 from services.preprocess.client import PreprocessClient
 from services.preprocess.faces import (
     AnalysisProgress,
@@ -39,6 +38,7 @@ from services.preprocess.rpc import SERVICE_NAME, PreprocessServicer
 from services.preprocess.track_store import TrackWriter
 from services.preprocess.v1.preprocess_pb2_grpc import add_PreprocessServiceServicer_to_server
 from services.storage import Storage
+from services.timeline import Extend
 from tests.media_samples import Tone, make_sound
 from tests.quality.onnx_models import OnnxModels
 

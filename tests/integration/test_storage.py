@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,18 @@ def test_keys_lists_what_lies_below(store: Storage) -> None:
     for key in ("a/1", "a/b/2", "c/3"):
         store.put_bytes(key, b"x")
     assert sorted(store.keys("a")) == ["a/1", "a/b/2"]
+
+
+def test_what_a_killed_writer_left_is_swept_after_a_day(store: Storage, tmp_path: Path) -> None:
+    folder = tmp_path / "a folder"
+    (folder / "staging").mkdir()
+    old, fresh, kept = folder / "staging" / "old", folder / "outputs.mp4#1", folder / "a#b"
+    for path in (old, fresh, kept):
+        path.write_bytes(b"x")
+    for path in (old, kept):
+        os.utime(path, (0, 0))
+    store.sweep()
+    assert [path.exists() for path in (old, fresh, kept)] == [False, True, True]
 
 
 def test_a_full_disk_has_its_own_kind() -> None:

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from services.errors import ChorusError, ErrorKind
-from services.media.timeline import Extend
 from services.preprocess import messages
 from services.preprocess.batches import faceless
 from services.preprocess.faces import (
@@ -25,6 +24,7 @@ from services.preprocess.faces import (
     VideoAnalysis,
 )
 from services.preprocess.v1 import preprocess_pb2 as wire
+from services.timeline import Extend
 
 RANDOM = np.random.default_rng(2)
 REQUEST = FaceRequest("videos/a", "audios/b", CropSpec(-0.75, -0.5, 1.5, (256, 384)), MelSpec(16), 77, Extend.LOOP)

@@ -11,7 +11,7 @@ import pytest
 
 from services.gateway.jobs import JobSpec, Progress, RenderOptions, Stage
 from services.gateway.render_process import report_to, spec_from_json
-from services.media.timeline import Extend
+from services.timeline import Extend
 
 
 def spec_with(options: RenderOptions) -> JobSpec:

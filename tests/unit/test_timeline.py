@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 
-from services.media.timeline import Extend, frame_count, source_index
+from services.timeline import Extend, frame_count, source_index
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,83 @@
+"""What is asked with a batch, and the jobs that it becomes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from services.errors import ChorusError, ErrorKind
+from services.gateway import artifacts as files
+from services.gateway import database as tables
+from services.gateway.families.catalogue import FAMILY_CARDS
+from services.gateway.jobs import JobSpec, RenderOptions
+from services.gateway.media_library import Media
+
+BATCH_LIMIT: Final = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchRequest:
+    """One driving audio and the videos that shall speak it."""
+
+    audio_id: str
+    video_ids: Sequence[str]
+    options: RenderOptions
+    idempotency_key: str | None = None
+    """Chosen by the client: a repeated request with it makes no second batch"""
+
+    @property
+    def digest(self) -> str:
+        """Equal for equal requests, whatever their key."""
+        request = json.dumps([self.audio_id, list(self.video_ids), asdict(self.options)], sort_keys=True)
+        return hashlib.sha256(request.encode()).hexdigest()
+
+    def check(self) -> None:
+        """INVALID_INPUT for what can be refused without looking at the uploads."""
+        if not 1 <= len(self.video_ids) <= BATCH_LIMIT:
+            raise ChorusError(
+                ErrorKind.INVALID_INPUT, f"A batch takes 1 to {BATCH_LIMIT} videos, not {len(self.video_ids)}: split it"
+            )
+        if self.options.family not in FAMILY_CARDS:
+            raise ChorusError(
+                ErrorKind.INVALID_INPUT,
+                f"There is no family {self.options.family}; choose one of {', '.join(FAMILY_CARDS)}",
+            )
+
+
+def check_kinds(audio: Media, videos: Sequence[Media]) -> None:
+    """INVALID_INPUT names the file that has no sound or no picture."""
+    if not audio.has_audio:
+        raise ChorusError(ErrorKind.INVALID_INPUT, f"{audio.name} has no sound: choose a recording of speech")
+    for video in videos:
+        if video.kind == "audio":
+            raise ChorusError(ErrorKind.INVALID_INPUT, f"{video.name} has no picture: choose a video or a photo")
+
+
+def job_rows(
+    batch_id: str, audio: Media, videos: Sequence[Media], options: RenderOptions, created_ms: int
+) -> list[dict[str, Any]]:
+    """The rows of table `jobs`, one for each video, in order."""
+    rows = []
+    names = files.output_names([video.name for video in videos], audio.name)
+    for position, (video, name) in enumerate(zip(videos, names, strict=True)):
+        job_id = f"{batch_id}.{position}"
+        spec = JobSpec(
+            job_id=job_id,
+            batch_id=batch_id,
+            video_key=files.media_key(video.sha256),
+            video_name=video.name,
+            audio_key=files.media_key(audio.sha256),
+            audio_name=audio.name,
+            output_key=files.output_key(job_id),
+            poster_key=files.poster_key(job_id),
+            options=options,
+        )
+        rows.append(
+            tables.job_row(
+                spec, position=position, name=name, video_id=video.id, audio_id=audio.id, created_ms=created_ms
+            )
+        )
+    return rows

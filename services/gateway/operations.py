@@ -1,0 +1,250 @@
+"""What every door calls: batches, jobs and their files. Plain data in and out, ChorusError for refusals."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from services.errors import ChorusError, ErrorKind
+from services.gateway import artifacts as files
+from services.gateway import database as tables
+from services.gateway.artifacts import Artifacts
+from services.gateway.batch_request import BATCH_LIMIT, BatchRequest, check_kinds, job_rows
+from services.gateway.engine.queue import JobQueue
+from services.gateway.jobs import FINISHED, Job, JobFilter, JobState
+from services.gateway.media_library import MediaLibrary, find_media
+from services.gateway.watching import JobWatch
+
+_log = logging.getLogger(__name__)
+
+_UPKEEP_PAGE: Final = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """One driving audio and its jobs, counted by state."""
+
+    id: str
+    audio_name: str
+    created_at: datetime
+    counts: Mapping[JobState, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredFile:
+    """A finished job's file: what a door needs to serve it."""
+
+    key: str
+    name: str
+    bytes: int
+    media_type: str
+    version: str
+    """Changes when the bytes under the key may have changed"""
+    modified_at: datetime
+
+
+class Operations:
+    """Batches and jobs of one installation; safe to share by threads. `media` are its uploads."""
+
+    def __init__(self, database: sa.Engine, queue: JobQueue, artifacts: Artifacts, media: MediaLibrary) -> None:
+        self.media = media
+        self._database = database
+        self._queue = queue
+        self._artifacts = artifacts
+        self._watch = JobWatch(queue.find)
+
+    def create_batch(self, request: BatchRequest) -> Batch:
+        """One job for each video, all or none. The same key with the same request returns the batch made before."""
+        request.check()
+        batch_id = uuid.uuid4().hex
+        try:
+            self._insert_batch(batch_id, request)
+        except sa.exc.IntegrityError:
+            batch_id = self._find_same_batch(request)
+        return self.get_batch(batch_id)
+
+    def get_batch(self, batch_id: str) -> Batch:
+        """One batch; NOT_FOUND when there is none."""
+        with tables.transaction(self._database) as connection:
+            row = connection.execute(sa.select(tables.batches).where(tables.batches.c.id == batch_id)).one_or_none()
+        if row is None:
+            raise ChorusError(ErrorKind.NOT_FOUND, f"There is no batch {batch_id}")
+        return _batch(row, self._queue.count_states([batch_id]))
+
+    def list_batches(self, *, limit: int, offset: int) -> tuple[list[Batch], int]:
+        """A page of batches, newest first, and how many there are in all."""
+        page = sa.select(tables.batches).order_by(tables.batches.c.created_ms.desc(), tables.batches.c.id)
+        with tables.transaction(self._database) as connection:
+            rows = connection.execute(page.limit(limit).offset(offset)).all()
+            total = connection.execute(sa.select(sa.func.count()).select_from(tables.batches)).scalar_one()
+        counts = self._queue.count_states([row.id for row in rows])
+        return [_batch(row, counts) for row in rows], int(total)
+
+    def cancel_batch(self, batch_id: str) -> Batch:
+        """Cancel what is not finished; the rest stays as it is."""
+        self.get_batch(batch_id)
+        self._queue.cancel([job.id for job in self.jobs_of(batch_id)])
+        return self.get_batch(batch_id)
+
+    def jobs_of(self, batch_id: str) -> list[Job]:
+        """All jobs of a batch, in order."""
+        return self._queue.page(JobFilter(batch_id=batch_id), limit=BATCH_LIMIT, offset=0)[0]
+
+    def list_jobs(self, wanted: JobFilter, *, limit: int, offset: int) -> tuple[list[Job], int]:
+        """A page of jobs and how many there are in all."""
+        return self._queue.page(wanted, limit=limit, offset=offset)
+
+    def get_job(self, job_id: str) -> Job:
+        """One job; NOT_FOUND when there is none."""
+        return self._queue.find(job_id)
+
+    def watch_job(self, job_id: str, is_wanted: Callable[[], bool]) -> Iterator[Job]:
+        """The job now and after each change, until it is finished or nobody wants to know any more. Blocks."""
+        return self._watch.follow(job_id, is_wanted)
+
+    def watch_job_async(self, job_id: str) -> AsyncIterator[Job]:
+        """As watch_job, on the event loop."""
+        return self._watch.follow_async(job_id)
+
+    def cancel_job(self, job_id: str) -> Job:
+        """End a job; CONFLICT when it has finished already."""
+        job = self._queue.find(job_id)
+        if job.state in FINISHED:
+            raise ChorusError(ErrorKind.CONFLICT, f"{job.name} has {job.state} already: there is nothing to cancel")
+        self._queue.cancel([job_id])
+        return self._queue.find(job_id)
+
+    def retry_job(self, job_id: str) -> Job:
+        """Queue a failed or cancelled job again; CONFLICT for others, or when its uploads are gone."""
+        job = self._queue.find(job_id)
+        if job.state not in (JobState.FAILED, JobState.CANCELLED):
+            raise ChorusError(ErrorKind.CONFLICT, f"{job.name} is {job.state}: only a failed or cancelled job is")
+        with tables.transaction(self._database) as connection:
+            spec = tables.find_spec(connection, job_id)
+        for key, name in ((spec.video_key, spec.video_name), (spec.audio_key, spec.audio_name)):
+            if self._artifacts.storage.size(key) is None:
+                raise ChorusError(ErrorKind.CONFLICT, f"{name} was deleted: upload it again and make a new batch")
+        self._remove_files(job_id)
+        self._queue.retry(job_id)
+        return self._queue.find(job_id)
+
+    def delete_job(self, job_id: str) -> None:
+        """Remove a finished job, its output and poster, and its batch after the last job; CONFLICT before its end."""
+        job = self._queue.find(job_id)
+        if job.state not in FINISHED:
+            raise ChorusError(ErrorKind.CONFLICT, f"{job.name} is {job.state}: cancel it first")
+        self._remove_files(job_id)
+        with tables.transaction(self._database) as connection:
+            connection.execute(sa.delete(tables.jobs).where(tables.jobs.c.id == job_id))
+            left = sa.select(tables.jobs.c.id).where(tables.jobs.c.batch_id == job.batch_id)
+            connection.execute(sa.delete(tables.batches).where(tables.batches.c.id == job.batch_id, ~left.exists()))
+        self._queue.forget([job_id])
+
+    def open_output(self, job_id: str) -> StoredFile:
+        """The finished video; CONFLICT while the job has none."""
+        job = self._queue.find(job_id)
+        return self._open(job, files.output_key(job_id), job.name, "video/mp4")
+
+    def open_poster(self, job_id: str) -> StoredFile:
+        """A picture of the finished video; CONFLICT while the job has none."""
+        job = self._queue.find(job_id)
+        return self._open(job, files.poster_key(job_id), job.name.removesuffix(".mp4") + ".jpg", "image/jpeg")
+
+    def open_archive(self, batch_id: str) -> list[StoredFile]:
+        """The finished videos of a batch, their names all different; CONFLICT while there is none."""
+        self.get_batch(batch_id)
+        finished = [job for job in self.jobs_of(batch_id) if job.state is JobState.SUCCEEDED]
+        if not finished:
+            raise ChorusError(ErrorKind.CONFLICT, "No video of this batch is finished yet: wait for one")
+        return [self._open(job, files.output_key(job.id), job.name, "video/mp4") for job in finished]
+
+    def read(self, file: StoredFile, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """Bytes start..end (end excluded) of a stored file, in pieces."""
+        return self._artifacts.storage.read(file.key, start, end)
+
+    def count_states(self) -> Counter[JobState]:
+        """Jobs of the whole installation by state."""
+        return sum(self._queue.count_states().values(), Counter())
+
+    def apply_retention(self, days: float) -> None:
+        """Delete jobs that finished more than `days` ago, and uploads as old that no job uses; 0 deletes nothing."""
+        if days <= 0:
+            return
+        before = tables.now_ms() - int(days * 24 * 3600 * 1000)
+        deleted = 0
+        while old := self._queue.finished_before(before, _UPKEEP_PAGE):
+            for job in old:
+                self.delete_job(job.id)
+            deleted += len(old)
+        uploads = self.media.delete_unused(before)
+        if deleted or uploads:
+            _log.info("retention: deleted %d jobs and %d uploads older than %g days", deleted, uploads, days)
+
+    def _insert_batch(self, batch_id: str, request: BatchRequest) -> None:
+        created = tables.now_ms()
+        audio_name = sa.select(tables.media.c.name).where(tables.media.c.id == request.audio_id).scalar_subquery()
+        with tables.transaction(self._database) as connection:
+            # Written first: it takes SQLite's write lock, so that no upload is deleted between the look and the use.
+            connection.execute(
+                sa.insert(tables.batches).values(
+                    id=batch_id,
+                    audio_name=sa.func.coalesce(audio_name, ""),
+                    idempotency_key=request.idempotency_key,
+                    request_digest=request.digest,
+                    created_ms=created,
+                )
+            )
+            found = find_media(connection, [request.audio_id, *request.video_ids])
+            audio, videos = found[request.audio_id], [found[each] for each in request.video_ids]
+            check_kinds(audio, videos)
+            for media in (audio, *videos):
+                self.media.check_length(media)
+            rows = job_rows(batch_id, audio, videos, request.options, created)
+            connection.execute(sa.insert(tables.jobs), rows)
+            self._queue.enqueue(connection, [row["id"] for row in rows])
+        _log.info("batch %s: %d jobs for %s", batch_id, len(rows), audio.name)
+
+    def _find_same_batch(self, request: BatchRequest) -> str:
+        same = sa.select(tables.batches).where(tables.batches.c.idempotency_key == request.idempotency_key)
+        with tables.transaction(self._database) as connection:
+            row = connection.execute(same).one_or_none()
+        if row is None or row.request_digest != request.digest:
+            used = f"The idempotency key {request.idempotency_key} was used for another batch"
+            raise ChorusError(ErrorKind.CONFLICT, f"{used}: take a new one")
+        return str(row.id)
+
+    def _open(self, job: Job, key: str, name: str, media_type: str) -> StoredFile:
+        if job.state is not JobState.SUCCEEDED or job.finished_at is None:
+            raise ChorusError(ErrorKind.CONFLICT, f"{job.name} is {job.state}: there is no output")
+        size = self._artifacts.storage.size(key)
+        if size is None:
+            raise ChorusError(ErrorKind.NOT_FOUND, f"{name} is no longer in the store")
+        return StoredFile(
+            key=key,
+            name=name,
+            bytes=size,
+            media_type=media_type,
+            version=f"{job.id}-{job.attempt}-{size}",
+            modified_at=job.finished_at,
+        )
+
+    def _remove_files(self, job_id: str) -> None:
+        self._artifacts.storage.delete(files.output_key(job_id))
+        self._artifacts.storage.delete(files.poster_key(job_id))
+
+
+def _batch(row: sa.Row[Any], counts: Mapping[str, Counter[JobState]]) -> Batch:
+    found = counts.get(row.id, Counter())
+    return Batch(
+        id=row.id,
+        audio_name=row.audio_name,
+        created_at=datetime.fromtimestamp(row.created_ms / 1000, UTC),
+        counts={state: found[state] for state in JobState},
+    )

@@ -1,0 +1,66 @@
+"""The FastAPI application: the routes of rest.py, and errors as the one table says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from importlib.metadata import version
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, RedirectResponse
+from fastapi_offline import FastAPIOffline
+from starlette.exceptions import HTTPException
+
+from services.errors import ERROR_TABLE, ChorusError, ErrorKind
+from services.gateway import rest, schemas
+from services.gateway.operations import Operations
+from services.gateway.readiness import Readiness
+
+
+def build_app(operations: Operations, readiness: Readiness) -> FastAPI:
+    """The REST door to `operations`."""
+    # FastAPI's own /docs loads its scripts from another host; this one brings them along.
+    app = FastAPIOffline(title="Chorus", version=version("chorus"), redoc_url=None)
+    app.state.operations = operations
+    app.state.readiness = readiness
+    app.include_router(rest.v1)
+    app.include_router(rest.router)
+    app.add_api_route("/", _to_docs, include_in_schema=False)
+    app.add_exception_handler(ChorusError, _answer_refusal)
+    app.add_exception_handler(RequestValidationError, _answer_invalid_request)
+    app.add_exception_handler(HTTPException, _answer_http_error)
+    app.add_exception_handler(Exception, _answer_unforeseen)
+    return app
+
+
+async def _to_docs() -> RedirectResponse:
+    return RedirectResponse("/docs")
+
+
+async def _answer_refusal(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ChorusError)
+    return _answer(error, ERROR_TABLE[error.kind].http)
+
+
+async def _answer_invalid_request(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+    return _answer(ChorusError(ErrorKind.INVALID_INPUT, wrong), ERROR_TABLE[ErrorKind.INVALID_INPUT].http)
+
+
+async def _answer_http_error(request: Request, error: Exception) -> JSONResponse:
+    """What the router itself refuses (404, 405) keeps its status, in our body."""
+    assert isinstance(error, HTTPException)
+    kind = ErrorKind.NOT_FOUND if error.status_code == HTTPStatus.NOT_FOUND else ErrorKind.INVALID_INPUT
+    refusal = ChorusError(kind, f"{request.method} {request.url.path}: {error.detail}")
+    return _answer(refusal, error.status_code, error.headers)
+
+
+async def _answer_unforeseen(_request: Request, _error: Exception) -> JSONResponse:
+    # The server logs the traceback; the client learns nothing of the inside.
+    return _answer(ChorusError(ErrorKind.INTERNAL, "The gateway failed; its log says why"), 500)
+
+
+def _answer(error: ChorusError, status: int, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    return JSONResponse(schemas.error_body(error).model_dump(), status, headers)

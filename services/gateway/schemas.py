@@ -1,0 +1,200 @@
+"""The bodies of the REST door: what comes in is checked here, what goes out is described here (OpenAPI)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.errors import ChorusError
+from services.gateway.jobs import Job, JobState, RenderOptions, Stage
+from services.gateway.media_library import Media
+from services.gateway.operations import Batch
+from services.timeline import Extend
+
+Preset = Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"]
+PRESETS: Sequence[str] = get_args(Preset)
+_DEFAULTS = RenderOptions()
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, from_attributes=True)
+
+
+class OptionsBody(_Body):
+    """How the outputs are made; every field may be left out."""
+
+    family: str = Field(default=_DEFAULTS.family, max_length=100, description="A name from /v1/families")
+    extend: Extend = Field(default=_DEFAULTS.extend, description="What to show when the audio is longer than the video")
+    after_audio: Literal["end", "rest"] = Field(
+        default=_DEFAULTS.after_audio,
+        description="When the audio is shorter: end with it, or go on with a resting mouth and silence",
+    )
+    crf: int = Field(default=_DEFAULTS.crf, ge=0, le=35, description="libx264 quality: 0 lossless .. 35 small")
+    preset: Preset = Field(default="veryfast", description="libx264 speed")
+    pixel_format: Literal["source", "yuv420p"] = Field(
+        default=_DEFAULTS.pixel_format, description="source keeps bit depth and chroma; yuv420p plays everywhere"
+    )
+    face: int | None = Field(
+        default=None, ge=0, le=63, description="Rank of the face in every shot; none: the largest and most central"
+    )
+
+    def to_options(self) -> RenderOptions:
+        """The same as plain data."""
+        return RenderOptions(**self.model_dump())
+
+
+class NewBatchBody(_Body):
+    """One driving audio and the videos that shall speak it."""
+
+    audio_id: str = Field(max_length=64)
+    video_ids: list[str] = Field(min_length=1, max_length=500)
+    options: OptionsBody = OptionsBody()
+
+
+class MediaBody(_Body):
+    """An uploaded recording."""
+
+    id: str
+    name: str
+    kind: Literal["video", "audio", "still"]
+    bytes: int
+    sha256: str
+    seconds: float
+    has_audio: bool
+    width: int | None
+    height: int | None
+    frame_rate: str | None = Field(description="An exact fraction, as in 30000/1001")
+
+
+class ErrorDetail(_Body):
+    """Why something was refused or failed, in words for a person."""
+
+    kind: str
+    message: str
+    retryable: bool = Field(description="The same request may succeed later")
+
+
+class ErrorBody(_Body):
+    """The body of every refusal."""
+
+    error: ErrorDetail
+
+
+class JobErrorBody(_Body):
+    """Why a job failed."""
+
+    kind: str
+    message: str
+
+
+class ProgressBody(_Body):
+    """How far a job is; may go back when another attempt starts."""
+
+    stage: Stage
+    frames_done: int
+    frames_total: int
+    frames_per_second: float
+    seconds_left: float | None
+
+
+class JobBody(_Body):
+    """One output that was asked for."""
+
+    id: str
+    batch_id: str
+    index: int
+    name: str = Field(description="The output's file name")
+    video_name: str
+    state: JobState
+    progress: ProgressBody | None
+    attempt: int
+    error: JobErrorBody | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    output_bytes: int | None
+
+
+class JobPageBody(_Body):
+    """A page of jobs; total counts all that match."""
+
+    items: list[JobBody]
+    total: int
+
+
+class BatchSummaryBody(_Body):
+    """A batch without its jobs."""
+
+    id: str
+    audio_name: str
+    created_at: datetime
+    counts: dict[JobState, int]
+
+
+class BatchBody(BatchSummaryBody):
+    """A batch with its jobs."""
+
+    jobs: list[JobBody]
+
+
+class BatchPageBody(_Body):
+    """A page of batches; total counts all."""
+
+    items: list[BatchSummaryBody]
+    total: int
+
+
+class FamilyBody(_Body):
+    """A lip-sync method."""
+
+    name: str
+    licence: str
+    description: str
+
+
+class CheckBody(_Body):
+    """One thing that the gateway needs."""
+
+    name: str
+    ready: bool
+    message: str
+
+
+class ReadyBody(_Body):
+    """Whether jobs can be taken and rendered."""
+
+    ready: bool
+    checks: list[CheckBody]
+
+
+def media_body(media: Media) -> MediaBody:
+    """An upload as REST shows it."""
+    return MediaBody.model_validate(media)
+
+
+def job_body(job: Job) -> JobBody:
+    """A job as REST shows it."""
+    values = {**asdict(job), "error": None}
+    kind, message = values.pop("error_kind"), values.pop("error_message")
+    if kind is not None:
+        values["error"] = {"kind": kind, "message": message}
+    return JobBody.model_validate(values)
+
+
+def batch_summary(batch: Batch) -> BatchSummaryBody:
+    """A batch in a list."""
+    return BatchSummaryBody(**asdict(batch))
+
+
+def batch_body(batch: Batch, jobs: Sequence[Job]) -> BatchBody:
+    """A batch and its jobs as REST shows them."""
+    return BatchBody(**asdict(batch), jobs=[job_body(job) for job in jobs])
+
+
+def error_body(error: ChorusError) -> ErrorBody:
+    """An error as REST shows it."""
+    return ErrorBody(error=ErrorDetail(kind=error.kind, message=error.message, retryable=error.retryable))

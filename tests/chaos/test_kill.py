@@ -1,0 +1,48 @@
+"""kill -9 of each process in the middle of a job: the job ends well, with one output, without help."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from services.media import open_clip
+from tests.running_stack import SAMPLES, RunningStack, running_stack
+
+AUDIO = SAMPLES / "announcement_en.wav"
+VIDEO = SAMPLES / "astronaut.mp4"
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    with running_stack(tmp_path_factory.mktemp("chaos")) as running:
+        yield running
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    "victim",
+    [
+        ("services.gateway", "worker"),
+        ("services.preprocess",),
+        ("tritonserver",),
+        ("services.gateway", "render"),
+    ],
+    ids=["worker", "preprocess", "triton", "render child"],
+)
+def test_a_killed_process_loses_no_job(stack: RunningStack, victim: tuple[str, ...], tmp_path: Path) -> None:
+    job = stack.create_batch(AUDIO, [VIDEO])["jobs"][0]
+    stack.wait_until_rendering(job["id"], frames=16)
+    stack.kill(*victim)
+    finished = stack.wait_for(job["id"], seconds=200)
+    assert finished["state"] == "succeeded", finished
+    assert finished["attempt"] >= 2
+    output = stack.download(job["id"], tmp_path / "output.mp4")
+    assert open_clip(output, name="output").frames > 100
+    outputs = [path for path in (stack.home).rglob("*.mp4") if job["id"] in str(path)]
+    assert len(outputs) == 1, outputs
+    scratch = [
+        path for path in stack.home.rglob("*") if job["id"] in path.name and path.is_dir() and "jobs" in str(path)
+    ]
+    assert not [path for folder in scratch for path in folder.rglob("*") if path.is_file()], scratch

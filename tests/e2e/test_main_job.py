@@ -1,0 +1,122 @@
+"""The main job on the real stack: one voice, several faces, one of them bad."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from services.media import open_clip, probe, read_frames
+from services.timeline import Extend
+from tests.running_stack import SAMPLES, RunningStack
+
+AUDIO = SAMPLES / "announcement_en.wav"
+VIDEO = SAMPLES / "astronaut.mp4"
+STILL = SAMPLES / "portrait.jpg"
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture(scope="module")
+def faceless(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path: Path = tmp_path_factory.mktemp("faceless") / "landscape.jpg"
+    cv2.imwrite(str(path), np.tile(np.linspace(40, 200, 640, dtype=np.uint8), (360, 1))[..., None].repeat(3, axis=2))
+    return path
+
+
+@pytest.fixture(scope="module")
+def batch(stack: RunningStack, faceless: Path) -> dict[str, dict[str, Any]]:
+    """The finished jobs of one batch by video name."""
+    jobs = stack.create_batch(AUDIO, [VIDEO, faceless, STILL])["jobs"]
+    return {job["video_name"]: stack.wait_for(job["id"], seconds=240) for job in jobs}
+
+
+def test_a_bad_video_stops_nobody_else(batch: dict[str, dict[str, Any]]) -> None:
+    assert {name: job["state"] for name, job in batch.items()} == {
+        VIDEO.name: "succeeded",
+        "landscape.jpg": "failed",
+        STILL.name: "succeeded",
+    }
+
+
+def test_the_failure_is_told_in_words(batch: dict[str, dict[str, Any]]) -> None:
+    error = batch["landscape.jpg"]["error"]
+    assert error["kind"] == "no_face"
+    assert "landscape.jpg" in error["message"]
+
+
+def test_the_output_has_the_size_and_rate_of_the_video_and_the_length_of_the_audio(
+    stack: RunningStack, batch: dict[str, dict[str, Any]], tmp_path: Path
+) -> None:
+    output = stack.download(batch[VIDEO.name]["id"], tmp_path / "output.mp4")
+    clip, source = open_clip(output, name="output"), open_clip(VIDEO, name="source")
+    assert (clip.width, clip.height, clip.frame_rate) == (source.width, source.height, source.frame_rate)
+    audio = probe(AUDIO, name="audio")
+    assert abs(clip.frames / clip.frame_rate - audio.seconds) <= 1 / clip.frame_rate
+    made = probe(output, name="output")
+    assert made.has_audio
+    assert abs(made.seconds - audio.seconds) <= 1 / clip.frame_rate
+
+
+def test_the_mouth_moves_and_the_rest_of_the_picture_does_not_change(
+    stack: RunningStack, batch: dict[str, dict[str, Any]], tmp_path: Path
+) -> None:
+    output = stack.download(batch[STILL.name]["id"], tmp_path / "still.mp4")
+    clip = open_clip(output, name="output")
+    lumas = np.stack([f.y.astype(np.int16) for f in read_frames(clip, min(clip.frames, 100), Extend.CUT)])
+    change = np.abs(lumas - lumas[0]).max(axis=0)
+    moving = change > 40
+    assert moving.sum() > 100, "the mouth does not move"
+    rows, _ = np.nonzero(moving)
+    assert rows.min() > 0.3 * clip.height
+    top = change[: int(0.3 * clip.height)]
+    assert np.percentile(top, 99) <= 12, "the picture above the mouth changes by more than the encoder's noise"
+
+
+def test_ranges_poster_and_archive(stack: RunningStack, batch: dict[str, dict[str, Any]]) -> None:
+    job = batch[VIDEO.name]
+    with stack.http as http:
+        whole = http.get(f"/v1/jobs/{job['id']}/output").content
+        part = http.get(f"/v1/jobs/{job['id']}/output", headers={"Range": "bytes=100-199"})
+        assert (part.status_code, part.content) == (206, whole[100:200])
+        poster = http.get(f"/v1/jobs/{job['id']}/poster")
+        assert poster.content[:2] == b"\xff\xd8"
+        archive = http.get(f"/v1/batches/{job['batch_id']}/archive").content
+    with zipfile.ZipFile(io.BytesIO(archive)) as files:
+        assert files.testzip() is None
+        assert len(files.namelist()) == 2
+        assert whole in [files.read(name) for name in files.namelist()]
+
+
+def test_a_second_job_with_the_same_video_and_audio_analyses_nothing_again(
+    stack: RunningStack, batch: dict[str, dict[str, Any]]
+) -> None:
+    before = stack.log().count("reused")
+    job = stack.create_batch(AUDIO, [VIDEO])["jobs"][0]
+    assert stack.wait_for(job["id"])["state"] == "succeeded"
+    assert stack.log().count("reused") >= before + 2, "face track and speech"
+
+
+def test_the_command_line_uses_the_running_stack_and_counts_failures(
+    stack: RunningStack, faceless: Path, tmp_path: Path
+) -> None:
+    command = [str(Path(sys.executable).parent / "chorus"), "run", "--audio", str(AUDIO)]
+    command += [
+        "--video",
+        str(STILL),
+        str(faceless),
+        str(tmp_path / "missing.mp4"),
+        "--output-dir",
+        str(tmp_path / "out"),
+    ]
+    done = subprocess.run(command, env=stack.environment, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "landscape.jpg" in done.stdout + done.stderr
+    assert "missing.mp4" in done.stdout + done.stderr
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["portrait.mp4"]

@@ -1,0 +1,220 @@
+"""A gateway for tests: the doors in this process, a real worker in another, and a render child that only pretends.
+
+`python tests/gateway_stack.py` is that worker; its settings are the usual CHORUS_* variables.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+import httpx
+import sqlalchemy as sa
+import uvicorn
+
+from services import grpc_server, telemetry
+from services.gateway import database as tables
+from services.gateway.artifacts import Artifacts
+from services.gateway.engine.queue import JobQueue
+from services.gateway.engine.runner import RenderSettings
+from services.gateway.engine.worker import Worker
+from services.gateway.media_library import MediaLibrary
+from services.gateway.operations import Operations
+from services.gateway.probing import MediaFacts, Prober
+from services.gateway.readiness import Readiness
+from services.gateway.rest_app import build_app
+from services.gateway.rpc import build_rpc_server
+from services.gateway.settings import GatewaySettings
+from services.storage import Storage
+
+ROOT = Path(__file__).resolve().parents[1]
+_READY = "is ready"
+
+
+class FakeProber(Prober):
+    """Tells kinds by the name's ending and lengths by the file's: 1000 bytes are a minute."""
+
+    def __call__(self, path: Path, *, name: str) -> MediaFacts:
+        seconds = path.stat().st_size * 60 / 1000
+        if name.endswith(".wav"):
+            return MediaFacts(kind="audio", seconds=seconds, has_audio=True)
+        kind = "still" if name.endswith(".png") else "video"
+        return MediaFacts(kind=kind, seconds=seconds, has_audio=False, width=640, height=360, frame_rate="30000/1001")
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """The doors, and a client of each."""
+
+    settings: GatewaySettings
+    database: sa.Engine
+    operations: Operations
+    http: httpx.Client
+    channel: grpc.Channel
+
+    def upload(self, name: str, content: bytes | None = None) -> str:
+        """The id of an uploaded file."""
+        answer = self.http.post("/v1/media", params={"name": name}, content=content or name.encode())
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["id"])
+
+    def start_batch(self, *video_names: str, **options: object) -> dict[str, Any]:
+        """A new batch as REST shows it."""
+        videos = [self.upload(name) for name in video_names]
+        body = {"audio_id": self.upload("speech.wav"), "video_ids": videos, "options": options}
+        answer = self.http.post("/v1/batches", json=body)
+        assert answer.status_code == 201, answer.text
+        return dict(answer.json())
+
+    def start_job(self, video_name: str) -> str:
+        """The id of the one job of a new batch."""
+        return str(self.start_batch(video_name)["jobs"][0]["id"])
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        """The job as REST shows it."""
+        return dict(self.http.get(f"/v1/jobs/{job_id}").json())
+
+    def wait_for(self, job_id: str, *states: str, seconds: float = 15) -> dict[str, Any]:
+        """The job once it is in one of the states."""
+        job: dict[str, Any] = wait_until(lambda: (job := self.job(job_id))["state"] in states and job, seconds)
+        return job
+
+    def renders(self, job_id: str) -> list[int]:
+        """Process ids of the render children that a job has had."""
+        return [int(path.name.rsplit(".", 1)[1]) for path in render_log(self.settings).glob(f"{job_id}.*")]
+
+
+def wait_until(look: Callable[[], Any], seconds: float = 15) -> Any:
+    """The first true value of `look`."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := look():
+            return found
+        time.sleep(0.05)
+    raise AssertionError("it did not come true in time")
+
+
+def make_settings(folder: Path, **changes: Any) -> GatewaySettings:
+    """Everything in one folder; uploads up to 3 MB, recordings up to 100 minutes."""
+    values = {
+        "database_url": f"sqlite:///{folder / 'chorus.db'}",
+        "store_url": (folder / "store").as_uri(),
+        "scratch": folder / "scratch",
+        "max_upload_bytes": 3_000_000,
+        "max_minutes": 100,
+        "stall_seconds": 1.5,
+        "worker_slots": 2,
+        "preprocess_address": "127.0.0.1:1",
+        "triton_url": "127.0.0.1:1",
+    }
+    return GatewaySettings(**{**values, **changes})
+
+
+def render_log(settings: GatewaySettings) -> Path:
+    """Where every render child leaves a file named <job id>.<process id>."""
+    return settings.scratch.parent / "renders"
+
+
+def open_operations(settings: GatewaySettings) -> tuple[sa.Engine, Storage, Operations]:
+    """As the composition root does it, but with the fake probe."""
+    database = tables.open_database(settings.database_url)
+    tables.create_tables(database)
+    queue = JobQueue(database)
+    queue.create_tables()
+    storage = Storage(settings.store_url, settings.scratch)
+    artifacts = Artifacts(storage, settings.scratch, settings.max_upload_bytes)
+    media = MediaLibrary(database, queue, artifacts, FakeProber(()), max_minutes=settings.max_minutes)
+    return database, storage, Operations(database, queue, artifacts, media)
+
+
+@contextmanager
+def open_gateway(settings: GatewaySettings) -> Iterator[Gateway]:
+    """The REST and gRPC doors on free ports."""
+    render_log(settings).mkdir(parents=True, exist_ok=True)
+    database, storage, operations = open_operations(settings)
+    away = grpc_server.open_channel("127.0.0.1:1")
+    app = build_app(operations, Readiness(database, storage, away, away))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, timeout_graceful_shutdown=2))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    rpc = build_rpc_server(operations)
+    channel = grpc_server.open_channel(f"127.0.0.1:{grpc_server.start(rpc, '127.0.0.1:0')}")
+    wait_until(lambda: server.started)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=20) as http:
+            yield Gateway(settings, database, operations, http, channel)
+    finally:
+        channel.close()
+        away.close()
+        rpc.stop(0).wait(5)
+        server.should_exit = True
+        thread.join(10)
+        database.dispose()
+
+
+def start_worker(settings: GatewaySettings) -> subprocess.Popen[bytes]:
+    """A worker process that is ready to take jobs; its log lies beside the scratch folder."""
+    log = settings.scratch.parent / "worker.log"
+    lines_before = log.read_text().count(_READY) if log.exists() else 0
+    own = {f"CHORUS_{name.upper()}": str(value) for name, value in settings.model_dump().items()}
+    environment = os.environ | own | {"FAKE_RENDER_LOG": str(render_log(settings)), "PYTHONPATH": str(ROOT)}
+    with log.open("ab") as output:
+        worker = subprocess.Popen([sys.executable, __file__], env=environment, stderr=output)
+
+    def is_ready() -> bool:
+        assert worker.poll() is None, log.read_text()
+        return log.read_text().count(_READY) > lines_before
+
+    wait_until(is_ready, 30)
+    return worker
+
+
+@contextmanager
+def running_worker(settings: GatewaySettings) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker process that is killed at the end if it still runs."""
+    worker = start_worker(settings)
+    try:
+        yield worker
+    finally:
+        worker.kill()
+        worker.wait(5)
+
+
+def is_alive(pid: int) -> bool:
+    """True while a process runs; a dead one that nobody has waited for counts as gone."""
+    try:
+        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False
+
+
+def main(_arguments: Sequence[str]) -> None:
+    """The worker process."""
+    settings = GatewaySettings()
+    telemetry.configure_logging("test-worker", settings.log_level)
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    database, storage, operations = open_operations(settings)
+    render = RenderSettings(
+        command=(sys.executable, str(Path(__file__).with_name("fake_render.py"))),
+        scratch=settings.scratch,
+        stall_seconds=settings.stall_seconds,
+        retry_delays=(0.5,),
+    )
+    worker = Worker(database, storage, render, slots=settings.worker_slots)
+    worker.run(stop, upkeep=lambda: operations.apply_retention(settings.retention_days))
+
+
+if __name__ == "__main__":
+    main(sys.argv)

@@ -1,0 +1,293 @@
+"""The REST and gRPC doors over real sockets: uploads, refusals, lists, ranges, archives; rendered by one worker."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import resource
+import socket
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from services.gateway.v1 import gateway_pb2 as pb
+from services.gateway.v1.gateway_pb2_grpc import GatewayServiceStub
+from services.telemetry import metrics_text
+from tests.gateway_stack import Gateway, make_settings, open_gateway, running_worker, wait_until
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    with open_gateway(make_settings(tmp_path_factory.mktemp("doors"))) as doors:
+        yield doors
+
+
+@pytest.fixture(scope="module")
+def finished(gateway: Gateway) -> dict[str, Any]:
+    """A batch of three with two outputs, one of them with a name in Chinese."""
+    with running_worker(gateway.settings):
+        batch = gateway.start_batch("陈老师.mov", "陈老师.mp4", "fail.mp4")
+        for job in batch["jobs"]:
+            gateway.wait_for(job["id"], "succeeded", "failed")
+    return dict(gateway.http.get(f"/v1/batches/{batch['id']}").json())
+
+
+def stored(gateway: Gateway, folder: str) -> list[Path]:
+    return list(Path(gateway.settings.store_url.removeprefix("file://")).glob(f"{folder}/*"))
+
+
+def uploads_in_scratch(gateway: Gateway) -> list[Path]:
+    return list((gateway.settings.scratch / "uploads").iterdir())
+
+
+def test_an_upload_is_described_and_stored_once_by_its_content(gateway: Gateway) -> None:
+    content = b"the same content"
+    form = gateway.http.post("/v1/media", files={"file": ("多人 clip.mov", content)}).json()
+    raw = gateway.http.post("/v1/media", params={"name": "../../etc/Other.mov"}, content=content).json()
+    digest = hashlib.sha256(content).hexdigest()
+    assert form == {
+        "id": form["id"],
+        "name": "多人 clip.mov",
+        "kind": "video",
+        "bytes": len(content),
+        "sha256": digest,
+        "seconds": pytest.approx(0.96),
+        "has_audio": False,
+        "width": 640,
+        "height": 360,
+        "frame_rate": "30000/1001",
+    }
+    assert (raw["name"], raw["sha256"]) == ("Other.mov", digest)
+    assert raw["id"] != form["id"]
+    assert gateway.http.get(f"/v1/media/{raw['id']}").json() == raw
+    assert [path.name for path in stored(gateway, "media")].count(digest) == 1
+    assert gateway.http.delete(f"/v1/media/{raw['id']}").status_code == 204
+    assert digest in [path.name for path in stored(gateway, "media")]
+    assert gateway.http.delete(f"/v1/media/{form['id']}").status_code == 204
+    assert digest not in [path.name for path in stored(gateway, "media")]
+
+
+@pytest.mark.parametrize("as_form", [False, True])
+def test_too_large_an_upload_is_refused_and_leaves_nothing(gateway: Gateway, as_form: bool) -> None:
+    before = stored(gateway, "media")
+    content = bytes(gateway.settings.max_upload_bytes + 200_000)
+    for body in (content, iter([content[:2_000_000], content[2_000_000:]])):
+        if as_form:
+            answer = gateway.http.post("/v1/media", files={"file": ("big.mp4", content)})
+        else:
+            answer = gateway.http.post("/v1/media", params={"name": "big.mp4"}, content=body)
+        assert (answer.status_code, answer.json()["error"]["kind"]) == (413, "too_large")
+    assert uploads_in_scratch(gateway) == []
+    assert stored(gateway, "media") == before
+
+
+def test_a_refused_or_broken_upload_leaves_nothing(gateway: Gateway) -> None:
+    before = stored(gateway, "media")
+    empty = gateway.http.post("/v1/media", params={"name": "empty.mp4"}, content=b"")
+    assert (empty.status_code, empty.json()["error"]["message"][:18]) == (422, "empty.mp4 is empty")
+    long = gateway.http.post("/v1/media", params={"name": "long.wav"}, content=bytes(101_000))
+    message = "long.wav is 101.0 minutes long; the limit is 100 minutes: cut it"
+    assert (long.status_code, long.json()["error"]["message"]) == (422, message)
+    no_file = gateway.http.post("/v1/media", files={"other": ("a.mp4", b"content")})
+    assert "no file in a field named file" in no_file.json()["error"]["message"]
+    host, port = gateway.http.base_url.host, gateway.http.base_url.port
+    with socket.create_connection((host, port or 0)) as connection:
+        head = f"POST /v1/media?name=cut.mp4 HTTP/1.1\r\nHost: {host}\r\nContent-Length: 2000000\r\n\r\n"
+        connection.sendall(head.encode() + bytes(1_500_000))
+        wait_until(lambda: uploads_in_scratch(gateway))
+    wait_until(lambda: not uploads_in_scratch(gateway))
+    assert stored(gateway, "media") == before
+
+
+def test_a_large_upload_does_not_go_through_memory(tmp_path: Path) -> None:
+    size = 200_000_000
+    with open_gateway(make_settings(tmp_path, max_upload_bytes=size, max_minutes=1e9)) as doors:
+        doors.upload("small.mp4")
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        piece = bytes(1 << 20)
+        doors.http.post("/v1/media", params={"name": "big.mp4"}, content=(piece for _ in range(size >> 20)))
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 60_000
+
+
+def test_batches_refuse_what_cannot_be_rendered(gateway: Gateway) -> None:
+    video, audio = gateway.upload("clip.mp4"), gateway.upload("speech.wav")
+
+    def refuse(status: int, **changes: object) -> str:
+        answer = gateway.http.post("/v1/batches", json={"audio_id": audio, "video_ids": [video], **changes})
+        assert answer.status_code == status, answer.text
+        return str(answer.json()["error"]["message"])
+
+    assert refuse(422, audio_id=video) == "clip.mp4 has no sound: choose a recording of speech"
+    assert refuse(422, video_ids=[video, audio]) == "speech.wav has no picture: choose a video or a photo"
+    assert "There is no upload nobody" in refuse(404, video_ids=[video, "nobody"])
+    assert "body.video_ids" in refuse(422, video_ids=[])
+    assert "body.video_ids" in refuse(422, video_ids=[video] * 501)
+    assert "There is no family other; choose one of default" in refuse(422, options={"family": "other"})
+    assert "body.options.crf" in refuse(422, options={"crf": 36})
+    assert "body.options.quality" in refuse(422, options={"quality": 1})
+    assert gateway.http.get("/v1/batches/nobody").json()["error"]["kind"] == "not_found"
+    assert gateway.http.get("/v1/nothing").json()["error"]["kind"] == "not_found"
+    assert gateway.http.put("/v1/jobs").json()["error"] == {
+        "kind": "invalid_input",
+        "message": "PUT /v1/jobs: Method Not Allowed",
+        "retryable": False,
+    }
+
+
+def test_an_idempotency_key_makes_one_batch(gateway: Gateway) -> None:
+    body = {"audio_id": gateway.upload("speech.wav"), "video_ids": [gateway.upload("clip.mp4")]}
+    key = {"Idempotency-Key": "the same"}
+    first = gateway.http.post("/v1/batches", json=body, headers=key)
+    assert gateway.http.post("/v1/batches", json=body, headers=key).json()["id"] == first.json()["id"]
+    other = gateway.http.post("/v1/batches", json={**body, "options": {"crf": 20}}, headers=key)
+    assert (other.status_code, other.json()["error"]["kind"]) == (409, "conflict")
+    assert gateway.http.post("/v1/batches", json=body).json()["id"] != first.json()["id"]
+    gateway.http.post(f"/v1/batches/{first.json()['id']}/cancel")
+
+
+def test_lists_are_filtered_and_paged(gateway: Gateway) -> None:
+    older = gateway.start_batch(*(f"Page {number}.mp4" for number in range(5)))
+    newer = gateway.start_batch("Page_x.mp4", "other.mp4")
+    gateway.http.post(f"/v1/batches/{older['id']}/cancel")
+
+    def listed(**filters: str | int) -> tuple[list[str], int]:
+        body = gateway.http.get("/v1/jobs", params=filters).json()
+        return [job["video_name"] for job in body["items"]], body["total"]
+
+    assert listed(name="page", limit=2) == (["Page_x.mp4", "Page 0.mp4"], 6)
+    assert listed(name="PAGE", limit=2, offset=5) == (["Page 4.mp4"], 6)
+    assert listed(name="page_") == (["Page_x.mp4"], 1)
+    assert listed(name="page", state="cancelled")[1] == 5
+    assert listed(batch=newer["id"]) == (["Page_x.mp4", "other.mp4"], 2)
+    assert listed(batch=newer["id"], state="queued", name="speech")[1] == 2
+    assert listed(batch="nobody") == ([], 0)
+    assert gateway.http.get("/v1/jobs", params={"state": "odd"}).status_code == 422
+    assert gateway.http.get("/v1/jobs", params={"limit": 501}).status_code == 422
+    page = gateway.http.get("/v1/batches", params={"limit": 2}).json()
+    assert [batch["id"] for batch in page["items"]] == [newer["id"], older["id"]]
+    assert page["items"][1]["counts"]["cancelled"] == 5
+    assert page["total"] >= 2
+    gateway.http.post(f"/v1/batches/{newer['id']}/cancel")
+
+
+@pytest.mark.parametrize(
+    ("header", "status", "first", "last"),
+    [
+        (None, 200, 0, 12999),
+        ("bytes=0-0", 206, 0, 0),
+        ("bytes=10-99", 206, 10, 99),
+        ("bytes=12000-", 206, 12000, 12999),
+        ("bytes=-5", 206, 12995, 12999),
+        ("bytes=12990-99999", 206, 12990, 12999),
+        ("bytes=0-1,5-6", 200, 0, 12999),
+        ("bytes=9-2", 200, 0, 12999),
+        ("lines=1-2", 200, 0, 12999),
+    ],
+)
+def test_ranges_of_an_output(
+    gateway: Gateway, finished: dict[str, Any], header: str | None, status: int, first: int, last: int
+) -> None:
+    whole = "陈老师.mov".encode() * 1000
+    address = f"/v1/jobs/{finished['jobs'][0]['id']}/output"
+    answer = gateway.http.get(address, headers={"Range": header} if header else {})
+    assert (answer.status_code, answer.content) == (status, whole[first : last + 1])
+    assert answer.headers["content-length"] == str(last + 1 - first)
+    assert answer.headers.get("content-range") == (f"bytes {first}-{last}/13000" if status == 206 else None)
+    assert answer.headers["content-type"] == "video/mp4"
+
+
+def test_headers_of_an_output(gateway: Gateway, finished: dict[str, Any]) -> None:
+    address = f"/v1/jobs/{finished['jobs'][0]['id']}/output"
+    head = gateway.http.head(address)
+    assert (head.status_code, head.content, head.headers["content-length"]) == (200, b"", "13000")
+    assert "filename*=UTF-8''%E9%99%88%E8%80%81%E5%B8%88%20-%20speech.mp4" in head.headers["content-disposition"]
+    etag = head.headers["etag"]
+    assert gateway.http.get(address, headers={"If-None-Match": etag}).status_code == 304
+    for range_header in ("bytes=13000-", "bytes=-0"):
+        beyond = gateway.http.get(address, headers={"Range": range_header})
+        assert (beyond.status_code, beyond.headers["content-range"]) == (416, "bytes */13000")
+    assert gateway.http.get(address, headers={"Range": "bytes=0-1", "If-Range": etag}).status_code == 206
+    assert gateway.http.get(address, headers={"Range": "bytes=0-1", "If-Range": '"old"'}).status_code == 200
+
+
+def test_an_archive_holds_the_outputs_under_readable_names(gateway: Gateway, finished: dict[str, Any]) -> None:
+    answer = gateway.http.get(f"/v1/batches/{finished['id']}/archive")
+    assert answer.headers["content-type"] == "application/zip"
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert archive.testzip() is None
+        assert archive.namelist() == ["陈老师 - speech.mp4", "陈老师 - speech (2).mp4"]
+        assert archive.read("陈老师 - speech.mp4") == "陈老师.mov".encode() * 1000
+    waiting = gateway.start_batch("clip.mp4")
+    refused = gateway.http.get(f"/v1/batches/{waiting['id']}/archive")
+    assert (refused.status_code, refused.json()["error"]["kind"]) == (409, "conflict")
+    gateway.http.post(f"/v1/batches/{waiting['id']}/cancel")
+
+
+def test_service_routes(gateway: Gateway, finished: dict[str, Any]) -> None:
+    assert gateway.http.get("/healthz").status_code == 200
+    ready = gateway.http.get("/readyz")
+    assert ready.status_code == 503
+    checks = {check["name"]: check["ready"] for check in ready.json()["checks"]}
+    assert checks == {"database": True, "store": True, "preprocess": False, "triton": False}
+    assert 'chorus_queue_jobs{state="succeeded"}' in gateway.http.get("/metrics").text
+    assert b"chorus_uploads_total" in metrics_text()
+    assert gateway.http.get("/v1/families").json()[0]["name"] == "default"
+    paths = gateway.http.get("/openapi.json").json()["paths"]
+    assert {"get", "delete"} <= paths["/v1/jobs/{job_id}"].keys()
+
+
+def test_the_grpc_door(gateway: Gateway) -> None:
+    stub = GatewayServiceStub(gateway.channel)
+
+    def upload(name: str) -> str:
+        parts = (pb.UploadRequest(name=name), pb.UploadRequest(content=b"ab"), pb.UploadRequest(content=b"cd"))
+        media = stub.Upload(iter(parts))
+        assert (media.name, media.bytes) == (name, 4)
+        return str(media.id)
+
+    videos = [upload("eva.mp4"), upload("slow-1.mp4")]
+    request = pb.CreateBatchRequest(
+        audio_id=upload("speech.wav"), video_ids=videos, options=pb.RenderOptions(crf=0, extend="loop")
+    )
+    with running_worker(gateway.settings):
+        batch = stub.CreateBatch(request)
+        seen = list(stub.WatchJob(pb.WatchJobRequest(job_id=batch.jobs[1].id), timeout=20))
+    assert seen[-1].state == "succeeded"
+    assert len(seen) > 1
+    content = b"".join(part.content for part in stub.DownloadOutput(pb.DownloadOutputRequest(job_id=batch.jobs[0].id)))
+    assert content == b"eva.mp4" * 1000
+    assert stub.GetBatch(pb.GetBatchRequest(batch_id=batch.id)).counts["succeeded"] == 2
+    assert stub.ListJobs(pb.ListJobsRequest(batch_id=batch.id, state="succeeded")).total == 2
+    assert batch.id in [each.id for each in stub.ListBatches(pb.ListBatchesRequest()).batches]
+    assert stub.ListFamilies(pb.ListFamiliesRequest()).families[0].name == "default"
+    stub.DeleteJob(pb.DeleteJobRequest(job_id=batch.jobs[0].id))
+    for call, status in (
+        (lambda: stub.GetJob(pb.GetJobRequest(job_id=batch.jobs[0].id)), grpc.StatusCode.NOT_FOUND),
+        (lambda: stub.RetryJob(pb.RetryJobRequest(job_id=batch.jobs[1].id)), grpc.StatusCode.ABORTED),
+        (lambda: stub.CancelJob(pb.CancelJobRequest(job_id=batch.jobs[1].id)), grpc.StatusCode.ABORTED),
+        (lambda: stub.ListJobs(pb.ListJobsRequest(state="odd")), grpc.StatusCode.INVALID_ARGUMENT),
+        (
+            lambda: stub.CreateBatch(
+                pb.CreateBatchRequest(audio_id="a", video_ids=["b"], options=pb.RenderOptions(crf=99))
+            ),
+            grpc.StatusCode.INVALID_ARGUMENT,
+        ),
+    ):
+        with pytest.raises(grpc.RpcError) as refusal:
+            call()
+        assert refusal.value.code() is status
+
+
+def test_a_batch_of_500_is_all_or_nothing_and_quick_to_list(gateway: Gateway) -> None:
+    video, audio = gateway.upload("many.mp4"), gateway.upload("speech.wav")
+    begun = time.monotonic()
+    batch = gateway.http.post("/v1/batches", json={"audio_id": audio, "video_ids": [video] * 500}).json()
+    assert time.monotonic() - begun < 10
+    assert [job["index"] for job in batch["jobs"]] == list(range(500))
+    assert len({job["name"] for job in batch["jobs"]}) == 500
+    assert gateway.http.post(f"/v1/batches/{batch['id']}/cancel").json()["counts"]["cancelled"] == 500

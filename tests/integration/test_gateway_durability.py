@@ -1,0 +1,136 @@
+"""Workers that die, stop and double: every job still ends well, with one output."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from services.errors import ChorusError, ErrorKind
+from services.gateway.engine.runner import RenderSettings
+from services.gateway.engine.worker import Worker
+from services.gateway.jobs import JobState
+from services.storage import Storage
+from tests import gateway_stack
+from tests.gateway_stack import (
+    Gateway,
+    is_alive,
+    make_settings,
+    open_gateway,
+    running_worker,
+    wait_until,
+)
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> Iterator[Gateway]:
+    with open_gateway(make_settings(tmp_path)) as doors:
+        yield doors
+
+
+def outputs(gateway: Gateway) -> list[str]:
+    store = Path(gateway.settings.store_url.removeprefix("file://"))
+    return sorted(path.name for path in (store / "outputs").iterdir())
+
+
+def has_renders(gateway: Gateway, job_id: str, count: int) -> bool:
+    return len(gateway.renders(job_id)) == count
+
+
+def has_text(path: Path, text: str) -> bool:
+    return text in path.read_text()
+
+
+def test_a_job_survives_a_killed_and_a_stopped_worker(gateway: Gateway) -> None:
+    with running_worker(gateway.settings) as killed:
+        job_id = gateway.start_job("slow-3.mp4")
+        (child,) = wait_until(lambda: gateway.renders(job_id))
+        wait_until(lambda: gateway.job(job_id)["progress"])
+        killed.send_signal(signal.SIGKILL)
+        killed.wait(5)
+        wait_until(lambda: not is_alive(child), 3)
+    assert gateway.job(job_id)["state"] == "running"
+    with running_worker(gateway.settings) as stopped:
+        wait_until(partial(has_renders, gateway, job_id, 2))
+        refuse_second_worker(gateway)
+        stopped.send_signal(signal.SIGTERM)
+        assert stopped.wait(10) == 0
+    assert not any(map(is_alive, gateway.renders(job_id)))
+    assert gateway.job(job_id)["state"] == "queued"
+    with running_worker(gateway.settings):
+        job = gateway.wait_for(job_id, "succeeded", "failed")
+    assert (job["state"], job["attempt"]) == ("succeeded", 3)
+    assert outputs(gateway) == [f"{job_id}.mp4"]
+    assert not list((gateway.settings.scratch / "jobs").iterdir())
+
+
+def refuse_second_worker(gateway: Gateway) -> None:
+    storage = Storage(gateway.settings.store_url, gateway.settings.scratch)
+    for scratch, what in ((gateway.settings.scratch, "scratch folder"), (Path("elsewhere"), "SQLite database")):
+        render = RenderSettings(command=(), scratch=gateway.settings.scratch.parent / scratch, stall_seconds=1)
+        with pytest.raises(ChorusError, match=f"Another worker uses the {what}") as refusal:
+            Worker(gateway.database, storage, render, slots=1)
+        assert refusal.value.kind is ErrorKind.CONFLICT
+
+
+def test_a_job_that_kills_its_worker_again_and_again_is_given_up(gateway: Gateway) -> None:
+    job_id = gateway.start_job("slow-30.mp4")
+    for start in range(1, 5):
+        with running_worker(gateway.settings) as worker:
+            wait_until(partial(has_renders, gateway, job_id, start))
+            worker.send_signal(signal.SIGKILL)
+            worker.wait(5)
+    with running_worker(gateway.settings):
+        job = gateway.wait_for(job_id, "failed")
+    assert job["error"]["kind"] == "internal"
+    assert "worker died" in job["error"]["message"]
+    assert gateway.http.post(f"/v1/jobs/{job_id}/retry").json()["state"] == "queued"
+
+
+def test_retention_deletes_what_is_old(gateway: Gateway) -> None:
+    with running_worker(gateway.settings):
+        done = gateway.start_job("anna.mp4")
+        gateway.wait_for(done, "succeeded")
+        waiting = gateway.start_batch("slow-30.mp4", "slow-30.mp4", "anna.mp4")["jobs"][2]["id"]
+        unused = gateway.upload("unused.wav")
+        gateway.operations.apply_retention(0)
+        gateway.operations.apply_retention(1)
+        assert gateway.job(done)["state"] == "succeeded"
+        time.sleep(0.1)
+        gateway.operations.apply_retention(0.05 / (24 * 3600))
+    assert gateway.http.get(f"/v1/jobs/{done}").status_code == 404
+    assert outputs(gateway) == []
+    assert gateway.http.get(f"/v1/media/{unused}").status_code == 404
+    assert gateway.job(waiting)["state"] == JobState.QUEUED
+
+
+def test_the_real_processes_start_and_stop(tmp_path: Path) -> None:
+    settings = make_settings(tmp_path, port=0, grpc_port=0)
+    own = {f"CHORUS_{name.upper()}": str(value) for name, value in settings.model_dump().items()}
+    for name, sign in (("api", "Uvicorn running"), ("worker", "is ready")):
+        log = tmp_path / f"{name}.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "services.gateway", name],
+                cwd=gateway_stack.ROOT,
+                env=os.environ | own,
+                stdout=subprocess.PIPE,
+                stderr=output,
+            )
+        try:
+            wait_until(partial(has_text, log, sign), 30)
+            process.send_signal(signal.SIGTERM)
+            stdout, _ = process.communicate(timeout=10)
+        finally:
+            process.kill()
+            process.wait(5)
+        assert process.returncode == 0, log.read_text()
+        assert stdout == b""
+        assert "Traceback" not in log.read_text()

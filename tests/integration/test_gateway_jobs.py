@@ -1,0 +1,149 @@
+"""Jobs through the real REST door, SQLite and a real worker process; only the rendering itself is pretended."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.gateway_stack import Gateway, is_alive, make_settings, open_gateway, running_worker, wait_until
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    settings = make_settings(tmp_path_factory.mktemp("gateway"))
+    with open_gateway(settings) as doors, running_worker(settings):
+        yield doors
+
+
+def scratch_files(gateway: Gateway) -> list[Path]:
+    return [path for path in gateway.settings.scratch.rglob("*") if path.is_file() and path.name != "worker.lock"]
+
+
+def test_a_batch_is_rendered_and_its_outputs_are_served(gateway: Gateway) -> None:
+    batch = gateway.start_batch("anna.mp4", "ben.mov")
+    jobs = [gateway.wait_for(job["id"], "succeeded", "failed") for job in batch["jobs"]]
+    assert [job["state"] for job in jobs] == ["succeeded", "succeeded"]
+    assert [job["name"] for job in jobs] == ["anna - speech.mp4", "ben - speech.mp4"]
+    assert [job["attempt"] for job in jobs] == [1, 1]
+    assert jobs[0]["created_at"] <= jobs[0]["started_at"] <= jobs[0]["finished_at"]
+    assert jobs[0]["output_bytes"] == len("anna.mp4") * 1000
+    assert gateway.http.get(f"/v1/jobs/{jobs[0]['id']}/output").content == b"anna.mp4" * 1000
+    assert gateway.http.get(f"/v1/jobs/{jobs[0]['id']}/poster").content == b"poster"
+    assert gateway.http.get(f"/v1/batches/{batch['id']}").json()["counts"]["succeeded"] == 2
+    wait_until(lambda: not scratch_files(gateway))
+
+
+def test_progress_is_seen_while_a_job_runs(gateway: Gateway) -> None:
+    job_id = gateway.start_job("slow-3.mp4")
+    wait_until(lambda: (gateway.job(job_id)["progress"] or {}).get("frames_done") == 3)
+    job = gateway.job(job_id)
+    assert job["state"] == "running"
+    assert job["progress"] == {
+        "stage": "rendering",
+        "frames_done": 3,
+        "frames_total": 10,
+        "frames_per_second": 20.0,
+        "seconds_left": None,
+    }
+    gateway.wait_for(job_id, "succeeded")
+
+
+def test_events_end_with_finished(gateway: Gateway) -> None:
+    job_id = gateway.start_job("slow-1.mp4")
+    with gateway.http.stream("GET", f"/v1/jobs/{job_id}/events") as answer:
+        lines = [line for line in answer.iter_lines() if line]
+    names = [line.removeprefix("event: ") for line in lines if line.startswith("event: ")]
+    assert set(names[:-1]) == {"progress"}
+    assert names[-1] == "finished"
+    assert json.loads(lines[-1].removeprefix("data: "))["state"] == "succeeded"
+    assert gateway.http.get("/v1/jobs/nobody/events").status_code == 404
+
+
+def test_a_running_job_is_cancelled_and_its_child_killed(gateway: Gateway) -> None:
+    job_id = gateway.start_job("slow-30.mp4")
+    gateway.wait_for(job_id, "running")
+    (child,) = wait_until(lambda: gateway.renders(job_id))
+    assert gateway.http.post(f"/v1/jobs/{job_id}/cancel").json()["state"] == "cancelled"
+    wait_until(lambda: not is_alive(child), 3)
+    wait_until(lambda: not scratch_files(gateway))
+    assert gateway.job(job_id)["state"] == "cancelled"
+    again = gateway.http.post(f"/v1/jobs/{job_id}/cancel")
+    assert (again.status_code, again.json()["error"]["kind"]) == (409, "conflict")
+
+
+def test_a_queued_job_is_cancelled_at_once_and_can_be_retried(gateway: Gateway) -> None:
+    busy = gateway.start_batch("slow-30.mp4", "slow-30.mp4", "anna.mp4")
+    first, second, queued = (job["id"] for job in busy["jobs"])
+    gateway.wait_for(first, "running")
+    gateway.wait_for(second, "running")
+    assert gateway.job(queued)["state"] == "queued"
+    assert gateway.http.post(f"/v1/jobs/{queued}/retry").status_code == 409
+    counts = gateway.http.post(f"/v1/batches/{busy['id']}/cancel").json()["counts"]
+    assert counts == {"queued": 0, "running": 0, "succeeded": 0, "failed": 0, "cancelled": 3}
+    assert gateway.renders(queued) == []
+    assert gateway.http.post(f"/v1/jobs/{queued}/retry").json()["state"] == "queued"
+    assert gateway.wait_for(queued, "succeeded")["attempt"] == 1
+
+
+def test_a_failed_job_says_why_and_keeps_failing_alike_when_retried(gateway: Gateway) -> None:
+    job_id = gateway.start_job("fail.mp4")
+    job = gateway.wait_for(job_id, "failed")
+    assert job["error"] == {"kind": "no_face", "message": "fail.mp4 shows no face: choose a video with one"}
+    assert job["attempt"] == 1
+    assert gateway.http.get(f"/v1/jobs/{job_id}/output").json()["error"]["kind"] == "conflict"
+    retried = gateway.http.post(f"/v1/jobs/{job_id}/retry").json()
+    assert (retried["state"], retried["error"]) == ("queued", None)
+    assert gateway.wait_for(job_id, "failed")["attempt"] == 2
+
+
+def test_an_error_that_passes_is_tried_again(gateway: Gateway) -> None:
+    job = gateway.wait_for(gateway.start_job("flaky.mp4"), "succeeded", "failed")
+    assert (job["state"], job["attempt"]) == ("succeeded", 2)
+
+
+@pytest.mark.parametrize(
+    ("video", "kind", "words", "attempts"),
+    [
+        ("stall.mp4", "deadline", "no progress for 1.5 s", 2),
+        ("die.mp4", "unavailable", "was killed (SIGKILL), perhaps because this machine ran out of memory", 2),
+        ("crash.mp4", "internal", "code 3", 1),
+    ],
+)
+def test_a_child_that_misbehaves_fails_its_job(
+    gateway: Gateway, video: str, kind: str, words: str, attempts: int
+) -> None:
+    job_id = gateway.start_job(video)
+    job = gateway.wait_for(job_id, "failed")
+    assert job["error"]["kind"] == kind
+    assert words in job["error"]["message"]
+    assert video in job["error"]["message"]
+    assert job["attempt"] == attempts
+    assert not any(map(is_alive, gateway.renders(job_id)))
+    wait_until(lambda: not scratch_files(gateway))
+
+
+def test_deleting_removes_a_finished_job_and_at_last_its_batch(gateway: Gateway) -> None:
+    batch = gateway.start_batch("anna.mp4", "slow-30.mp4")
+    done, running = (job["id"] for job in batch["jobs"])
+    gateway.wait_for(done, "succeeded")
+    assert gateway.http.delete(f"/v1/jobs/{running}").status_code == 409
+    assert gateway.http.delete(f"/v1/jobs/{done}").status_code == 204
+    for address in (f"/v1/jobs/{done}", f"/v1/jobs/{done}/output"):
+        assert gateway.http.get(address).status_code == 404
+    assert not list(Path(gateway.settings.store_url.removeprefix("file://")).rglob(f"{done}*"))
+    gateway.http.post(f"/v1/jobs/{running}/cancel")
+    assert gateway.http.delete(f"/v1/jobs/{running}").status_code == 204
+    assert gateway.http.get(f"/v1/batches/{batch['id']}").status_code == 404
+
+
+def test_an_upload_is_kept_while_a_job_needs_it(gateway: Gateway) -> None:
+    video, audio = gateway.upload("slow-30.mp4"), gateway.upload("speech.wav")
+    batch = gateway.http.post("/v1/batches", json={"audio_id": audio, "video_ids": [video]}).json()
+    assert gateway.http.delete(f"/v1/media/{audio}").json()["error"]["kind"] == "conflict"
+    gateway.http.post(f"/v1/batches/{batch['id']}/cancel")
+    assert gateway.http.delete(f"/v1/media/{audio}").status_code == 204
+    assert gateway.http.get(f"/v1/media/{audio}").status_code == 404
+    assert gateway.http.get(f"/v1/media/{video}").status_code == 200

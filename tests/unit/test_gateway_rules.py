@@ -1,0 +1,155 @@
+"""The gateway's pure rules: states, requests, what a job says about itself, and what its processes load."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import dbos
+import pytest
+from dbos import WorkflowStatusString
+
+from services.errors import ChorusError, ErrorKind
+from services.gateway import schemas
+from services.gateway import watching as watching_module
+from services.gateway.artifacts import Upload
+from services.gateway.batch_request import BATCH_LIMIT, BatchRequest, check_kinds
+from services.gateway.engine import names
+from services.gateway.engine.live import Live, live_from_text, live_to_json
+from services.gateway.engine.liveness import lock_file
+from services.gateway.jobs import Job, JobState, Progress, RenderOptions, Stage
+from services.gateway.media_library import Media
+from services.gateway.probing import Prober
+from services.gateway.watching import JobWatch
+
+REQUEST = BatchRequest(audio_id="a", video_ids=["v", "w"], options=RenderOptions())
+JOB = Job(
+    id="b.0",
+    batch_id="b",
+    index=0,
+    name="anna - speech.mp4",
+    video_name="anna.mov",
+    state=JobState.FAILED,
+    progress=Progress(stage=Stage.RENDERING, frames_done=1, frames_total=2),
+    attempt=3,
+    error_kind="no_face",
+    error_message="anna.mov shows no face",
+    created_at=datetime(2026, 1, 1, tzinfo=UTC),
+    started_at=None,
+    finished_at=None,
+    output_bytes=None,
+)
+
+
+def test_every_status_of_dbos_has_a_state() -> None:
+    assert set(names.STATE_OF_STATUS) == {status.value for status in WorkflowStatusString}
+    assert set(names.STATE_OF_STATUS.values()) == set(JobState)
+    assert names.statuses_of(JobState.QUEUED) == ["DELAYED", "ENQUEUED"]
+
+
+def test_the_private_call_for_taking_over_still_exists() -> None:
+    assert callable(dbos.DBOS._recover_pending_workflows)
+
+
+@pytest.mark.parametrize("live", [Live(), Live(progress=JOB.progress, error_kind=ErrorKind.NO_FACE, output_bytes=7)])
+def test_what_a_job_says_survives_its_storage(live: Live) -> None:
+    text = dbos.DBOSPortableJSONSerializer().serialize(live_to_json(live))
+    assert live_from_text(text) == live
+    assert live_from_text(None) == Live()
+
+
+def test_equal_requests_have_equal_digests() -> None:
+    assert replace(REQUEST, idempotency_key="k", video_ids=("v", "w")).digest == REQUEST.digest
+    changes: list[dict[str, Any]] = [
+        {"audio_id": "b"},
+        {"video_ids": ["w", "v"]},
+        {"options": RenderOptions(crf=1)},
+    ]
+    assert len({replace(REQUEST, **change).digest for change in changes} | {REQUEST.digest}) == 4
+
+
+@pytest.mark.parametrize("count", [0, BATCH_LIMIT + 1])
+def test_a_batch_has_a_size(count: int) -> None:
+    with pytest.raises(ChorusError, match="1 to 500 videos"):
+        replace(REQUEST, video_ids=["v"] * count).check()
+
+
+def test_a_still_may_speak_and_a_video_may_be_the_voice() -> None:
+    video = Media(id="v", name="v.mp4", kind="video", bytes=1, sha256="", seconds=1, has_audio=True)
+    check_kinds(video, [video, replace(video, kind="still", has_audio=False)])
+
+
+def test_a_job_as_rest_shows_it() -> None:
+    body = schemas.job_body(JOB).model_dump(mode="json")
+    assert body["error"] == {"kind": "no_face", "message": "anna.mov shows no face"}
+    assert body["progress"]["stage"] == "rendering"
+    assert body["created_at"] == "2026-01-01T00:00:00Z"
+    assert schemas.job_body(replace(JOB, error_kind=None)).error is None
+
+
+def test_options_default_to_those_of_the_jobs() -> None:
+    assert schemas.OptionsBody().to_options() == RenderOptions()
+
+
+def test_many_watchers_share_one_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching_module, "_LOOK_SECONDS", 0.2)
+    states = iter([JobState.QUEUED, JobState.RUNNING, JobState.RUNNING, JobState.SUCCEEDED])
+    looks: list[str] = []
+
+    def find(job_id: str) -> Job:
+        looks.append(job_id)
+        return replace(JOB, state=next(states))
+
+    watch = JobWatch(find)
+    seen: list[list[JobState]] = [[], []]
+
+    def follow(number: int) -> None:
+        seen[number] = [job.state for job in watch.follow("b.0", lambda: True)]
+
+    threads = [threading.Thread(target=follow, args=(number,)) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert seen[0][-1] is JobState.SUCCEEDED
+    assert seen[1][-1] is JobState.SUCCEEDED
+    assert len(looks) == 4
+    assert list(watch.follow("b.0", lambda: False)) == []
+
+
+def test_an_upload_is_gone_after_its_block_whatever_happens(tmp_path: Path) -> None:
+    refusal = pytest.raises(ChorusError, match=r"x\.mp4 is larger than the limit of 10 bytes")
+    with refusal, Upload(tmp_path, "x.mp4", 10) as upload:
+        upload.write(b"123456")
+        upload.write(b"123456")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_file_has_one_holder(tmp_path: Path) -> None:
+    first = lock_file(tmp_path / "lock", "the thing")
+    with pytest.raises(ChorusError, match="Another worker uses the thing"):
+        lock_file(tmp_path / "lock", "the thing")
+    first.close()
+    lock_file(tmp_path / "lock", "the thing").close()
+
+
+@pytest.mark.parametrize("program", ["import os; os.abort()", "print('no json')", "raise SystemExit(1)"])
+def test_a_probe_that_dies_refuses_the_file_by_its_name(program: str) -> None:
+    with pytest.raises(ChorusError, match=r"odd\.mp4 cannot be read") as refusal:
+        Prober((sys.executable, "-c", program))(Path("x"), name="odd.mp4")
+    assert refusal.value.kind is ErrorKind.INVALID_INPUT
+
+
+def test_the_doors_load_neither_numpy_nor_ffmpeg_nor_triton() -> None:
+    program = (
+        "import sys, services.gateway.__main__, services.gateway.rest_app, services.gateway.rpc, uvicorn;"
+        "heavy = {'numpy', 'cv2', 'av', 'tritonclient', 'services.media'} & set(sys.modules);"
+        "sys.exit(' '.join(heavy) or 0)"
+    )
+    child = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert (child.returncode, child.stderr) == (0, "")
