@@ -39,7 +39,8 @@ def encode(
         stream.pix_fmt = pixel_format
         stream.time_base = Fraction(1, 90_000)
         for index, frame in enumerate(frames):
-            stream.width, stream.height = frame.width, frame.height
+            if index == 0:
+                stream.width, stream.height = frame.width, frame.height
             picture = frame.reformat(format=pixel_format)
             picture.time_base = Fraction(1, 90_000)
             picture.pts = round((times[index] if times else index / rate) * 90_000)
