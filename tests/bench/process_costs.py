@@ -1,0 +1,98 @@
+"""What every process of a running stack costs while something happens: CPU seconds and peak memory."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event, Thread
+
+import psutil
+
+_SAMPLE_SECONDS = 0.2
+_ROLES = (
+    # Words of a command line, first match wins.
+    ("triton_python_backend_stub", "triton stubs"),
+    ("tritonserver", "triton"),
+    ("services.preprocess", "preprocess"),
+    ("services.gateway render", "render child"),
+    ("services.gateway worker", "worker"),
+    ("services.gateway api", "api"),
+    ("chorus up", "supervisor"),
+)
+_MIB = 1 << 20
+
+
+@dataclass(slots=True)
+class Costs:
+    """By role; processes of one role are added up."""
+
+    cpu_seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    peak_mib: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    """The most that a role held at one time; a page that n processes share counts 1/n in each"""
+    whole_peak_mib: float = 0.0
+    """The most that all held at one time"""
+
+    @property
+    def whole_cpu_seconds(self) -> float:
+        """Of all processes together."""
+        return sum(self.cpu_seconds.values())
+
+
+@contextmanager
+def process_costs(root: psutil.Process) -> Iterator[Costs]:
+    """Watches `root` and everything below it during the block; the costs are complete when it ends."""
+    costs, done = Costs(), Event()
+    watcher = Thread(target=_watch, args=(root, costs, done), name="costs")
+    before = _cpu_seconds(root)
+    watcher.start()
+    try:
+        yield costs
+    finally:
+        done.set()
+        watcher.join()
+    for role, seconds in _cpu_seconds(root).items():
+        costs.cpu_seconds[role] = seconds - before.get(role, 0.0)
+
+
+def _watch(root: psutil.Process, costs: Costs, done: Event) -> None:
+    while not done.wait(_SAMPLE_SECONDS):
+        held: dict[str, float] = defaultdict(float)
+        for process in [root, *root.children(recursive=True)]:
+            with suppress(psutil.Error):
+                held[_role(process)] += process.memory_full_info().pss / _MIB
+        for role, mib in held.items():
+            costs.peak_mib[role] = max(costs.peak_mib[role], mib)
+        costs.whole_peak_mib = max(costs.whole_peak_mib, sum(held.values()))
+
+
+def _cpu_seconds(root: psutil.Process) -> dict[str, float]:
+    """User and system time so far by role; a worker's ended children were its render children."""
+    seconds: dict[str, float] = defaultdict(float)
+    for process in [root, *root.children(recursive=True)]:
+        with suppress(psutil.Error):
+            role, times = _role(process), process.cpu_times()
+            seconds[role] += times.user + times.system
+            if role == "worker":
+                seconds["render child"] += times.children_user + times.children_system
+    return seconds
+
+
+def _role(process: psutil.Process) -> str:
+    line = " ".join(process.cmdline())
+    return next((role for words, role in _ROLES if words in line), "starting")
+
+
+def peak_rss_mib() -> float:
+    """The most resident memory that this process has held since `forget_peak_rss`."""
+    status = Path("/proc/self/status").read_text()
+    kib = next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))
+    return int(kib) / 1024
+
+
+def forget_peak_rss() -> float:
+    """Start a new peak, and give the memory held now in MiB."""
+    Path("/proc/self/clear_refs").write_text("5")
+    return psutil.Process().memory_info().rss / _MIB

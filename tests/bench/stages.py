@@ -1,0 +1,191 @@
+"""The work of one job piece by piece, each alone on one thread in this process: what the whole could cost at least."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import cycle, islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from services.gateway.compositing import composite
+from services.gateway.families.default import CROP
+from services.media import Clip, Extend, Frame, open_clip, read_frames, read_speech, write_video
+from services.preprocess.crops import crop_side, crop_to_frame, cut, inverse_affine
+from services.preprocess.detection import detect, whole_view
+from services.preprocess.landmarks import eye_distance, find_landmarks, square_of_landmarks
+from services.preprocess.mel import speech_of
+from tests.bench.process_costs import forget_peak_rss, peak_rss_mib
+from tests.quality.face_meter import FaceMeter
+from tests.quality.mouth_measures import mouth_frame
+from tests.quality.onnx_models import OnnxModels
+
+_FRAMES = 120
+_HELD = 16
+_BATCH = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What one piece of the work costs."""
+
+    name: str
+    milliseconds: float
+    """CPU time of a frame"""
+    added_mib: float
+    """Memory that it needed beyond what was held before"""
+    analysis: bool
+    """Part of the analysis, which is done once a video"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Face:
+    """Real input for every stage: pictures of the clip and the face in the first of them."""
+
+    clip: Clip
+    audio: Path
+    frames: list[Frame]
+    models: OnnxModels
+    landmarks: NDArray[np.float32]
+    to_frame: NDArray[np.float64]
+    side: int
+
+
+def measure_stages(video: Path, audio: Path, folder: Path) -> list[Stage]:
+    """Every stage on `video` in turn; `folder` takes the encoder's output."""
+    face = _prepare(video, audio)
+    patches = _render(face)
+    stages: list[tuple[str, bool, Callable[[], int]]] = [
+        ("detection (on few frames)", True, lambda: _detect(face)),
+        ("landmarks", True, lambda: _landmarks(face)),
+        ("decode", False, lambda: _count(read_frames(face.clip, _FRAMES, Extend.PINGPONG))),
+        ("speech to coefficients", False, lambda: _listen(face)),
+        ("crop", False, lambda: _crop(face)),
+        ("mouth renderer", False, lambda: len(_render(face))),
+        ("composite", False, lambda: _composite(face, patches)),
+        ("encode", False, lambda: _encode(face, folder)),
+    ]
+    return [_measured(name, analysis, work) for name, analysis, work in stages]
+
+
+def _measured(name: str, analysis: bool, work: Callable[[], int]) -> Stage:
+    work()
+    held, before = forget_peak_rss(), time.process_time()
+    frames = work()
+    seconds = time.process_time() - before
+    return Stage(name, 1000 * seconds / frames, max(0.0, peak_rss_mib() - held), analysis)
+
+
+def _prepare(video: Path, audio: Path) -> _Face:
+    clip, models = open_clip(video, name=video.name), OnnxModels()
+    frames = list(read_frames(clip, _HELD, Extend.PINGPONG))
+    landmarks = FaceMeter(models).measure(frames[0])
+    unit, along, mouth = mouth_frame(landmarks)
+    face_to_frame = np.column_stack([unit * along, unit * np.array([-along[1], along[0]]), mouth])
+    side = crop_side(CROP, eye_distance(landmarks))
+    return _Face(clip, audio, frames, models, landmarks, crop_to_frame(face_to_frame, CROP, side), side)
+
+
+def _count(frames: Iterator[Frame]) -> int:
+    return sum(1 for _ in frames)
+
+
+def _detect(face: _Face) -> int:
+    for frame in face.frames:
+        detect(frame.rgb(), [whole_view(frame.width, frame.height)], face.models)
+    return len(face.frames)
+
+
+def _landmarks(face: _Face) -> int:
+    for frame in face.frames:
+        find_landmarks(frame, [square_of_landmarks(face.landmarks)], face.models)
+    return len(face.frames)
+
+
+def _listen(face: _Face) -> int:
+    samples = read_speech(face.audio, name=face.audio.name)
+    mel = speech_of(samples).mel[None]
+    face.models.infer("speech_to_mouth", {"mel": mel}, ["coefficients"])
+    return round(len(samples) / 16000 * face.clip.frame_rate)
+
+
+def _crop(face: _Face) -> int:
+    for frame in face.frames:
+        cut(frame, face.to_frame, face.side)
+    return len(face.frames)
+
+
+def _render(face: _Face) -> NDArray[np.uint8]:
+    """(16, s, s, 4) patches of a half open mouth."""
+    to_crop = inverse_affine(face.to_frame)
+    landmarks = face.landmarks.copy()
+    landmarks[:, :2] = landmarks[:, :2] @ to_crop[:, :2].T + to_crop[:, 2]
+    crop = cut(face.frames[0], face.to_frame, face.side)
+    row: dict[str, NDArray[np.generic]] = {
+        "crop": crop,
+        "landmarks": landmarks,
+        "rest": landmarks,
+        "coefficients": np.array([0.5, 0, 0.3, 0, 0.2, 0.2, 0, 0.2], np.float32),
+        "upper_teeth": np.full((128, 256, 4), 200, np.uint8),
+        "lower_teeth": np.full((128, 256, 4), 200, np.uint8),
+        "tones": np.full((3, 3), 0.5, np.float32),
+    }
+    batch = {name: np.repeat(array[None], _BATCH, axis=0) for name, array in row.items()}
+    parts = [face.models.infer("mouth_renderer", batch, ["patch"])["patch"] for _ in range(_HELD // _BATCH)]
+    return np.concatenate(parts).astype(np.uint8)
+
+
+def _composite(face: _Face, patches: NDArray[np.uint8]) -> int:
+    to_crop = inverse_affine(face.to_frame).astype(np.float32)
+    for frame, patch in zip(face.frames, patches, strict=True):
+        composite(frame, patch, to_crop, 1.0)
+    return len(face.frames)
+
+
+def _encode(face: _Face, folder: Path) -> int:
+    return write_video(
+        folder / "stage.mp4",
+        face.clip,
+        islice(cycle(face.frames), _FRAMES),
+        face.audio,
+        seconds=Fraction(_FRAMES) / face.clip.frame_rate,
+        crf=18,
+        preset="veryfast",
+        pixel_format="source",
+        metadata={},
+    )
+
+
+def enlarged_clip(video: Path, path: Path, height: int) -> Path:
+    """The same video scaled to `height` pixels, with much detail kept: crf 16."""
+    clip = open_clip(video, name=video.name)
+    width = 2 * round(clip.width * height / clip.height / 2)
+    frames = (_scaled(frame, width, height) for frame in read_frames(clip, clip.frames, Extend.CUT))
+    return _written(path, replace(clip, width=width, height=height), frames, clip.frames)
+
+
+def prolonged_clip(video: Path, path: Path, seconds: int) -> Path:
+    """The same video to and fro until it is that long."""
+    clip = open_clip(video, name=video.name)
+    count = int(seconds * clip.frame_rate)
+    return _written(path, clip, read_frames(clip, count, Extend.PINGPONG), count)
+
+
+def _written(path: Path, clip: Clip, frames: Iterator[Frame], count: int) -> Path:
+    seconds = count / clip.frame_rate
+    write_video(
+        path, clip, frames, None, seconds=seconds, crf=16, preset="ultrafast", pixel_format="source", metadata={}
+    )
+    return path
+
+
+def _scaled(frame: Frame, width: int, height: int) -> Frame:
+    across, down = frame.chroma_step
+    y = cv2.resize(frame.y, (width, height), interpolation=cv2.INTER_CUBIC)
+    u, v = (cv2.resize(plane, (width // across, height // down)) for plane in (frame.u, frame.v))
+    return replace(frame, y=y.astype(np.uint8), u=u.astype(np.uint8), v=v.astype(np.uint8))
