@@ -26,6 +26,7 @@ from services.local.triton_server import triton_service
 from services.triton import TritonClient
 
 _PROBE_SECONDS = 3.0
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,8 @@ def run_stack(settings: LocalSettings, stop: Event, report: Callable[[str], None
                 page = f"http://{_reachable(settings.host)}:{ports.page}"
                 with publish(folders, page):
                     report(f"Chorus is ready: {page}   (Ctrl-C stops it)")
+                    if settings.host not in _LOOPBACK:
+                        report(f"Everybody who reaches {settings.host} can use it: there are no accounts yet")
                     supervisor.watch(stop)
         finally:
             supervisor.stop()

@@ -139,7 +139,8 @@ class JobRunner:
         with self._scratch_folder(spec.job_id) as folder:
             output, poster = folder / "output.mp4", folder / "poster.jpg"
             self._render(spec, output, poster, report)
-            report.progress(replace(_last(report), stage=Stage.PUBLISHING))
+            frames = _last(report).frames_total
+            report.progress(replace(_last(report), stage=Stage.PUBLISHING, frames_done=frames, seconds_left=0.0))
             self._storage.put_file(spec.poster_key, poster, create_only=True)
             return self._publish(spec, output)
 
