@@ -14,8 +14,7 @@ from services.local.log_file import LogFile
 
 _POLL_SECONDS = 0.1
 _HEALTH_SECONDS = 2.0
-_STOP_SECONDS = 10.0
-"""Longer than a worker or an api takes to give up by itself, 9 s"""
+_STOP_SECONDS = 10.0  # longer than a worker or an api takes to give up by itself, 9 s
 _BACK_OFF_LIMIT = 10.0
 _MOST_DEATHS = 8
 _DEATHS_WINDOW = 300.0
@@ -34,12 +33,20 @@ class _Watched:
 class Supervisor:
     """Runs tiers of services; a later tier is stopped before an earlier one. All calls from one thread."""
 
-    def __init__(self, tiers: Sequence[Sequence[Service]], log: LogFile, report: Callable[[str], None]) -> None:
-        """`report` gets one line for a person whenever something happens."""
+    def __init__(
+        self,
+        tiers: Sequence[Sequence[Service]],
+        log: LogFile,
+        report: Callable[[str], None],
+        *,
+        stop_seconds: float = _STOP_SECONDS,
+    ) -> None:
+        """`report` gets one line for a person whenever something happens; a tier gets `stop_seconds` to end."""
         self._tiers = [[_Watched(service) for service in tier] for tier in tiers]
         self._all = [watched for tier in self._tiers for watched in tier]
         self._log = log
         self._report = report
+        self._stop_seconds = stop_seconds
 
     def start(self, stop: Event) -> None:
         """Start all at once and return when all are ready, or when `stop` is set.
@@ -61,12 +68,12 @@ class Supervisor:
                 self._keep_alive(watched)
 
     def stop(self) -> None:
-        """Stop all, the last tier first; what has not ended after 10 s is killed. Nothing is left when it returns."""
+        """Stop all, the last tier first, killing what does not end in time. Nothing is left when it returns."""
         for tier in reversed(self._tiers):
             children = [watched.child for watched in tier if watched.child is not None]
             for child in children:
                 child.terminate()
-            deadline = time.monotonic() + _STOP_SECONDS
+            deadline = time.monotonic() + self._stop_seconds
             for child in children:
                 child.end(deadline)
             for watched in tier:

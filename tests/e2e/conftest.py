@@ -1,4 +1,4 @@
-"""One running stack for all e2e tests."""
+"""One running stack for the tests of a file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from tests.running_stack import RunningStack, running_stack
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     home: Path = tmp_path_factory.mktemp("stack")
     with running_stack(home) as running:

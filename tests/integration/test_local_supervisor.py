@@ -141,7 +141,8 @@ def test_one_that_never_gets_ready_is_told_in_time(log: LogFile) -> None:
 
 
 def test_stopping_kills_the_stubborn_and_the_grandchildren(log: LogFile) -> None:
-    supervisor = Supervisor([[_service("one", WITH_CHILD)], [_service("two", STUBBORN)]], log, lambda _: None)
+    tiers = [[_service("one", WITH_CHILD)], [_service("two", STUBBORN)]]
+    supervisor = Supervisor(tiers, log, lambda _: None, stop_seconds=3)
     supervisor.start(threading.Event())
     _wait_for(lambda: len(_children()) == 3)
     _wait_for(lambda: log.path.read_text().count("| up") == 2)  # the signal is ignored from now on
