@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from export.renderer.contours import Coefficients, contours_of, inside_open_lips, pose, rest_of
+from export.renderer.contours import Coefficients, contours_of, inside_open_lips, parted_share, pose, rest_of
 from export.renderer.curves import smoothstep
-from export.renderer.interior import Lips, Paint, lips_at, paint_inside
+from export.renderer.interior import Lips, Paint, lips_at, paint_inside, shade_seam
 from export.renderer.sampling import look_up, with_detail
 from export.renderer.warp import Fields, displace
 from export.torch_to_onnx import trace
@@ -54,7 +54,8 @@ class MouthRenderer(nn.Module):  # type: ignore[misc]
         resting_points = _face_units(rest, unit)
         resting = rest_of(resting_points)
         posed = pose(contours_of(resting_points), resting, asked)
-        source = inside_open_lips(contours_of(_face_units(landmarks, unit)))
+        seen = contours_of(_face_units(landmarks, unit))
+        source = inside_open_lips(seen)
 
         # Displacements are smooth: half as many rows and columns do.
         coarse = torch.stack(displace(source, posed, resting, *_grid(part // 2, 2 * unit)), 1)
@@ -69,6 +70,7 @@ class MouthRenderer(nn.Module):  # type: ignore[misc]
         feather = _feather(window_x, window_y)
         share = lips.inside * feather
         skin = _two_layers(picture, _cut(fields, rows, columns), lips, feather, window_x, window_y)
+        skin = shade_seam(skin, lips, posed, parted_share(seen), window_x, window_y)
         paint = _paint(upper_teeth, lower_teeth, tones)
         inside = paint_inside(paint, lips, posed, resting, asked, window_x, window_y)
         window = skin + (inside - skin) * share[:, None]

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import torch
 from torch import Tensor
 
-from export.renderer.curves import polyline
+from export.renderer.curves import polyline, rounded, smoothstep
 from export.renderer.points import CHIN, LOWER_INNER, LOWER_OUTER, SUBNASALE, UPPER_INNER, UPPER_OUTER
+
+_SHUT_HALF_WIDTH: Final = 0.315
+"""A mouth whose lips touch is hardly ever wider: what a parted one has beyond it is smile"""
+_SMILE_WIDTH: Final = 0.04
+"""Smile on each side from which on the corners sink by their full share"""
+_SMILE_OPENING: Final = 0.09
+"""Opening at which a smile has its width back"""
 
 
 class Contours(NamedTuple):
@@ -60,6 +67,8 @@ class Rest(NamedTuple):
     """x between the corners"""
     half_width: Tensor
     """of the mouth"""
+    parted: Tensor
+    """see parted_share"""
 
 
 class Pose(NamedTuple):
@@ -91,12 +100,22 @@ def rest_of(points: Tensor) -> Rest:
         seam=0.5 * (contours.upper_inner[:, 5:6, 1] + contours.lower_inner[:, 5:6, 1]),
         centre=0.5 * (contours.left + contours.right),
         half_width=0.5 * (contours.right - contours.left),
+        parted=parted_share(contours),
     )
 
 
+def parted_share(contours: Contours) -> Tensor:
+    """How far the lips are apart (b, 1), 0: they touch, within the landmarks' error .. 1: teeth show between them."""
+    return smoothstep((_gap(contours)[:, 5:6] - 0.01) / 0.05)
+
+
 def inside_open_lips(source: Contours) -> Contours:
-    """Inner lines moved into the lips where the source mouth is open: no fringe of teeth sticks to the lip edges."""
-    gap = (source.lower_inner[..., 1] - source.upper_inner[..., 1]).clamp(min=0)
+    """Inner lines moved into the lips where the source mouth is open: no fringe of teeth sticks to the lip edges.
+
+    An open mouth is dark in its corners, a little beyond where the lines meet: there they part as well.
+    """
+    gap = _gap(source)
+    gap = torch.maximum(gap, 0.4 * gap[:, 5:6])
     return source._replace(
         upper_inner=_lower_by(source.upper_inner, -(0.28 * gap).clamp(max=0.017)),
         lower_inner=_lower_by(source.lower_inner, (0.30 * gap).clamp(max=0.020)),
@@ -105,7 +124,9 @@ def inside_open_lips(source: Contours) -> Contours:
 
 def heights(contours: Contours, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """y of the four lip lines at x (b or 1, n): (b, n) each, top to bottom."""
-    outer, inner, low_inner, low_outer = (polyline(x, line[..., 0], line[..., 1]) for line in contours[:4])
+    outer, inner, low_inner, low_outer = (
+        polyline(x, rounded(line[..., 0]), rounded(line[..., 1])) for line in contours[:4]
+    )
     return outer, inner, low_inner, low_outer
 
 
@@ -114,7 +135,7 @@ def pose(resting: Contours, rest: Rest, asked: Coefficients) -> Pose:
     # Python's numbers, not torch's: they become constants of the graph, the same on every machine.
     bell = torch.tensor([[1 - (step / 5) ** 2 for step in range(-5, 6)]])
     ends = torch.tensor([[1 - (step / 5) ** 16 for step in range(-5, 6)]])
-    gap = (resting.lower_inner[..., 1] - resting.upper_inner[..., 1]).clamp(min=0)
+    gap = _gap(resting)
     seam = 0.5 * (resting.upper_inner[..., 1] + resting.lower_inner[..., 1])
 
     parted = 1 - asked.close
@@ -137,18 +158,39 @@ def pose(resting: Contours, rest: Rest, asked: Coefficients) -> Pose:
     stretch = 0.085 * asked.wide * (1 - 0.3 * asked.round) - 0.20 * asked.round - 0.06 * asked.jaw
     jaw_drop = 0.86 * opening
 
-    def place(line: Tensor, y: Tensor) -> Tensor:
-        away = ((line[..., 0] - rest.centre) / rest.half_width).clamp(-1.2, 1.2)
-        return torch.stack([line[..., 0] + stretch * rest.half_width * away, y], 2)
+    come_in, settle = _shut_smile(seam, rest, opening)
+    spread = stretch * rest.half_width - come_in
 
+    def place(line: Tensor, y: Tensor, outwards: Tensor | float = 0.0) -> Tensor:
+        x = line[..., 0] + outwards
+        away = ((x - rest.centre) / rest.half_width).clamp(-1.2, 1.2)
+        return torch.stack([x + spread * away, y + settle], 2)
+
+    # An open mouth is open up to its corners, where the inner lines of shut lips end short of the outer ones.
+    reach = 0.45 * smoothstep(opening / 0.10)
+    upper_end, lower_end = (outer[..., 0] - inner[..., 0] for outer, inner in (resting[:2], resting[3:1:-1]))
     posed = Contours(
         place(resting.upper_outer, upper_outer),
-        place(resting.upper_inner, upper_inner),
-        place(resting.lower_inner, torch.maximum(lower_inner, upper_inner)),
+        place(resting.upper_inner, upper_inner, reach * upper_end),
+        place(resting.lower_inner, torch.maximum(lower_inner, upper_inner), reach * lower_end),
         place(resting.lower_outer, lower_outer),
         resting.chin + 0.62 * jaw_drop,
     )
     return Pose(posed, opening, jaw_drop)
+
+
+def _shut_smile(seam: Tensor, rest: Rest, opening: Tensor) -> tuple[Tensor, Tensor]:
+    """How far the corners come in (b, 1) and the lips' points sink (b, 11): no mouth shuts as wide as it smiles."""
+    smile = (rest.half_width - _SHUT_HALF_WIDTH).clamp(min=0) * rest.parted
+    # A quarter stays while the mouth opens, or the corners would twitch with every syllable.
+    relaxed = 0.25 + 0.75 * (1 - smoothstep(opening / _SMILE_OPENING))
+    flatter = 0.35 * relaxed * smoothstep(smile / _SMILE_WIDTH)
+    return relaxed * smile, flatter * (seam[:, 5:6] - seam)
+
+
+def _gap(contours: Contours) -> Tensor:
+    """Distance between the inner lines at their 11 points (b, 11), not negative."""
+    return (contours.lower_inner[..., 1] - contours.upper_inner[..., 1]).clamp(min=0)
 
 
 def _lower_by(line: Tensor, amount: Tensor) -> Tensor:

@@ -17,8 +17,13 @@ ATLAS_WIDTH: Final = 1.15
 """x from the centre to its sides, in half widths of the mouth"""
 _EDGE: Final = 0.0055
 """softness of the lip edges"""
-_SHADOW_HUE: Final = (1.0, 1.3, 1.45)
+_SHADOW_HUE: Final = (1.0, 1.3, 1.5)
 """Exponents of red, green and blue: light in a mouth comes through flesh, so what is darker is redder, not greyer"""
+
+_SEAM_WIDTH: Final = 0.008
+"""Half width of the line between shut lips at half its depth"""
+_SEAM_DEPTH: Final = (0.38, 0.54, 0.56)
+"""Share of red, green and blue that the line takes from the lips"""
 
 
 class Paint(NamedTuple):
@@ -51,6 +56,21 @@ def lips_at(pose: Pose, x: Tensor, y: Tensor) -> Lips:
     return Lips(upper, lower, (1 - above - below).clamp(0, 1), above / (above + below + 1e-5))
 
 
+def shade_seam(skin: Tensor, lips: Lips, pose: Pose, parted: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """The lips (b, 3, rows, columns) with the dark line that lies between shut ones.
+
+    The footage shows it itself unless its lips are apart: `parted` (b, 1) is how far.
+    """
+    left, right = pose.contours.left[:, :, None], pose.contours.right[:, :, None]
+    along = ((x[:, None] - 0.5 * (left + right)) / (0.5 * (right - left))).clamp(-1, 1)
+    gap = (lips.lower - lips.upper).clamp(min=0)
+    # As the lips part, the inside's own shade takes over.
+    strength = parted[:, :, None] * (1 - along**2) * (1 - smoothstep(gap / 0.016))
+    away = torch.maximum(lips.upper - y, y - lips.lower).clamp(min=0) / _SEAM_WIDTH
+    line = (strength / (1 + away**2))[:, None]
+    return skin * (1 - torch.tensor(_SEAM_DEPTH)[None, :, None, None] * line)
+
+
 def paint_inside(paint: Paint, lips: Lips, pose: Pose, rest: Rest, asked: Coefficients, x: Tensor, y: Tensor) -> Tensor:
     """The mouth's inside (b, 3, rows, columns) as if the lips were not there."""
     width = rest.half_width[:, :, None]
@@ -68,11 +88,15 @@ def paint_inside(paint: Paint, lips: Lips, pose: Pose, rest: Rest, asked: Coeffi
     down = (y - rest.seam[:, :, None]) / ATLAS_HEIGHT
     dropped = down - 0.85 * pose.jaw_drop[:, :, None] / ATLAS_HEIGHT
     lower_light = 0.72 + 0.28 * smoothstep((lips.lower - y) / 0.03)
-    upper_light = (1 - 0.22 * asked.round)[:, :, None] * (0.66 + 0.34 * smoothstep((y - lips.upper) / 0.04))
+    under_lip = 1 - smoothstep((y - lips.upper) / 0.03)
+    # The person's own teeth were pictured with some of the lip's shadow on them.
+    upper_light = (1 - 0.22 * asked.round)[:, :, None] * (1 - (0.20 + 0.26 * paint.drawn[:, 0]) * under_lip)
     colour = _lay_teeth(colour, paint.lower_teeth, across, dropped, _warm(teeth_shade * lower_light[:, None]))
     colour = _lay_teeth(colour, paint.upper_teeth, across, down, _warm(teeth_shade * upper_light[:, None]))
-    lip_shadow = 0.62 + 0.38 * smoothstep(torch.minimum(y - lips.upper, lips.lower - y) / 0.02)
-    return colour * _warm(lip_shadow[:, None])
+    # Light comes in between the lips: through a slit there is little of it. Next to the lips there is less.
+    daylight = 0.65 + 0.35 * smoothstep(gap / 0.045)
+    above_lip = 0.35 * (1 - smoothstep((lips.lower - y) / 0.02))
+    return colour * _warm(((1 - 0.26 * under_lip) * (1 - above_lip) * daylight)[:, None])
 
 
 def _warm(light: Tensor) -> Tensor:

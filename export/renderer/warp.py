@@ -72,7 +72,10 @@ def _columns(source: Contours, target: Contours, x: Tensor) -> _Columns:
     beyond = torch.maximum(target.left - x, x - target.right).clamp(min=0)
     near = 1 - smoothstep(beyond / 0.26)
     old, new = heights(source, x + shift), heights(target, x)
-    moves = tuple(((before - after) * near)[:, None] for before, after in zip(old, new, strict=True))
+    outer, inner, low_inner, low_outer = ((before - after) * near for before, after in zip(old, new, strict=True))
+    # The lips part the skin in the corner, not the cheek beyond it.
+    apart = 0.5 * (low_inner - inner) * smoothstep(beyond / 0.05)
+    moves = tuple(move[:, None] for move in (outer, inner + apart, low_inner - apart, low_outer))
     return _Columns(shift[:, None], tuple(line[:, None] for line in new), moves, near[:, None])
 
 

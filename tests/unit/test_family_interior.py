@@ -113,6 +113,14 @@ def test_a_closed_mouth_gets_drawn_teeth_in_the_light_of_its_cheeks() -> None:
     assert dark.upper_teeth[56, 122, 0] < 0.5 * bright.upper_teeth[56, 122, 0]
 
 
+def test_drawn_teeth_take_less_of_a_strong_colour_than_skin_does() -> None:
+    orange = introduction(0.0, ())
+    orange.references.crops[...] = (230, 140, 80)
+    red, green, blue = mouth_interior(orange, CROP).upper_teeth[56, 122, :3].astype(float)
+    assert red > green > blue
+    assert red / blue < 0.75 * 230 / 80
+
+
 def test_the_persons_own_teeth_are_taken_when_they_show() -> None:
     shown = introduction(0.14, (UPPER_TEETH, GAP, LOWER_TEETH))
     opened = read_references(shown, CROP)[1]

@@ -22,7 +22,7 @@ _LUMINANCE: Final = np.array([0.30, 0.59, 0.11], np.float32)
 _SKIN_TINT: Final = np.array([1.22, 0.94, 0.80])
 """Colour of skin in white light by its luminance: what differs from it is the colour of the light."""
 _ENAMEL: Final = np.array([1.04, 0.95, 0.85])
-"""Warmer than a tooth in the open: the shade inside a mouth is red, and the renderer darkens without colour."""
+"""Warmer than a tooth in the open: what light reaches it comes past the lips."""
 
 _LEAST_OPENING = 0.05
 _LEAST_EYE_DISTANCE = 70
@@ -186,7 +186,7 @@ def _colours(reference: Reference) -> tuple[NDArray[np.float32], NDArray[np.floa
     skin = np.median(lit, axis=0)
     luminance = float(skin @ _LUMINANCE)
     tint = skin / max(luminance, 1e-3)
-    light = 0.3 + 0.7 * tint / _SKIN_TINT
+    light = 0.45 + 0.55 * tint / _SKIN_TINT
     teeth = min(0.97, 1.22 * luminance + 0.08) * light * _ENAMEL
     gum = 0.62 * luminance * np.array([1.25, 0.78, 0.76]) * (0.5 + 0.5 * tint)
     cavity = luminance * np.array([0.25, 0.105, 0.10])
