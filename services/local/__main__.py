@@ -6,7 +6,7 @@ import sys
 
 from services.errors import ChorusError
 from services.local.settings import LocalSettings
-from services.local.triton_runtime import install_runtime
+from services.local.triton_runtime import install_runtime, platform_problem
 
 
 def main(arguments: list[str]) -> int:
@@ -14,6 +14,10 @@ def main(arguments: list[str]) -> int:
     if arguments != ["install-triton"]:
         sys.stderr.write(f"{__doc__}\n")
         return 2
+    if (problem := platform_problem()) is not None:
+        # No failure: everything else runs here, with a Triton elsewhere.
+        sys.stderr.write(f"{problem}\n")
+        return 0
     place = LocalSettings().triton_runtime
     try:
         installed = install_runtime(place)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -100,9 +101,21 @@ def install_runtime(place: Path) -> bool:
     _run([sys.executable, "-m", "venv", "--clear", str(place)])
     options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--requirement", str(REQUIREMENTS)]
     _run([str(place / "bin" / "python"), "-m", "pip", "install", *options])
+    _ensure_libpython()
     find_runtime(place)
     stamp.write_text(content)
     return True
+
+
+def _ensure_libpython() -> None:
+    """Install the one part that no wheel has, where that can be done without asking: Debian's own Python, as root."""
+    try:
+        find_libpython()
+    except ChorusError:
+        if shutil.which("apt-get") is None or os.geteuid() != 0:
+            raise
+        _run(["apt-get", "update", "--quiet"])
+        _run(["apt-get", "install", "--quiet", "--yes", "--no-install-recommends", f"libpython{_PYTHON}"])
 
 
 def _run(command: list[str]) -> None:
