@@ -9,7 +9,7 @@ INSTALLED := $(VENV)/.installed
 EXPORT_INSTALLED := $(VENV)/.installed-export
 PROTOS := services/preprocess/v1/preprocess.proto services/gateway/v1/gateway.proto
 
-.PHONY: help install demo up test test-fast lint types proto proto-check models bench quality clean
+.PHONY: help install demo up test test-fast lint types proto proto-check models train-speech bench quality clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -51,11 +51,15 @@ proto-check: install ## fail when the checked-in gRPC files differ from their .p
 	PATH=$(abspath $(BIN)):$$PATH $(BIN)/python scripts/check_proto.py $(PROTOS)
 
 $(EXPORT_INSTALLED): $(INSTALLED)
-	$(BIN)/python -m pip install --quiet --editable '.[export]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[export]'
 	@touch $@
 
 models: $(EXPORT_INSTALLED) ## make the ONNX models again from their sources and compare (torch, minutes)
 	$(BIN)/python -m export all --check
+
+train-speech: $(EXPORT_INSTALLED) ## train the speech net by docs/training.md, which names the Debian packages it needs (hours)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[training]'
+	nice $(BIN)/python -m export.training train --folder build/training
 
 bench: install ## CPU and memory of every stage and process (minutes)
 	$(BIN)/python -m pytest tests/bench -m bench -s
