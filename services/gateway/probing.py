@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from services.errors import ChorusError, ErrorKind
+
+_log = logging.getLogger(__name__)
 
 _PROBE_SECONDS: Final = 60.0
 
@@ -44,6 +47,7 @@ class Prober:
             )
             answer = json.loads(child.stdout)
         except (subprocess.TimeoutExpired, ValueError) as error:
+            _log.warning("the probe of %s ended without an answer: %s", name, error)
             message = f"{name} cannot be read: it is damaged, or of a kind that FFmpeg does not know"
             raise ChorusError(ErrorKind.INVALID_INPUT, message) from error
         if "failed" in answer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,8 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from services.errors import ChorusError, ErrorKind
+
+_log = logging.getLogger(__name__)
 
 # Play lists and image sequences are left out on purpose: they make FFmpeg read other files than the one uploaded.
 _FORMATS: Final = (
