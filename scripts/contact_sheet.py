@@ -30,11 +30,30 @@ def tiled(rows: Sequence[Sequence[Image]], height: int) -> Image:
     return np.vstack([np.pad(s, ((0, 4), (0, width - s.shape[1]), (0, 0)), constant_values=255) for s in strips])
 
 
+def around_faces(frames: Sequence[Image]) -> list[Image]:
+    """A square round the face of each frame, as large in all of them; the frames themselves where none is found."""
+    cascade = cv2.CascadeClassifier(str(Path(cv2.__file__).parent / "data" / "haarcascade_frontalface_default.xml"))
+    faces = [cascade.detectMultiScale(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), 1.1, 6) for frame in frames]
+    if any(len(found) == 0 for found in faces):
+        return list(frames)
+    boxes = [max(found, key=lambda box: box[2]) for found in faces]
+    side = min(round(1.4 * float(np.median([box[2] for box in boxes]))), *frames[0].shape[:2])
+    return [
+        _square(frame, box[0] + box[2] / 2, box[1] + box[3] / 2, side) for frame, box in zip(frames, boxes, strict=True)
+    ]
+
+
 def write_picture(path: Path, image: Image) -> None:
     """Write (height, width, 3) RGB as the suffix of `path` says (.jpg, .png), making the folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     _, encoded = cv2.imencode(path.suffix, image[..., ::-1])
     path.write_bytes(encoded.tobytes())
+
+
+def _square(image: Image, x: float, y: float, side: int) -> Image:
+    """side x side pixels round (x, y), moved inside the image."""
+    left, top = (int(np.clip(c - side / 2, 0, size - side)) for c, size in ((x, image.shape[1]), (y, image.shape[0])))
+    return image[top : top + side, left : left + side]
 
 
 def _scaled(image: Image, height: int) -> Image:
@@ -47,10 +66,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("videos", nargs="+", type=Path)
     parser.add_argument("--output", required=True, type=Path)
-    parser.add_argument("--frames", type=int, default=6, help="frames a video (default: 6)")
+    parser.add_argument("--frames", type=int, default=8, help="frames a video (default: 8)")
     parser.add_argument("--height", type=int, default=240, help="of each frame, pixels (default: 240)")
     chosen = parser.parse_args(arguments)
-    rows = [spread_frames(video, chosen.frames) for video in chosen.videos]
+    rows = [around_faces(spread_frames(video, chosen.frames)) for video in chosen.videos]
     write_picture(chosen.output, tiled(rows, chosen.height))
     sys.stdout.write(f"contact sheet: {chosen.output}\n")
 
