@@ -13,7 +13,7 @@ from typing import IO
 
 from services.errors import ChorusError, ErrorKind
 from services.local.child import dying_with_us
-from services.local.run_file import find_running
+from services.local.run_file import await_running, find_running
 from services.local.settings import Folders, LocalSettings, child_environment
 
 _START_SECONDS = 180.0
@@ -23,7 +23,7 @@ _STOP_SECONDS = 20.0
 @contextmanager
 def usable_stack(settings: LocalSettings, report: Callable[[str], None]) -> Iterator[str]:
     """Address (http://host:port) of a ready stack; UNAVAILABLE, with what `chorus up` said, when it does not start."""
-    if (running := find_running(settings.folders)) is not None:
+    if (running := await_running(settings.folders, _START_SECONDS)) is not None:
         yield running.address
         return
     report("Starting Chorus for this run; `chorus up` keeps it running for the next ones")

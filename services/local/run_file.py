@@ -52,17 +52,33 @@ def find_running(folders: Folders) -> RunningStack | None:
     """The stack that owns this state and is ready, or None."""
     try:
         stack = RunningStack(**json.loads(_path(folders).read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+    # A killed stack leaves its file, but not its lock.
+    return stack if _is_owned(folders) else None
+
+
+def await_running(folders: Folders, seconds: float) -> RunningStack | None:
+    """As find_running, but a stack that is just starting gets `seconds` to become ready."""
+    deadline = time.monotonic() + seconds
+    while (stack := find_running(folders)) is None and _is_owned(folders) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return stack
+
+
+def _is_owned(folders: Folders) -> bool:
+    try:
         with (folders.run / "lock").open("r+") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return stack
-    except (OSError, ValueError, TypeError):
-        return None
-    return None  # nobody holds the lock: a killed stack left its file
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _try_lock(lock: IO[str]) -> bool:
-    # More than once: find_running holds the lock for a moment when it asks whether somebody has it.
+    # More than once: _is_owned holds the lock for a moment when it asks whether somebody has it.
     for _ in range(5):
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from pathlib import Path
 from socket import socket
 
@@ -13,7 +14,7 @@ from services.errors import ChorusError, ErrorKind
 from services.local import triton_runtime
 from services.local.doctor import examine
 from services.local.ports import free_port, is_free
-from services.local.run_file import find_running, hold_lock, publish
+from services.local.run_file import await_running, find_running, hold_lock, publish
 from services.local.settings import Folders, LocalSettings
 from services.local.stack import choose_ports
 
@@ -56,6 +57,33 @@ def test_the_second_stack_on_a_state_is_refused_and_told_where_the_first_is(tmp_
             pass
         assert refusal.value.kind is ErrorKind.CONFLICT
     assert find_running(folders) is None
+
+
+def test_a_stack_that_is_just_starting_is_waited_for(tmp_path: Path) -> None:
+    folders = _folders(tmp_path)
+    assert await_running(folders, 5) is None, "nobody starts one: no waiting"
+    owned, published, done = threading.Event(), threading.Event(), threading.Event()
+
+    def start_slowly() -> None:
+        with hold_lock(folders):
+            owned.set()
+            published.wait(10)
+            with publish(folders, "http://127.0.0.1:1234"):
+                done.wait(10)
+
+    starting = threading.Thread(target=start_slowly)
+    starting.start()
+    try:
+        assert owned.wait(10)
+        assert await_running(folders, 0.3) is None, "not ready in time"
+        published.set()
+        running = await_running(folders, 10)
+    finally:
+        published.set()
+        done.set()
+        starting.join()
+    assert running is not None
+    assert running.address == "http://127.0.0.1:1234"
 
 
 def test_the_file_of_a_killed_stack_is_not_believed(tmp_path: Path) -> None:
