@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-pytest.importorskip("scipy")
-
 from export.training.alignment import align
 from export.training.flite import segments_of
 from export.training.measures import Hits, correlation, hits, lag, opening

@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 from numpy.random import default_rng
 
-pytest.importorskip("librosa")
-
 from export.training import augmentation
 from export.training.sound import RATE, level_db, levelled, mel, noise_gate
 from services.gateway.families import speech
