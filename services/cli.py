@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from services.cli_run import AfterAudio, RunRequest, run_batch
+from services.cli_run import AfterAudio, RunRequest, Silence, run_batch
 from services.errors import ChorusError
 from services.gateway.families.catalogue import FAMILY_CARDS
 from services.local.doctor import examine
@@ -75,10 +75,23 @@ def run(
     ),
     crf: Annotated[int, typer.Option(min=0, max=35, help="Quality, 0 is lossless")] = 18,
     face: Annotated[int | None, typer.Option(min=0, help="Which face, 0 is the largest and most central")] = None,
+    expression: Annotated[float, typer.Option(min=0.5, max=1.5, help="How far the mouth opens, 1 is natural")] = 1.0,
+    smoothing: Annotated[float, typer.Option(min=0, max=1, help="0 moves the mouth as spoken, 1 calmly")] = 0.0,
+    silence: Annotated[Silence, typer.Option(help="In pauses: a resting mouth, or the video's own")] = Silence.REST,
+    still_motion: Annotated[bool, typer.Option(help="A photo gets slight head motion and blinks")] = True,
     family: Annotated[str, typer.Option(help="The lip-sync family; see `chorus models`")] = "default",
 ) -> None:
     """Make each video speak the recording. The exit code is the number of videos that failed."""
-    options = {"extend": extend.value, "after_audio": after_audio.value, "crf": crf, "family": family}
+    options: dict[str, str | float] = {
+        "extend": extend.value,
+        "after_audio": after_audio.value,
+        "crf": crf,
+        "family": family,
+        "expression": expression,
+        "smoothing": smoothing,
+        "silence": silence.value,
+        "still_motion": still_motion,
+    }
     if face is not None:
         options["face"] = face
     request = RunRequest(audio=audio, videos=tuple(video), output_dir=output_dir, options=options)

@@ -43,6 +43,13 @@ class AfterAudio(StrEnum):
     REST = "rest"
 
 
+class Silence(StrEnum):
+    """What an output shows in the pauses of the speech."""
+
+    REST = "rest"
+    SOURCE = "source"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest:
     """What the user typed."""
@@ -50,7 +57,7 @@ class RunRequest:
     audio: Path
     videos: tuple[Path, ...]
     output_dir: Path
-    options: Mapping[str, str | int]
+    options: Mapping[str, str | float]
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,14 @@ class RenderOptions:
     """source keeps bit depth and chroma of the footage; yuv420p plays everywhere"""
     face: int | None = None
     """Rank of the face to use in every shot; None: the largest and most central"""
+    expression: float = 1.0
+    """How far the mouth opens and spreads, 0.5 .. 1.5; closed lips stay closed"""
+    smoothing: float = 0.0
+    """0: the mouth moves as spoken .. 1: calmly; closures are kept"""
+    silence: Literal["rest", "source"] = "rest"
+    """In pauses: the mouth rests, shut and still, or the footage's own mouth shows"""
+    still_motion: bool = True
+    """A photo gets slight head motion and blinks"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,6 +41,16 @@ class OptionsBody(_Body):
     face: int | None = Field(
         default=None, ge=0, le=63, description="Rank of the face in every shot; none: the largest and most central"
     )
+    expression: float = Field(
+        default=_DEFAULTS.expression, ge=0.5, le=1.5, description="How far the mouth opens; closed lips stay closed"
+    )
+    smoothing: float = Field(
+        default=_DEFAULTS.smoothing, ge=0, le=1, description="0: the mouth moves as spoken .. 1: calmly"
+    )
+    silence: Literal["rest", "source"] = Field(
+        default=_DEFAULTS.silence, description="In pauses: the mouth rests shut, or the footage's own mouth shows"
+    )
+    still_motion: bool = Field(default=_DEFAULTS.still_motion, description="A photo gets slight head motion and blinks")
 
     def to_options(self) -> RenderOptions:
         """The same as plain data."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from services.gateway.engine.liveness import lock_file
 from services.gateway.jobs import Job, JobState, Progress, RenderOptions, Stage
 from services.gateway.media_library import Media
 from services.gateway.probing import Prober
+from services.gateway.v1 import gateway_pb2
 from services.gateway.watching import JobWatch
 
 REQUEST = BatchRequest(audio_id="a", video_ids=["v", "w"], options=RenderOptions())
@@ -94,6 +95,12 @@ def test_a_job_as_rest_shows_it() -> None:
 
 def test_options_default_to_those_of_the_jobs() -> None:
     assert schemas.OptionsBody().to_options() == RenderOptions()
+
+
+def test_every_door_offers_every_option() -> None:
+    options = {field.name for field in fields(RenderOptions)}
+    assert set(schemas.OptionsBody.model_fields) == options
+    assert set(gateway_pb2.RenderOptions.DESCRIPTOR.fields_by_name) == options
 
 
 def test_many_watchers_share_one_look(monkeypatch: pytest.MonkeyPatch) -> None:

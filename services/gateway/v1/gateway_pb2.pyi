@@ -114,6 +114,10 @@ class RenderOptions(_message.Message):
     PRESET_FIELD_NUMBER: _builtins.int
     PIXEL_FORMAT_FIELD_NUMBER: _builtins.int
     FACE_FIELD_NUMBER: _builtins.int
+    EXPRESSION_FIELD_NUMBER: _builtins.int
+    SMOOTHING_FIELD_NUMBER: _builtins.int
+    SILENCE_FIELD_NUMBER: _builtins.int
+    STILL_MOTION_FIELD_NUMBER: _builtins.int
     family: _builtins.str
     extend: _builtins.str
     """pingpong | loop | freeze | cut"""
@@ -126,6 +130,14 @@ class RenderOptions(_message.Message):
     """source | yuv420p"""
     face: _builtins.int
     """rank of the face in every shot"""
+    expression: _builtins.float
+    """0.5 .. 1.5: how far the mouth opens"""
+    smoothing: _builtins.float
+    """0: as spoken .. 1: calm"""
+    silence: _builtins.str
+    """rest | source: what pauses show"""
+    still_motion: _builtins.bool
+    """a photo moves its head and blinks"""
     def __init__(
         self,
         *,
@@ -136,15 +148,21 @@ class RenderOptions(_message.Message):
         preset: _builtins.str | None = ...,
         pixel_format: _builtins.str | None = ...,
         face: _builtins.int | None = ...,
+        expression: _builtins.float | None = ...,
+        smoothing: _builtins.float | None = ...,
+        silence: _builtins.str | None = ...,
+        still_motion: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_after_audio", b"_after_audio", "_crf", b"_crf", "_extend", b"_extend", "_face", b"_face", "_family", b"_family", "_pixel_format", b"_pixel_format", "_preset", b"_preset", "after_audio", b"after_audio", "crf", b"crf", "extend", b"extend", "face", b"face", "family", b"family", "pixel_format", b"pixel_format", "preset", b"preset"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_after_audio", b"_after_audio", "_crf", b"_crf", "_expression", b"_expression", "_extend", b"_extend", "_face", b"_face", "_family", b"_family", "_pixel_format", b"_pixel_format", "_preset", b"_preset", "_silence", b"_silence", "_smoothing", b"_smoothing", "_still_motion", b"_still_motion", "after_audio", b"after_audio", "crf", b"crf", "expression", b"expression", "extend", b"extend", "face", b"face", "family", b"family", "pixel_format", b"pixel_format", "preset", b"preset", "silence", b"silence", "smoothing", b"smoothing", "still_motion", b"still_motion"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_after_audio", b"_after_audio", "_crf", b"_crf", "_extend", b"_extend", "_face", b"_face", "_family", b"_family", "_pixel_format", b"_pixel_format", "_preset", b"_preset", "after_audio", b"after_audio", "crf", b"crf", "extend", b"extend", "face", b"face", "family", b"family", "pixel_format", b"pixel_format", "preset", b"preset"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_after_audio", b"_after_audio", "_crf", b"_crf", "_expression", b"_expression", "_extend", b"_extend", "_face", b"_face", "_family", b"_family", "_pixel_format", b"_pixel_format", "_preset", b"_preset", "_silence", b"_silence", "_smoothing", b"_smoothing", "_still_motion", b"_still_motion", "after_audio", b"after_audio", "crf", b"crf", "expression", b"expression", "extend", b"extend", "face", b"face", "family", b"family", "pixel_format", b"pixel_format", "preset", b"preset", "silence", b"silence", "smoothing", b"smoothing", "still_motion", b"still_motion"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__after_audio: _TypeAlias = _typing.Literal["after_audio"]  # noqa: Y015
     _WhichOneofArgType__after_audio: _TypeAlias = _typing.Literal["_after_audio", b"_after_audio"]  # noqa: Y015
     _WhichOneofReturnType__crf: _TypeAlias = _typing.Literal["crf"]  # noqa: Y015
     _WhichOneofArgType__crf: _TypeAlias = _typing.Literal["_crf", b"_crf"]  # noqa: Y015
+    _WhichOneofReturnType__expression: _TypeAlias = _typing.Literal["expression"]  # noqa: Y015
+    _WhichOneofArgType__expression: _TypeAlias = _typing.Literal["_expression", b"_expression"]  # noqa: Y015
     _WhichOneofReturnType__extend: _TypeAlias = _typing.Literal["extend"]  # noqa: Y015
     _WhichOneofArgType__extend: _TypeAlias = _typing.Literal["_extend", b"_extend"]  # noqa: Y015
     _WhichOneofReturnType__face: _TypeAlias = _typing.Literal["face"]  # noqa: Y015
@@ -155,10 +173,18 @@ class RenderOptions(_message.Message):
     _WhichOneofArgType__pixel_format: _TypeAlias = _typing.Literal["_pixel_format", b"_pixel_format"]  # noqa: Y015
     _WhichOneofReturnType__preset: _TypeAlias = _typing.Literal["preset"]  # noqa: Y015
     _WhichOneofArgType__preset: _TypeAlias = _typing.Literal["_preset", b"_preset"]  # noqa: Y015
+    _WhichOneofReturnType__silence: _TypeAlias = _typing.Literal["silence"]  # noqa: Y015
+    _WhichOneofArgType__silence: _TypeAlias = _typing.Literal["_silence", b"_silence"]  # noqa: Y015
+    _WhichOneofReturnType__smoothing: _TypeAlias = _typing.Literal["smoothing"]  # noqa: Y015
+    _WhichOneofArgType__smoothing: _TypeAlias = _typing.Literal["_smoothing", b"_smoothing"]  # noqa: Y015
+    _WhichOneofReturnType__still_motion: _TypeAlias = _typing.Literal["still_motion"]  # noqa: Y015
+    _WhichOneofArgType__still_motion: _TypeAlias = _typing.Literal["_still_motion", b"_still_motion"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__after_audio) -> _WhichOneofReturnType__after_audio | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__crf) -> _WhichOneofReturnType__crf | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expression) -> _WhichOneofReturnType__expression | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__extend) -> _WhichOneofReturnType__extend | None: ...
     @_typing.overload
@@ -169,6 +195,12 @@ class RenderOptions(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__pixel_format) -> _WhichOneofReturnType__pixel_format | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__preset) -> _WhichOneofReturnType__preset | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__silence) -> _WhichOneofReturnType__silence | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__smoothing) -> _WhichOneofReturnType__smoothing | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__still_motion) -> _WhichOneofReturnType__still_motion | None: ...
 
 Global___RenderOptions: _TypeAlias = RenderOptions  # noqa: Y015
 
