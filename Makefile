@@ -7,9 +7,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 EXPORT_INSTALLED := $(VENV)/.installed-export
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PROTOS := services/preprocess/v1/preprocess.proto services/gateway/v1/gateway.proto
 
-.PHONY: help install demo up test test-fast lint types proto proto-check models train-speech bench quality clean
+.PHONY: help install browser demo up test test-fast lint types proto proto-check models train-speech bench quality clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -30,7 +31,10 @@ demo: install ## one voice, two faces: lip-synced videos in outputs/
 up: install ## start the whole stack on this machine; Ctrl-C stops it
 	$(BIN)/chorus up
 
-test: install lint types proto-check ## everything that must pass: lint, types, all tests
+browser: ## Debian's Chromium and a Chinese font for the tests of the page, where no Chromium is found (apt)
+	@command -v chromium > /dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq chromium fonts-wqy-zenhei; }
+
+test: install browser lint types proto-check ## everything that must pass: lint, types, all tests
 	$(BIN)/python -m pytest -m "not bench and not quality"
 
 test-fast: install ## the tests that need no process of ours
