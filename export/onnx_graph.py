@@ -47,17 +47,18 @@ class GraphBuilder:
 
     def node(self, operator: str, *inputs: str, **attributes: Any) -> str:
         """Append a node with one output and return that output's name."""
-        output = f"v{len(self._nodes)}"
-        self._nodes.append(helper.make_node(operator, list(inputs), [output], name=output, **attributes))
-        return output
+        return self.nodes(1, operator, *inputs, **attributes)[0]
+
+    def nodes(self, count: int, operator: str, *inputs: str, **attributes: Any) -> list[str]:
+        """Append a node with `count` outputs and return their names; an input that is left out is ""."""
+        outputs = [f"v{len(self._nodes)}" + "i" * place for place in range(count)]
+        self._nodes.append(helper.make_node(operator, list(inputs), outputs, name=outputs[0], **attributes))
+        return outputs
 
     def top(self, values: str, count: int) -> tuple[str, str]:
         """The `count` largest along axis 1, in order: (values, indices)."""
-        position = len(self._nodes)
-        outputs = [f"v{position}", f"v{position}i"]
-        size = self.constant([count])
-        self._nodes.append(helper.make_node("TopK", [values, size], outputs, name=outputs[0], axis=1))
-        return outputs[0], outputs[1]
+        largest, indices = self.nodes(2, "TopK", values, self.constant([count]), axis=1)
+        return largest, indices
 
     def slice(self, tensor: str, axis: int, start: int, stop: int, step: int = 1) -> str:
         """tensor[start:stop:step] along `axis`."""

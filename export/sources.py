@@ -49,6 +49,15 @@ _MEDIAPIPE: Final = Wheel(
     sha256="05dc4a9e593655a79558d05d6227d31018c2537a4bd3362b51e230cf22aecfe3",
 )
 
+_SILERO: Final = Wheel(
+    package="silero-vad",
+    version="6.2.3",
+    file_name="silero_vad-6.2.3-py3-none-any.whl",
+    python_version="3.11",
+    platform="any",
+    sha256="7b7f5436cfcb02fae583a05b512ea96467fd449fe54cb49a5e4f06c51a1e43b8",
+)
+
 SOURCES: Final = (
     Source(
         model="face_detection",
@@ -78,6 +87,16 @@ SOURCES: Final = (
         licence="Apache-2.0",
         made_by="trained by us from nothing on 7 hours of synthetic speech of espeak-ng and flite with known phoneme "
         "times and rule-made mouth targets; batch norms folded",
+    ),
+    Source(
+        model="voice_activity",
+        path="silero_vad/data/silero_vad_16k_op15.onnx",
+        sha256="7ed98ddbad84ccac4cd0aeb3099049280713df825c610a8ed34543318f1b2c49",
+        authors="Silero Team",
+        licence="MIT",
+        made_by="written again from the weights of the wheel's ONNX file: any number of steps in one call, "
+        "the LSTM as one operator, no branches",
+        wheel=_SILERO,
     ),
     Source(
         model="mouth_renderer",

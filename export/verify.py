@@ -8,17 +8,19 @@ from pathlib import Path
 from typing import Final
 
 import cv2
+import librosa
 import numpy as np
 import onnx
 import onnxruntime
 import torch
 from numpy.typing import NDArray
 
-from export import face_detection, face_landmarks, mouth_renderer, speech_to_mouth
+from export import face_detection, face_landmarks, mouth_renderer, speech_to_mouth, voice_activity
 from export.drawn_face import drawn_landmarks, drawn_picture
 from export.tflite_runner import run_tflite
 
 PICTURE: Final = "samples/portrait.jpg"
+RECORDING: Final = "samples/announcement_en.wav"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,33 +122,67 @@ def _check_speech(session: onnxruntime.InferenceSession, source: Path, root: Pat
     return [Difference("coefficients", largest, 1e-5)]
 
 
+def _check_voice(session: onnxruntime.InferenceSession, source: Path, root: Path) -> list[Difference]:
+    """The original taking step after step, on a sample with pauses and noise; the served one in calls of 100 steps."""
+    samples, _ = librosa.load(root / RECORDING, sr=16_000, mono=True)
+    samples = np.concatenate([samples, np.random.default_rng(1).normal(0, 0.05, 64_000)]).astype(np.float32)
+    step, context = voice_activity.STEP, voice_activity.CONTEXT
+    steps = len(samples) // step
+    padded = np.pad(samples, (context, 0))
+    original = onnxruntime.InferenceSession(source, providers=["CPUExecutionProvider"])
+    expected, state = [], np.zeros((2, 1, voice_activity.HIDDEN), np.float32)
+    for index in range(steps):
+        heard = padded[None, index * step : (index + 1) * step + context]
+        voice, state = original.run(None, {"input": heard, "state": state, "sr": np.array(16_000)})
+        expected.append(voice[0, 0])
+    got, carried = [], np.zeros((1, 2, voice_activity.HIDDEN), np.float32)
+    for first in range(0, steps, 100):
+        heard = padded[None, first * step : min(first + 100, steps) * step + context]
+        voice, carried = session.run(None, {"samples": heard, "state": carried})
+        got.append(voice[0])
+    largest = float(np.abs(np.concatenate(got) - expected).max())
+    return [
+        Difference("voice", largest, 1e-5),
+        Difference("state", float(np.abs(carried[0] - state[:, 0]).max()), 1e-5),
+    ]
+
+
 def _check_renderer(session: onnxruntime.InferenceSession, source: Path, root: Path) -> list[Difference]:
-    """The torch module, at every side and at batches 1 and 3, on random mouths. The unit is one level of 255."""
+    """The torch module, on grids of three sizes and at batches 1 and 3, on random mouths."""
     module = mouth_renderer.MouthRenderer().eval()
-    largest = 0
+    largest = np.zeros(len(mouth_renderer.OUTPUTS))
     for inputs in _renderer_inputs():
         with torch.no_grad():
-            expected = module(**{name: torch.from_numpy(value) for name, value in inputs.items()}).numpy()
-        got = session.run(None, dict(inputs))[0]
-        largest = max(largest, int(np.abs(got.astype(int) - expected.astype(int)).max()))
-    return [Difference("patch (levels)", float(largest), 1)]
+            expected = module(**{name: torch.from_numpy(value) for name, value in inputs.items()})
+        got = session.run(list(mouth_renderer.OUTPUTS), dict(inputs))
+        pairs = zip(got, expected, strict=True)
+        largest = np.maximum(largest, [np.abs(one.astype(float) - other.numpy()).max() for one, other in pairs])
+    return [
+        Difference("around (face units)", float(largest[0]), 1e-5),
+        Difference("lips (face units, shares)", float(largest[1]), 1e-4),
+        Difference("inside (levels)", float(largest[2]), 1),
+    ]
 
 
 def _renderer_inputs() -> Iterator[Mapping[str, NDArray[np.generic]]]:
-    for side in mouth_renderer.SIDES:
+    for pixels, teeth_size in ((60, (64, 128)), (180, (128, 256)), (500, (256, 512))):
         for batch in (1, 3):
-            random = np.random.default_rng(side + batch)
-            rest = np.repeat(drawn_landmarks(side)[None], batch, 0)
-            teeth = (batch, mouth_renderer.TEETH_ROWS, mouth_renderer.TEETH_COLUMNS, 4)
+            random = np.random.default_rng(pixels + batch)
+            rest = np.repeat(drawn_landmarks()[None], batch, 0)
+            grids = {
+                "area_columns": np.arange(-0.66, 0.66, 3 / pixels),
+                "area_rows": np.arange(-0.42, 0.95, 3 / pixels),
+                "window_columns": np.arange(-0.4, 0.4, 1 / pixels),
+                "window_rows": np.arange(-0.18, 0.34, 1 / pixels),
+            }
             yield {
-                "crop": np.repeat(drawn_picture(side)[None], batch, 0),
-                "landmarks": rest + random.normal(0, 0.004 * side, rest.shape).astype(np.float32),
+                "landmarks": rest + random.normal(0, 0.006, rest.shape).astype(np.float32),
                 "rest": rest,
                 "coefficients": random.random((batch, 8), np.float32),
-                "upper_teeth": random.integers(0, 256, teeth, np.uint8),
-                "lower_teeth": random.integers(0, 256, teeth, np.uint8),
+                "upper_teeth": random.integers(0, 256, (batch, *teeth_size, 4), np.uint8),
+                "lower_teeth": random.integers(0, 256, (batch, *teeth_size, 4), np.uint8),
                 "tones": random.random((batch, 3, 3), np.float32),
-            }
+            } | {name: np.repeat(places[None], batch, 0).astype(np.float32) for name, places in grids.items()}
 
 
 _Check = Callable[[onnxruntime.InferenceSession, Path, Path], list[Difference]]
@@ -154,5 +190,6 @@ _CHECKS: Final[Mapping[str, _Check]] = {
     "face_detection": _check_detection,
     "face_landmarks": _check_landmarks,
     "speech_to_mouth": _check_speech,
+    "voice_activity": _check_voice,
     "mouth_renderer": _check_renderer,
 }

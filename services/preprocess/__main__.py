@@ -13,7 +13,7 @@ import psutil
 from services import telemetry
 from services.grpc_server import build_server, serve
 from services.preprocess.library import FaceLibrary
-from services.preprocess.mel import speech_of
+from services.preprocess.mel import mel_of
 from services.preprocess.rpc import SERVICE_NAME, PreprocessServicer
 from services.preprocess.settings import PreprocessSettings
 from services.preprocess.v1.preprocess_pb2_grpc import add_PreprocessServiceServicer_to_server
@@ -34,7 +34,7 @@ def main() -> None:
     triton = TritonClient(settings.triton_url)
     library = FaceLibrary(Storage(settings.store_url, scratch), triton, scratch, max_minutes=settings.max_minutes)
     # librosa compiles and imports at its first use, which takes seconds: before the door opens.
-    speech_of(np.zeros(1600, np.float32))
+    mel_of(np.zeros(1600, np.float32))
     server = build_server(_MAX_CALLS, [SERVICE_NAME])
     add_PreprocessServiceServicer_to_server(PreprocessServicer(library), server)
     telemetry.serve_metrics(settings.metrics_port)

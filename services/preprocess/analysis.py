@@ -8,19 +8,25 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from services import telemetry
 from services.media import Clip, Extend, read_frames
 from services.preprocess.cuts import CutDetector
 from services.preprocess.detection import Inference
 from services.preprocess.faces import TrackSummary
+from services.preprocess.occlusion import find_visibility
 from services.preprocess.pose import TrackMotion, find_motion
 from services.preprocess.ranking import Candidate, rank_tracks
 from services.preprocess.recording import TrackRecording
 from services.preprocess.track_store import LandmarkSlices, TrackWriter
 from services.preprocess.tracking import FaceTracker
+from services.preprocess.weights import pose_weight
 
 _log = logging.getLogger(__name__)
+
+_HALF = 0.5
+"""Of the effect, or of the mouth: what a frame needs to count as usable, or to be counted as hidden"""
 
 
 def analyse(clip: Clip, triton: Inference, folder: Path, output: Path) -> Iterator[int]:
@@ -56,8 +62,9 @@ def _write(clip: Clip, recordings: Sequence[TrackRecording], shots: Sequence[int
         for number, (recording, rank) in enumerate(zip(recordings, ranks, strict=True)):
             for run in recording.runs:
                 seen[run.first_frame : run.last_frame + 1] = True
-            motion = _motion(recording, shots, clip.frames)
-            writer.add(recording, motion, _summary(number, rank, recording))
+            visible, motion = _motion(recording, shots, clip)
+            recording.drop_references(visible < 1)
+            writer.add(recording, motion, _summary(number, rank, recording, visible, motion))
         writer.finish(
             frames=clip.frames,
             frame_rate=clip.frame_rate,
@@ -67,11 +74,13 @@ def _write(clip: Clip, recordings: Sequence[TrackRecording], shots: Sequence[int
         )
 
 
-def _motion(recording: TrackRecording, shots: Sequence[int], frames: int) -> TrackMotion:
-    ends = [*shots[1:], frames]
+def _motion(recording: TrackRecording, shots: Sequence[int], clip: Clip) -> tuple[NDArray[np.float64], TrackMotion]:
+    """How far the mouth is in view in every row, and the motion of the track."""
+    ends = [*shots[1:], clip.frames]
     with recording.path.open("rb") as file:
-        shot = shots[recording.shot], ends[recording.shot] - 1
-        return find_motion(LandmarkSlices(file), recording.runs, shot)
+        rows, shot = LandmarkSlices(file), (shots[recording.shot], ends[recording.shot] - 1)
+        visible = find_visibility(recording.colours(), rows, recording.runs, clip.frame_rate)
+        return visible, find_motion(rows, recording.runs, shot, visible)
 
 
 def _candidate(recording: TrackRecording) -> Candidate:
@@ -84,7 +93,9 @@ def _candidate(recording: TrackRecording) -> Candidate:
     )
 
 
-def _summary(number: int, rank: int, recording: TrackRecording) -> TrackSummary:
+def _summary(
+    number: int, rank: int, recording: TrackRecording, visible: NDArray[np.float64], motion: TrackMotion
+) -> TrackSummary:
     return TrackSummary(
         track=number,
         shot=recording.shot,
@@ -93,4 +104,7 @@ def _summary(number: int, rank: int, recording: TrackRecording) -> TrackSummary:
         eye_distance=recording.median_eye_distance(),
         box=recording.median_box(),
         rank=rank,
+        usable=float((motion.weight > _HALF).mean()),
+        occluded=float((visible < _HALF).mean()),
+        turned_away=float((pose_weight(motion.pose) < _HALF).mean()),
     )

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.errors import ChorusError, ErrorKind
-from services.media import Clip, Frame, read_frames
+from services.media import Clip, Frame, read_frames, source_index
 from services.preprocess.crops import crop_side, crop_to_frame, cut, cut_region, inverse_affine
 from services.preprocess.faces import LANDMARKS, MEL_BANDS, CropSpec, FaceBatch, FaceIntroduction, FaceRequest
 from services.preprocess.mel import mel_window
-from services.preprocess.pose import LIPS_WINDOW, face_affine, place, smooth_rows
+from services.preprocess.pose import face_affine, place, seen_face
 from services.preprocess.ranking import frame_rows
 from services.preprocess.references import SavedReference
 from services.preprocess.track_store import StoredTrack, TrackFile
@@ -24,12 +24,16 @@ from services.preprocess.track_store import StoredTrack, TrackFile
 BATCH_FRAMES: Final = 8
 NO_TRACK: Final = -1
 
+_Shown = tuple[int, Frame | None]
+"""A source frame's index, and the frame where pixels are wanted"""
+
 
 @dataclass(frozen=True, slots=True)
 class Face:
     """One row of a face batch, but for its mel window."""
 
-    crop: NDArray[np.uint8]
+    crop: NDArray[np.uint8] | None
+    """None: nobody asked for pixels"""
     landmarks: NDArray[np.float32]
     rest: NDArray[np.float32]
     to_crop: NDArray[np.float32]
@@ -49,10 +53,10 @@ class TrackFaces:
         self._side = crop_side(spec, track.summary.eye_distance)
         self._first_rows = [run.first_row for run in track.runs]
 
-    def face(self, frame: Frame, row: int) -> Face:
-        """The face of the track's `row`, whose picture is `frame`."""
+    def face(self, frame: Frame | None, row: int) -> Face:
+        """The face of the track's `row`, whose picture is `frame`; without one it has no crop."""
         to_frame = self._to_frame(row)
-        return self._face(row, to_frame, cut(frame, to_frame, self._side))
+        return self._face(row, to_frame, cut(frame, to_frame, self._side) if frame else None)
 
     def introduction(self) -> FaceIntroduction:
         """The track and its reference frames."""
@@ -73,9 +77,9 @@ class TrackFaces:
     def _to_frame(self, row: int) -> NDArray[np.float64]:
         return crop_to_frame(face_affine(self._motion.pose[row]), self._spec, self._side)
 
-    def _face(self, row: int, to_frame: NDArray[np.float64], crop: NDArray[np.uint8]) -> Face:
+    def _face(self, row: int, to_frame: NDArray[np.float64], crop: NDArray[np.uint8] | None) -> Face:
         run = self._track.runs[bisect_right(self._first_rows, row) - 1]
-        seen = smooth_rows(self._landmarks, run, row, row + 1, LIPS_WINDOW)[0]
+        seen = seen_face(self._landmarks, self._motion, run, row)
         at_rest = place(self._motion.neutral, self._motion.pose[row])
         at_rest += self._motion.still[row] * (seen - at_rest)
         to_crop = inverse_affine(to_frame)
@@ -113,7 +117,7 @@ def stream_batches(
             faces = TrackFaces(tracks, chosen[track], request.crop)
             yield faces.introduction()
         mels = _mel_windows(mel, first_frame, len(frames), clip.frame_rate, request.mel.window)
-        yield faces.batch([faces.face(frame, int(row_of[frame.index])) for frame in frames], first_frame, mels)
+        yield faces.batch([faces.face(frame, int(row_of[index])) for index, frame in frames], first_frame, mels)
 
 
 def choose_tracks(tracks: TrackFile, request: FaceRequest) -> dict[int, StoredTrack]:
@@ -147,13 +151,13 @@ def joined(
     faces: Sequence[Face], first_frame: int, track: int, side: int, mels: Sequence[NDArray[np.float32]]
 ) -> FaceBatch:
     """One batch of the faces, all present; (m, 80, 0) mel windows when `mels` is empty."""
-    rows = len(faces)
-    points = (rows, LANDMARKS, 3)
+    rows, points = len(faces), (len(faces), LANDMARKS, 3)
+    crops = [face.crop for face in faces if face.crop is not None]
     return FaceBatch(
         first_frame=first_frame,
         track=track,
         present=np.ones(rows, np.bool_),
-        crops=np.array([face.crop for face in faces], np.uint8).reshape(rows, side, side, 3),
+        crops=np.array(crops, np.uint8).reshape(len(crops), side, side, 3),
         landmarks=np.array([face.landmarks for face in faces], np.float32).reshape(points),
         rest=np.array([face.rest for face in faces], np.float32).reshape(points),
         to_crop=np.array([face.to_crop for face in faces], np.float32).reshape(rows, 2, 3),
@@ -162,19 +166,27 @@ def joined(
     )
 
 
-def _groups(clip: Clip, request: FaceRequest, track_of: NDArray[np.int32]) -> Iterator[tuple[int, int, list[Frame]]]:
+def _groups(clip: Clip, request: FaceRequest, track_of: NDArray[np.int32]) -> Iterator[tuple[int, int, list[_Shown]]]:
     """(first output frame, track, frames) of every batch."""
-    first_frame, track, frames = 0, NO_TRACK, list[Frame]()
-    for output_frame, frame in enumerate(read_frames(clip, request.frame_count, request.extend)):
-        current = int(track_of[frame.index])
+    first_frame, track, frames = 0, NO_TRACK, list[_Shown]()
+    for output_frame, shown in enumerate(_shown_frames(clip, request)):
+        current = int(track_of[shown[0]])
         if frames and (current != track or len(frames) == BATCH_FRAMES):
             yield first_frame, track, frames
             frames = []
         if not frames:
             first_frame, track = output_frame, current
-        frames.append(frame)
+        frames.append(shown)
     if frames:
         yield first_frame, track, frames
+
+
+def _shown_frames(clip: Clip, request: FaceRequest) -> Iterator[_Shown]:
+    """What every output frame shows; nothing is decoded when nobody asked for pixels."""
+    if request.crop.pixels:
+        return ((frame.index, frame) for frame in read_frames(clip, request.frame_count, request.extend))
+    indices = (source_index(frame, clip.frames, request.extend) for frame in range(request.frame_count))
+    return ((index, None) for index in indices)
 
 
 def _mel_windows(

@@ -35,6 +35,8 @@ class CropSpec:
     extent: float
     sizes: tuple[int, ...]
     """Allowed sides in pixels, ascending; the smallest that does not lose detail of the source is used."""
+    pixels: bool = True
+    """False: the family asks where faces are and not what they look like; introductions always have pictures"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,8 @@ class Speech:
     """(80, columns), 80 columns a second, levelled to -23 dB over active speech, clipped to +-4"""
     level_db: NDArray[np.float32]
     """(columns,) short-time level of the recording in dB"""
+    voice: NDArray[np.float32]
+    """(columns,) probability that a voice speaks, 0..1"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +95,7 @@ class FaceBatch:
     present: NDArray[np.bool_]
     """(n,) False: no face, pass the frame through"""
     crops: NDArray[np.uint8]
-    """(m, s, s, 3) RGB"""
+    """(m, s, s, 3) RGB; (0, s, s, 3) when the family asked for no pixels"""
     landmarks: NDArray[np.float32]
     """(m, 478, 3) crop pixels"""
     rest: NDArray[np.float32]
@@ -99,9 +103,15 @@ class FaceBatch:
     to_crop: NDArray[np.float32]
     """(m, 2, 3) affine frame -> crop"""
     weight: NDArray[np.float32]
-    """(m,) how much of the effect to show, 0..1: below 1 towards the ends of a track and beyond a usable pose"""
+    """(m,) how much of the effect to show, 0..1: below 1 towards the ends of a track, in poses that cannot look right
+    and where something is in front of the mouth"""
     mels: NDArray[np.float32]
     """(m, 80, window); (m, 80, 0) when the family asked for none"""
+
+    @property
+    def side(self) -> int:
+        """Of the crops, in pixels."""
+        return int(self.crops.shape[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +142,12 @@ class TrackSummary:
     """Median face box: left, top, right, bottom in source pixels"""
     rank: int
     """0: the face that is used by default in its shot"""
+    usable: float = 1.0
+    """Share of its frames that will show the effect, 0..1"""
+    occluded: float = 0.0
+    """Share of its frames in which something is in front of the mouth"""
+    turned_away: float = 0.0
+    """Share of its frames that look too far aside, up or down"""
 
 
 @dataclass(frozen=True, slots=True)

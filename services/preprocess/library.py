@@ -20,13 +20,15 @@ from services.media import Clip, open_clip, read_speech
 from services.preprocess.analysis import analyse
 from services.preprocess.detection import Inference
 from services.preprocess.faces import MEL_BANDS, AnalysisProgress, Speech
-from services.preprocess.mel import SAMPLE_RATE, speech_of
+from services.preprocess.mel import SAMPLE_RATE
 from services.preprocess.track_store import TrackFile, content_hash, open_tracks, track_key
+from services.preprocess.voice import speech_of
 from services.storage import Storage, storage_error
 
 _log = logging.getLogger(__name__)
 
-_SPEECH_VERSION: Final = "1"
+_SPEECH_VERSION: Final = "2"
+"""Changes when what is stored of a recording changes, so that older files are made again and not misread."""
 _REPORT_SECONDS: Final = 0.4
 
 
@@ -96,14 +98,14 @@ class FaceLibrary:
             if self._storage.size(key) is not None:
                 _log.info("speech of %s reused", name)
                 telemetry.reused("speech")
-                content = np.frombuffer(b"".join(self._storage.read(key)), "<f4").reshape(MEL_BANDS + 1, -1)
-                return Speech(content[:-1], content[-1])
+                content = np.frombuffer(b"".join(self._storage.read(key)), "<f4").reshape(MEL_BANDS + 2, -1)
+                return Speech(content[:-2], content[-2], content[-1])
             with self._storage.local_copy(audio_key) as path:
                 samples = read_speech(path, name=name)
             if len(samples) > self._max_minutes * 60 * SAMPLE_RATE:
                 raise self._too_long(name, len(samples) / SAMPLE_RATE)
-            speech = speech_of(samples)
-            rows = np.concatenate([speech.mel, speech.level_db[None]]).astype("<f4")
+            speech = speech_of(samples, self._triton)
+            rows = np.concatenate([speech.mel, speech.level_db[None], speech.voice[None]]).astype("<f4")
             self._storage.put_file(key, io.BytesIO(rows.tobytes()), create_only=True)
             return speech
 

@@ -9,7 +9,7 @@ import librosa
 import numpy as np
 from numpy.typing import NDArray
 
-from services.preprocess.faces import MEL_BANDS, MEL_RATE, Speech
+from services.preprocess.faces import MEL_BANDS, MEL_RATE
 
 SAMPLE_RATE: Final = 16_000
 _HOP: Final = SAMPLE_RATE // MEL_RATE
@@ -25,8 +25,11 @@ SILENCE: Final = -_LIMIT
 _BLOCK_COLUMNS: Final = 30 * MEL_RATE
 
 
-def speech_of(samples: NDArray[np.float32]) -> Speech:
-    """The speech of mono samples (n,) at 16 kHz: 1 + n // 200 columns, column k centred on sample 200 k."""
+def mel_of(samples: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Mel (80, columns) and level in dB (columns,) of mono samples (n,) at 16 kHz.
+
+    There are 1 + n // 200 columns; column k is centred on sample 200 k.
+    """
     energy = column_energy(samples)
     gain = speech_gain(energy)
     filters = librosa.filters.mel(sr=SAMPLE_RATE, n_fft=_WINDOW, n_mels=MEL_BANDS, fmin=55, fmax=7600)
@@ -36,7 +39,7 @@ def speech_of(samples: NDArray[np.float32]) -> Speech:
     for start in range(0, columns, _BLOCK_COLUMNS):
         stop = min(start + _BLOCK_COLUMNS, columns)
         mel[:, start:stop] = _mel_block(samples, start, stop, gain, filters)
-    return Speech(mel, (10 * np.log10(energy + 1e-9)).astype(np.float32))
+    return mel, (10 * np.log10(energy + 1e-9)).astype(np.float32)
 
 
 def column_energy(samples: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -32,7 +32,7 @@ def stream_request(request: FaceRequest) -> wire.StreamFacesRequest:
     return wire.StreamFacesRequest(
         video_key=request.video_key,
         audio_key=request.audio_key,
-        crop=wire.CropSpec(left=crop.left, top=crop.top, extent=crop.extent, sizes=crop.sizes),
+        crop=wire.CropSpec(left=crop.left, top=crop.top, extent=crop.extent, sizes=crop.sizes, pixels=crop.pixels),
         mel=wire.MelSpec(window=request.mel.window),
         frame_count=request.frame_count,
         extend=request.extend.value,
@@ -54,7 +54,7 @@ def face_request(message: wire.StreamFacesRequest) -> FaceRequest:
     return FaceRequest(
         video_key=message.video_key,
         audio_key=message.audio_key,
-        crop=CropSpec(crop.left, crop.top, crop.extent, tuple(crop.sizes)),
+        crop=CropSpec(crop.left, crop.top, crop.extent, tuple(crop.sizes), crop.pixels),
         mel=MelSpec(message.mel.window),
         frame_count=message.frame_count,
         extend=Extend(message.extend),
@@ -70,8 +70,7 @@ def stream_response(item: FaceStreamItem) -> wire.StreamFacesResponse:
         case AnalysisProgress():
             return wire.StreamFacesResponse(progress=_progress_message(item))
         case Speech():
-            speech = wire.Speech(columns=item.mel.shape[1], mel=_packed(item.mel), level_db=_packed(item.level_db))
-            return wire.StreamFacesResponse(speech=speech)
+            return wire.StreamFacesResponse(speech=_speech_message(item))
         case FaceIntroduction():
             introduction = wire.FaceIntroduction(
                 track=item.track, eye_distance=item.eye_distance, references=_batch_message(item.references)
@@ -87,9 +86,7 @@ def stream_item(message: wire.StreamFacesResponse) -> FaceStreamItem:
         case "progress":
             return _progress(message.progress)
         case "speech":
-            speech = message.speech
-            mel = np.frombuffer(speech.mel, "<f4").reshape(MEL_BANDS, speech.columns)
-            return Speech(mel, np.frombuffer(speech.level_db, "<f4"))
+            return _speech(message.speech)
         case "introduction":
             introduction = message.introduction
             return FaceIntroduction(introduction.track, introduction.eye_distance, _batch(introduction.references))
@@ -138,6 +135,23 @@ def _progress(message: wire.AnalysisProgress) -> AnalysisProgress:
     return AnalysisProgress(message.frames_done, message.frames_total)
 
 
+def _speech_message(speech: Speech) -> wire.Speech:
+    return wire.Speech(
+        columns=speech.mel.shape[1],
+        mel=_packed(speech.mel),
+        level_db=_packed(speech.level_db),
+        voice=_packed(speech.voice),
+    )
+
+
+def _speech(message: wire.Speech) -> Speech:
+    return Speech(
+        mel=np.frombuffer(message.mel, "<f4").reshape(MEL_BANDS, message.columns),
+        level_db=np.frombuffer(message.level_db, "<f4"),
+        voice=np.frombuffer(message.voice, "<f4"),
+    )
+
+
 def _track_message(track: TrackSummary) -> wire.TrackSummary:
     left, top, right, bottom = track.box
     return wire.TrackSummary(
@@ -151,6 +165,9 @@ def _track_message(track: TrackSummary) -> wire.TrackSummary:
         right=right,
         bottom=bottom,
         rank=track.rank,
+        usable=track.usable,
+        occluded=track.occluded,
+        turned_away=track.turned_away,
     )
 
 
@@ -163,6 +180,9 @@ def _track(message: wire.TrackSummary) -> TrackSummary:
         eye_distance=message.eye_distance,
         box=(message.left, message.top, message.right, message.bottom),
         rank=message.rank,
+        usable=message.usable,
+        occluded=message.occluded,
+        turned_away=message.turned_away,
     )
 
 
@@ -171,7 +191,7 @@ def _batch_message(batch: FaceBatch) -> wire.FaceBatch:
         first_frame=batch.first_frame,
         track=batch.track,
         present=batch.present.tolist(),
-        crop_size=batch.crops.shape[1],
+        crop_size=batch.side,
         mel_window=batch.mels.shape[2],
         crops=batch.crops.tobytes(),
         landmarks=_packed(batch.landmarks),
@@ -189,7 +209,7 @@ def _batch(message: wire.FaceBatch) -> FaceBatch:
         first_frame=message.first_frame,
         track=message.track,
         present=present,
-        crops=np.frombuffer(message.crops, np.uint8).reshape(rows, side, side, 3),
+        crops=np.frombuffer(message.crops, np.uint8).reshape(rows if message.crops else 0, side, side, 3),
         landmarks=np.frombuffer(message.landmarks, "<f4").reshape(rows, LANDMARKS, 3),
         rest=np.frombuffer(message.rest, "<f4").reshape(rows, LANDMARKS, 3),
         to_crop=np.frombuffer(message.to_crop, "<f4").reshape(rows, 2, 3),

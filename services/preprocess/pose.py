@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from services.preprocess.faces import LANDMARKS
 from services.preprocess.recording import Run
-from services.preprocess.smoothing import gaussian_smoothed, smooth_polynomial
+from services.preprocess.smoothing import gaussian_smoothed, running_maximum, smooth_polynomial
+from services.preprocess.weights import pose_weight, run_weight
 
 Array = NDArray[np.float64]
 
@@ -31,7 +32,12 @@ LIPS: Final = (
 _EVERY_POINT: Final = slice(None)
 POSE_WINDOW: Final = 9
 LIPS_WINDOW: Final = 5
-_NUMBERS_WINDOW: Final = 7
+_STILL_WINDOW: Final = 15
+_CALM_WINDOW, _QUICK_TURN, _QUICK_PLACE = 15, 7, 3
+_NOISE, _MOTION = 0.006, 0.015
+"""Face units by which a face strays when it stands still, even in the dark, and when it moves for sure"""
+_LEVER: Final = np.array([[-0.5, 0.5, 0], [0, 0, 0.7], [0, 0, 0]])
+"""Places of a face seen from between its eyes, as columns of face units: where a turn shows"""
 _SLICE_ROWS: Final = 128
 _CLOSED_SHARE: Final = 20
 """Percent of the frames, those with the most closed mouths, that make the resting mouth"""
@@ -39,8 +45,6 @@ _NEUTRAL_ROWS: Final = 200
 _DEAD_ZONE: Final = 0.035
 """Face units; lips this near to rest keep their own shape, or a still mouth would swim"""
 _DEAD_ZONE_FRAMES: Final = 3.0
-_FADE_FRAMES: Final = 4
-_YAW_FULL, _YAW_NONE = np.radians(35.0), np.radians(50.0)
 
 
 class LandmarkRows(Protocol):
@@ -73,15 +77,18 @@ class _Similarities:
     offset: Array
 
 
-def find_motion(rows: LandmarkRows, runs: Sequence[Run], shot: tuple[int, int]) -> TrackMotion:
-    """Work out the motion of a track; `shot` is the first and the last frame of its shot (included)."""
+def find_motion(rows: LandmarkRows, runs: Sequence[Run], shot: tuple[int, int], visible: Array) -> TrackMotion:
+    """Work out the motion of a track; `shot` is the first and the last frame of its shot (included).
+
+    `visible` (rows,) is 0 where something is in front of the mouth: what it looks like there is not believed.
+    """
     model = _frontal_model(rows, runs)
     model = _mean_head(rows, runs, model)
     fits, openings = _fit_all(rows, runs, model)
-    neutral, centre = _neutral_mouth(rows, fits, openings)
+    neutral, centre = _neutral_mouth(rows, fits, openings, visible)
     pose = _poses(fits, centre, runs)
     still = np.concatenate([_stillness(rows, run, pose, neutral) for run in runs])
-    weight = np.concatenate([run_weight(run, shot) for run in runs]) * yaw_weight(pose)
+    weight = np.concatenate([run_weight(run, shot) for run in runs]) * pose_weight(pose) * visible
     return TrackMotion(neutral, pose, still, weight)
 
 
@@ -109,19 +116,29 @@ def face_affine(pose: Array) -> Array:
     return pose[:2, [0, 1, 3]]
 
 
-def run_weight(run: Run, shot: tuple[int, int]) -> Array:
-    """(rows,) 1, fading to 0 over four frames where the run starts or ends within its shot."""
-    up = np.arange(1, run.rows + 1) / (_FADE_FRAMES + 1)
-    rising = np.ones(run.rows) if run.first_frame <= shot[0] else np.minimum(up, 1)
-    falling = np.ones(run.rows) if run.last_frame >= shot[1] else np.minimum(up[::-1], 1)
-    return np.minimum(rising, falling)
+def seen_face(rows: LandmarkRows, motion: TrackMotion, run: Run, row: int) -> Array:
+    """(478, 3): the landmarks of a row, smoothed as far as they differ from the resting face in the head's pose.
+
+    A mouth that rests is smoothed over a longer time: it has nothing to blur, and noise would make it swim.
+    """
+    first, last = run.first_row, run.first_row + run.rows
+    moving, still = (
+        _smoothed_difference(rows, motion, (first, last), row, min(window, run.rows - 1 + run.rows % 2))
+        for window in (LIPS_WINDOW, _STILL_WINDOW)
+    )
+    share = motion.still[row]
+    return np.asarray(place(motion.neutral, motion.pose[row]) + share * still + (1 - share) * moving)
 
 
-def yaw_weight(pose: Array) -> Array:
-    """(rows,) 1 up to 35 degrees of yaw, 0 from 50 degrees on, smooth between."""
-    yaw = np.abs(np.arctan2(pose[:, 0, 2], pose[:, 2, 2]))
-    share = np.clip((_YAW_NONE - yaw) / (_YAW_NONE - _YAW_FULL), 0, 1)
-    return np.asarray(share * share * (3 - 2 * share))
+def _smoothed_difference(
+    rows: LandmarkRows, motion: TrackMotion, ends: tuple[int, int], row: int, window: int
+) -> Array:
+    margin = window // 2
+    low, high = max(row - margin, ends[0]), min(row + margin + 1, ends[1])
+    pose = motion.pose[low:high]
+    at_rest = motion.neutral @ pose[:, :, :3].transpose(0, 2, 1) + pose[:, None, :, 3]
+    padding = (margin - (row - low), margin + 1 - (high - row))
+    return np.asarray(smooth_polynomial(rows.read(low, high) - at_rest, window, padding)[0])
 
 
 def smooth_rows(
@@ -173,10 +190,10 @@ def _head_axes(landmarks: Array) -> Array:
 def _fit_slices(rows: LandmarkRows, runs: Sequence[Run], model: Array) -> Iterator[tuple[_Similarities, Array]]:
     """The fits of a slice's rows, and its raw landmarks in the head's frame."""
     stable = list(STABLE)
-    for run, start, stop in _slices(runs):
-        smoothed = smooth_rows(rows, run, start, stop, POSE_WINDOW, STABLE)
-        fits = fit_similarities(model[stable], smoothed)
-        yield fits, _in_head(rows.read(start, stop), fits)
+    for _, start, stop in _slices(runs):
+        raw = rows.read(start, stop)
+        fits = fit_similarities(model[stable], raw[:, stable].astype(np.float64))
+        yield fits, _in_head(raw, fits)
 
 
 def _in_head(landmarks: NDArray[np.floating], fits: _Similarities) -> Array:
@@ -205,9 +222,10 @@ def _fit_all(rows: LandmarkRows, runs: Sequence[Run], model: Array) -> tuple[_Si
     return joined, np.concatenate(openings)
 
 
-def _neutral_mouth(rows: LandmarkRows, fits: _Similarities, openings: Array) -> tuple[Array, Array]:
+def _neutral_mouth(rows: LandmarkRows, fits: _Similarities, openings: Array, visible: Array) -> tuple[Array, Array]:
     """The resting face round the middle of its mouth, and that middle in the model's frame."""
-    closed = np.flatnonzero(openings <= np.percentile(openings, _CLOSED_SHARE) + 1e-6)
+    seen = np.flatnonzero(visible > 0.5) if (visible > 0.5).any() else np.arange(len(visible))
+    closed = seen[openings[seen] <= np.percentile(openings[seen], _CLOSED_SHARE) + 1e-6]
     chosen = closed[np.linspace(0, len(closed) - 1, min(len(closed), _NEUTRAL_ROWS)).astype(int)]
     heads = [
         _in_head(rows.read(row, row + 1), _Similarities(*(part[row : row + 1] for part in _parts(fits))))[0]
@@ -224,15 +242,32 @@ def _parts(fits: _Similarities) -> tuple[Array, Array, Array]:
 
 
 def _poses(fits: _Similarities, centre: Array, runs: Sequence[Run]) -> Array:
-    """(rows, 3, 4), smoothed within each run."""
-    linear = fits.scale[:, None, None] * fits.rotation
-    raw = np.concatenate([linear, (linear @ centre + fits.offset)[:, :, None]], axis=2)
-    smoothed = []
+    """(rows, 3, 4), smoothed within each run: long where the head is calm, little where it moves fast.
+
+    Place and turn are smoothed apart, since the place is much surer: the mouth hangs on the turn as on a lever.
+    """
+    linear, poses = fits.scale[:, None, None] * fits.rotation, []
     for run in runs:
-        window = min(_NUMBERS_WINDOW, run.rows - 1 + run.rows % 2)
-        part = raw[run.first_row : run.first_row + run.rows]
-        smoothed.append(smooth_polynomial(part, window, (window // 2, window // 2)))
-    return np.concatenate(smoothed)
+        rows = slice(run.first_row, run.first_row + run.rows)
+        turn = _adaptively_smoothed(linear[rows], fits.scale[rows], _LEVER, _QUICK_TURN)
+        place = _adaptively_smoothed(fits.offset[rows, :, None], fits.scale[rows], np.ones((1, 1)), _QUICK_PLACE)
+        poses.append(np.concatenate([turn, turn @ centre[:, None] + place], axis=2))
+    return np.concatenate(poses)
+
+
+def _adaptively_smoothed(values: Array, scale: Array, probes: Array, quick_window: int) -> Array:
+    """(n, 3, k) values; `probes` (k, p) make places of p points of a row of them, `scale` (n,) is pixels a unit."""
+    calm, quick = (_smoothed(values, window) for window in (_CALM_WINDOW, quick_window))
+    # Where smoothing takes the face away from where it was seen, it moved: noise alone does not reach so far.
+    moved = np.linalg.norm(((calm - values) @ probes)[:, :2], axis=1).max(axis=1) / scale
+    share = np.clip((moved - _NOISE) / (_MOTION - _NOISE), 0, 1)
+    share = gaussian_smoothed(running_maximum(share, 5), 1.0)[:, None, None]
+    return np.asarray(calm + share * (quick - calm))
+
+
+def _smoothed(values: Array, window: int) -> Array:
+    window = min(window, len(values) - 1 + len(values) % 2)
+    return smooth_polynomial(values, window, (window // 2, window // 2))
 
 
 def _stillness(rows: LandmarkRows, run: Run, pose: Array, neutral: Array) -> Array:

@@ -1,4 +1,4 @@
-"""One track while it is followed: landmark rows on disk, its runs of frames, its sizes; memory stays small."""
+"""One track while it is followed: landmark rows on disk, its runs of frames, its sizes and colours."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from services.preprocess.complexion import POINTS, face_colours
 from services.preprocess.crops import Picture
 from services.preprocess.faces import LANDMARKS
 from services.preprocess.landmarks import box_of_landmarks, eye_distance
@@ -51,6 +52,7 @@ class TrackRecording:
         self._choice = ReferenceChoice()
         self._boxes = array("f")
         self._eye_distances = array("f")
+        self._colours = bytearray()
 
     @property
     def rows(self) -> int:
@@ -72,6 +74,7 @@ class TrackRecording:
             self.runs.append(Run(first_frame=frame, first_row=self.rows, rows=1))
         self._file.write(between.astype("<f4").tobytes())
         self._file.write(landmarks.astype("<f4").tobytes())
+        self._colours += bytes(len(between) * POINTS * 3) + face_colours(picture, landmarks).tobytes()
         self._boxes.extend(box_of_landmarks(landmarks).tolist())
         self._eye_distances.append(eye_distance(landmarks))
         self._choice.consider(self.rows - 1, landmarks, picture)
@@ -82,6 +85,14 @@ class TrackRecording:
         self._file.close()
         self.references = save_references(self._choice.frames(), self.pictures)
         self._choice = ReferenceChoice()
+
+    def colours(self) -> NDArray[np.uint8]:
+        """(rows, POINTS, 3) of every row, zeros in a gap that was filled; see complexion.face_colours."""
+        return np.frombuffer(self._colours, np.uint8).reshape(-1, POINTS, 3)
+
+    def drop_references(self, hidden: NDArray[np.bool_]) -> None:
+        """Forget the reference frames of a closed recording that do not show the mouth, unless none of them does."""
+        self.references = tuple(kept for kept in self.references if not hidden[kept.row]) or self.references
 
     def remove(self) -> None:
         """Delete the files of a closed recording."""

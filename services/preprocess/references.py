@@ -14,15 +14,18 @@ from numpy.typing import NDArray
 from services.preprocess.crops import Picture
 from services.preprocess.landmarks import eye_distance
 
-_OPENING_BINS: Final = (0.02, 0.05, 0.10)
+_OPENING_BINS: Final = (0.03, 0.065, 0.10)
 """Borders between the four kinds of mouth, in eye distances between the inner lips"""
 _WIDEST_OPENING: Final = 0.15
 """Mouths that are open wider show no more"""
 _YAW_PRICE: Final = 0.3
+_MOTION_PRICE: Final = 0.8
+"""Of an eye distance that the lips move in a frame: what moves is blurred"""
 _LEAST_GAIN: Final = 0.004
-_REACH: Final = 1.25
+_REACH: Final = 1.05
 """Half side of the kept region round the mouth, in eye distances"""
-_LARGEST_SIDE: Final = 768
+_LARGEST_SIDE: Final = 1024
+"""Pixels; as fine as the largest crops"""
 _LIPS: Final = (13, 14, 61, 291)
 
 
@@ -59,15 +62,26 @@ class ReferenceChoice:
 
     def __init__(self) -> None:
         self._best: dict[int, tuple[float, ReferenceFrame]] = {}
+        self._last: tuple[int, NDArray[np.float32]] | None = None
+        """The newest row and its lips"""
 
     def consider(self, row: int, landmarks: NDArray[np.float32], picture: Picture) -> None:
         """Keep this frame if it shows its opening better than the one kept."""
         opening = mouth_opening(landmarks)
         kind = int(np.searchsorted(_OPENING_BINS, opening))
-        score = _score(kind, opening, frontal_offset(landmarks))
+        score = _score(kind, opening, frontal_offset(landmarks)) - _MOTION_PRICE * self._motion(row, landmarks)
         if kind in self._best and score < self._best[kind][0] + _LEAST_GAIN:
             return
         self._best[kind] = (score, _keep(row, opening, landmarks, picture))
+
+    def _motion(self, row: int, landmarks: NDArray[np.float32]) -> float:
+        """How far the lips came since the row before, in eye distances a row; 0 at a track's first row."""
+        lips = landmarks[list(_LIPS), :2]
+        before, self._last = self._last, (row, lips)
+        if before is None:
+            return 0.0
+        way = float(np.linalg.norm(lips - before[1], axis=1).max()) / (row - before[0])
+        return way / max(eye_distance(landmarks), 1e-3)
 
     def frames(self) -> list[ReferenceFrame]:
         """At most four frames, from the most closed to the most open mouth."""

@@ -1,4 +1,4 @@
-"""Smoothing along the first axis (time): Savitzky-Golay of order 2, and Gaussian. Pure numpy."""
+"""Smoothing along the first axis (time): Savitzky-Golay of order 2, and Gaussian; medians. Pure numpy."""
 
 from __future__ import annotations
 
@@ -31,6 +31,18 @@ def gaussian_smoothed(values: NDArray[np.float64], sigma: float) -> NDArray[np.f
     radius = int(4 * sigma + 0.5)
     bell = np.exp(-0.5 * np.square(np.arange(-radius, radius + 1) / sigma))
     return np.convolve(np.pad(values, radius, mode="edge"), bell / bell.sum(), mode="valid")
+
+
+def running_median(values: NDArray[np.float64], window: int) -> NDArray[np.float64]:
+    """(n,) medians over an odd `window` of values; the edges are repeated."""
+    padded = np.pad(values, window // 2, mode="edge")
+    return np.asarray(np.median(np.lib.stride_tricks.sliding_window_view(padded, window), axis=1))
+
+
+def running_maximum(values: NDArray[np.float64], window: int) -> NDArray[np.float64]:
+    """(n,) maxima over an odd `window` of values."""
+    padded = np.pad(values, window // 2, mode="edge")
+    return np.asarray(np.lib.stride_tricks.sliding_window_view(padded, window).max(axis=1))
 
 
 @lru_cache(maxsize=8)

@@ -179,6 +179,7 @@ def test_stream_gives_speech_introduction_and_every_frame(
     sound, introduction, *batches = items
     assert isinstance(sound, Speech)
     assert sound.mel.shape == (80, 161)
+    assert sound.voice.shape == sound.level_db.shape == (161,)
     assert isinstance(introduction, FaceIntroduction)
     assert 1 <= len(introduction.references.crops) <= 4
     faces = batches_of(batches)

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from services.gateway.families.speech import CLOSE, COEFFICIENTS, mouth_coefficients, noise_gate, sample_coefficients
+from services.gateway.families.speech import (
+    CLOSE,
+    COEFFICIENTS,
+    FV,
+    MouthTrack,
+    mouth_coefficients,
+    sample_coefficients,
+    sample_presence,
+)
+from services.gateway.jobs import RenderOptions
 from services.preprocess.faces import MEL_RATE, Speech
 from services.triton import TritonClient
 
@@ -32,60 +41,125 @@ class LocalNet:
         return {"coefficients": np.repeat(seen[None, None], len(COEFFICIENTS), axis=1).astype(np.float32)}
 
 
-def speech_of(columns: int, level: float = -20.0) -> Speech:
-    """Half a second of silence, then a level that swings like speech; the mel is the column's time."""
-    level_db = level + 6 * np.sin(np.arange(columns) / 5)
-    level_db[:40] = -70
-    mel = np.tile(np.linspace(0, 1, columns), (80, 1))
-    return Speech(mel.astype(np.float32), level_db.astype(np.float32))
+class PassingNet:
+    """In Triton's place: every coefficient is the first mel band."""
+
+    def infer(
+        self, _model: str, inputs: Mapping[str, NDArray[np.generic]], _outputs: Sequence[str]
+    ) -> dict[str, NDArray[np.generic]]:
+        return {"coefficients": np.repeat(inputs["mel"][:, :1], len(COEFFICIENTS), axis=1)}
+
+
+class ConstantNet:
+    """In Triton's place: every coefficient is always what it is told."""
+
+    def __init__(self, value: float) -> None:
+        self._value = value
+
+    def infer(
+        self, _model: str, inputs: Mapping[str, NDArray[np.generic]], _outputs: Sequence[str]
+    ) -> dict[str, NDArray[np.generic]]:
+        shape = (1, len(COEFFICIENTS), inputs["mel"].shape[2])
+        return {"coefficients": np.full(shape, self._value, np.float32)}
+
+
+def speech_of(columns: int) -> Speech:
+    """Half a second of silence, then a voice to the end; the mel is the column's time."""
+    mel = np.tile(np.linspace(0, 1, columns, dtype=np.float32), (80, 1))
+    voice = np.ones(columns, np.float32)
+    voice[:40] = 0
+    return Speech(mel, np.full(columns, -20, np.float32), voice)
+
+
+def track_of(speech: Speech, net: LocalNet | ConstantNet | PassingNet, **options: Any) -> MouthTrack:
+    return mouth_coefficients(speech, RenderOptions(**options), cast(TritonClient, net))
 
 
 def test_long_recordings_are_heard_in_pieces_as_in_one_go() -> None:
     net = LocalNet()
     speech = speech_of(10_000)
-    coefficients = mouth_coefficients(speech, cast(TritonClient, net))
-    whole = np.convolve(np.pad(speech.mel[0], 36), np.full(73, 1 / 73), "valid") * noise_gate(speech.level_db)
+    coefficients = track_of(speech, net).coefficients
+    whole = np.convolve(np.pad(speech.mel[0], 36), np.full(73, 1 / 73), "valid")
     assert len(net.columns) == 3
     assert max(net.columns) < 4200
-    np.testing.assert_allclose(coefficients[:10_000, 0], whole, atol=1e-5)
+    np.testing.assert_allclose(coefficients[60:9_990, 0], whole[60:9_990], atol=1e-5)
 
 
 def test_a_recording_that_ends_in_a_sound_comes_to_rest_softly() -> None:
-    coefficients = mouth_coefficients(speech_of(800), cast(TritonClient, LocalNet()))
-    jaw = coefficients[790:, 0]
+    jaw = track_of(speech_of(800), LocalNet()).coefficients[790:, 0]
     assert jaw[0] > 0.4
-    assert coefficients[-1].max() == 0
+    assert jaw[40:].max() == 0
     assert np.abs(np.diff(jaw)).max() < 0.15
+
+
+def test_in_a_pause_the_mouth_rests_shut_and_still_whatever_the_net_says() -> None:
+    speech = speech_of(800)
+    speech.voice[300:500] = 0.1
+    coefficients = track_of(speech, ConstantNet(0.6)).coefficients
+    assert coefficients[:15].max() == 0
+    assert coefficients[325:475].max() == 0
+    assert coefficients[40:290, 0].min() == coefficients[500:790, 0].min() == pytest.approx(0.6)
+
+
+def test_brief_flickers_of_the_voice_do_not_move_the_mouth() -> None:
+    speech = speech_of(800)
+    speech.voice[:] = 0
+    speech.voice[100:108] = 0.9
+    speech.voice[300:500] = 0.5
+    assert track_of(speech, ConstantNet(0.6)).coefficients.max() == 0
+
+
+def test_lips_move_before_the_voice_is_heard() -> None:
+    coefficients = track_of(speech_of(400), ConstantNet(0.6)).coefficients
+    assert coefficients[34, CLOSE] > 0.8
+    assert coefficients[28, 0] > 0.25
+
+
+def test_the_mouth_shows_always_unless_the_footages_own_is_asked_for() -> None:
+    speech = speech_of(1600)
+    speech.voice[400:420] = 0
+    speech.voice[600:800] = 0
+    always = track_of(speech, ConstantNet(0.6))
+    assert always.presence.min() == 1
+    track = track_of(speech, ConstantNet(0.6), silence="source")
+    assert len(track.presence) == len(track.coefficients)
+    assert track.presence[640:760].max() < 0.01
+    assert track.presence[40:600].min() > 0.99
+    assert track.presence[-1] == 0
+    assert np.abs(np.diff(track.presence)).max() < 0.1
+    assert track.presence[track.coefficients[:, 0] > 0.02].min() > 0.5
+
+
+@pytest.mark.parametrize("expression", [0.5, 1.0, 1.5])
+@pytest.mark.parametrize("value", [0.05, 0.4, 1.0])
+def test_expression_moves_the_mouth_farther_and_never_too_far(expression: float, value: float) -> None:
+    plain = track_of(speech_of(400), ConstantNet(value)).coefficients[200]
+    gained = track_of(speech_of(400), ConstantNet(value), expression=expression).coefficients[200]
+    brief = [CLOSE, FV]
+    np.testing.assert_array_equal(gained[brief], plain[brief])
+    lasting = np.delete(gained / np.maximum(plain, 1e-6), brief)
+    assert gained.max() <= 1
+    if value == 0.4:
+        assert lasting == pytest.approx(np.full(6, {0.5: 0.5, 1.0: 1, 1.5: 1.34}[expression]), abs=0.01)
+    if value == 0.05:
+        assert lasting == pytest.approx(np.full(6, expression), rel=0.03)
+
+
+def test_smoothing_takes_jitter_out_and_keeps_closures() -> None:
+    jitter = np.tile([0.4, 0.6], 400).astype(np.float32)
+    speech = Speech(np.tile(jitter, (80, 1)), np.zeros(800, np.float32), np.ones(800, np.float32))
+    rough, calm = (track_of(speech, PassingNet(), smoothing=amount).coefficients[100:700] for amount in (0.0, 1.0))
+    assert np.abs(np.diff(rough[:, 0])).mean() > 0.19
+    assert np.abs(np.diff(calm[:, 0])).mean() < 0.002
+    assert calm[:, 0].mean() == pytest.approx(0.5, abs=0.01)
+    np.testing.assert_array_equal(calm[:, [CLOSE, FV]], rough[:, [CLOSE, FV]])
 
 
 @pytest.mark.parametrize("columns", [1, 7, 16])
 def test_the_shortest_recordings_have_coefficients(columns: int) -> None:
-    coefficients = mouth_coefficients(speech_of(columns), cast(TritonClient, LocalNet()))
+    coefficients = track_of(speech_of(columns), LocalNet()).coefficients
     assert coefficients.shape[1] == len(COEFFICIENTS)
     assert np.isfinite(coefficients).all()
-
-
-def test_the_gate_is_shut_in_silence_and_steady_noise() -> None:
-    noise = np.random.default_rng(0).normal(-45, 0.8, 800).astype(np.float32)
-    assert noise_gate(np.full(800, -90, np.float32)).max() == 0
-    assert noise_gate(noise).mean() < 0.02
-
-
-def test_the_gate_opens_for_speech_and_shuts_for_pauses() -> None:
-    level_db = np.full(800, -60, np.float32)
-    level_db[200:600] = -22
-    gate = noise_gate(level_db)
-    assert gate[210:590].min() > 0.99
-    assert gate[:170].max() < 0.01
-
-
-def test_digital_silence_does_not_open_the_gate_for_room_noise() -> None:
-    level_db = np.full(1000, -90, np.float32)
-    level_db[300:600] = -65
-    level_db[600:] = -20
-    gate = noise_gate(level_db)
-    assert gate[320:570].max() < 0.01
-    assert gate[620:].min() > 0.99
 
 
 @pytest.mark.parametrize("rate", RATES)
@@ -111,9 +185,15 @@ def test_coefficients_are_taken_in_the_middle_of_each_frame(rate: Fraction) -> N
 
 
 def test_after_the_recording_the_mouth_rests() -> None:
-    coefficients = mouth_coefficients(speech_of(80), cast(TritonClient, LocalNet()))
+    coefficients = track_of(speech_of(80), LocalNet()).coefficients
     assert sample_coefficients(coefficients, np.array([24]), Fraction(25)).max() > 0.1
-    assert sample_coefficients(coefficients, np.array([29, 30, 1000]), Fraction(25)).max() == 0
+    assert sample_coefficients(coefficients, np.array([35, 36, 1000]), Fraction(25)).max() == 0
+
+
+def test_presence_is_taken_in_the_middle_of_each_frame() -> None:
+    presence = np.linspace(0, 1, 81, dtype=np.float32)
+    sampled = sample_presence(presence, np.array([0, 10, 99]), Fraction(25))
+    np.testing.assert_allclose(sampled, [0.02, 0.42, 1], atol=1e-5)
 
 
 def test_frames_are_sampled_alike_in_any_order() -> None:

@@ -85,10 +85,10 @@ def frames_without_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def stream(
-    tracks: TrackFile, frame_count: int, face: int | None = None, window: int = 0
+    tracks: TrackFile, frame_count: int, face: int | None = None, window: int = 0, *, pixels: bool = True
 ) -> list[FaceIntroduction | FaceBatch]:
     clip = _clip(tracks)
-    crop = CropSpec(-0.75, -0.55, 1.5, (256, 384))
+    crop = CropSpec(-0.75, -0.55, 1.5, (256, 384), pixels)
     request = FaceRequest("v", "a", crop, MelSpec(window), frame_count, Extend.PINGPONG, face, "her.mp4")
     return list(stream_batches(clip, tracks, MEL, request))
 
@@ -163,6 +163,23 @@ def test_reference_is_the_crop_of_its_frame(tracks: TrackFile) -> None:
     assert references.mels.shape == (1, 80, 0)
     assert np.abs(references.crops[0].astype(int) - batch.crops[0].astype(int)).max() <= 1
     assert references.landmarks[0] == pytest.approx(batch.landmarks[0])
+
+
+def test_without_pixels_nothing_is_decoded_and_all_else_is_the_same(
+    tracks: TrackFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_pixels = stream(tracks, 45)
+    monkeypatch.setattr(batches, "read_frames", None)
+    without = stream(tracks, 45, pixels=False)
+    assert shape_of(without) == shape_of(with_pixels)
+    for item, full in zip(without, with_pixels, strict=True):
+        if isinstance(item, FaceIntroduction):
+            assert len(item.references.crops) == 1
+        elif isinstance(full, FaceBatch):
+            assert item.crops.shape == (0, *full.crops.shape[1:])
+            assert item.side == full.side
+            assert np.array_equal(item.landmarks, full.landmarks)
+            assert np.array_equal(item.to_crop, full.to_crop)
 
 
 def test_a_face_that_never_appears_is_named(tracks: TrackFile) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -27,7 +27,8 @@ from services.preprocess.v1 import preprocess_pb2 as wire
 from services.timeline import Extend
 
 RANDOM = np.random.default_rng(2)
-REQUEST = FaceRequest("videos/a", "audios/b", CropSpec(-0.75, -0.5, 1.5, (256, 384)), MelSpec(16), 77, Extend.LOOP)
+CROP = CropSpec(-0.75, -0.5, 1.5, (256, 384))
+REQUEST = FaceRequest("videos/a", "audios/b", CROP, MelSpec(16), 77, Extend.LOOP)
 
 
 def batch(rows: int, mel_columns: int = 16) -> FaceBatch:
@@ -42,6 +43,10 @@ def batch(rows: int, mel_columns: int = 16) -> FaceBatch:
         weight=RANDOM.uniform(size=rows).astype(np.float32),
         mels=RANDOM.normal(size=(rows, 80, mel_columns)).astype(np.float32),
     )
+
+
+def without_pixels(rows: int) -> FaceBatch:
+    return replace(batch(rows), crops=np.zeros((0, 64, 64, 3), np.uint8))
 
 
 def assert_same(first: object, second: object) -> None:
@@ -61,10 +66,11 @@ def assert_same(first: object, second: object) -> None:
     "item",
     [
         AnalysisProgress(3, 250),
-        Speech(RANDOM.normal(size=(80, 33)).astype(np.float32), RANDOM.normal(size=33).astype(np.float32)),
+        Speech(RANDOM.random((80, 33), np.float32), RANDOM.random(33, np.float32), RANDOM.random(33, np.float32)),
         FaceIntroduction(2, 160.5, batch(4, 0)),
         batch(8),
         batch(1, 0),
+        without_pixels(3),
         faceless(16, 8),
     ],
     ids=lambda item: type(item).__name__,
@@ -75,15 +81,15 @@ def test_stream_items(item: FaceStreamItem) -> None:
 
 
 @pytest.mark.parametrize("face", [None, 0, 2])
-def test_request(face: int | None) -> None:
-    request = FaceRequest(
-        "videos/a", "audios/b", REQUEST.crop, REQUEST.mel, 77, Extend.LOOP, face, "her.mp4", "speech.wav"
-    )
+@pytest.mark.parametrize("pixels", [True, False])
+def test_request(face: int | None, pixels: bool) -> None:
+    crop = replace(CROP, pixels=pixels)
+    request = FaceRequest("videos/a", "audios/b", crop, REQUEST.mel, 77, Extend.LOOP, face, "her.mp4", "speech.wav")
     assert messages.face_request(messages.stream_request(request)) == request
 
 
 def test_analysis() -> None:
-    track = TrackSummary(0, 1, 5, 99, 150.5, (1.0, 2.0, 3.0, 4.0), 0)
+    track = TrackSummary(0, 1, 5, 99, 150.5, (1.0, 2.0, 3.0, 4.0), 0, usable=0.5, occluded=0.25, turned_away=0.125)
     analysis = VideoAnalysis(100, Fraction(30000, 1001), 1280, 720, 95, (track,))
     assert messages.analysis_item(messages.analysis_response(analysis)) == analysis
     assert messages.analysis_item(messages.analysis_response(AnalysisProgress(1, 2))) == AnalysisProgress(1, 2)

@@ -16,12 +16,11 @@ from services.preprocess.pose import (
     find_motion,
     fit_similarities,
     place,
-    run_weight,
+    seen_face,
     smooth_rows,
-    yaw_weight,
 )
 from services.preprocess.recording import Run, filled_gap
-from services.preprocess.smoothing import gaussian_smoothed, smooth_polynomial
+from services.preprocess.smoothing import gaussian_smoothed, running_maximum, running_median, smooth_polynomial
 
 Array = NDArray[np.float64]
 WHOLE = (0, 10_000)
@@ -90,7 +89,7 @@ def test_similarity_is_found_exactly() -> None:
 
 def test_rest_of_a_still_mouth_is_where_the_mouth_is() -> None:
     landmarks = moving_head(300)
-    motion = find_motion(MemoryRows(landmarks), one_run(300), WHOLE)
+    motion = find_motion(MemoryRows(landmarks), one_run(300), WHOLE, np.ones(300))
     for row in (20, 128, 255):
         apart = place(motion.neutral, motion.pose[row])[:, :2] - landmarks[row, :, :2]
         assert np.abs(apart).max() < 0.6
@@ -99,7 +98,7 @@ def test_rest_of_a_still_mouth_is_where_the_mouth_is() -> None:
 
 def test_affine_takes_face_units_to_pixels() -> None:
     landmarks = moving_head(120)
-    motion = find_motion(MemoryRows(landmarks), one_run(120), WHOLE)
+    motion = find_motion(MemoryRows(landmarks), one_run(120), WHOLE, np.ones(120))
     origin = face_affine(motion.pose[60])[:, 2]
     middle = landmarks[60][[61, 291, 13, 14], :2].mean(axis=0)
     assert np.abs(origin - middle).max() < 3
@@ -110,7 +109,7 @@ def test_affine_takes_face_units_to_pixels() -> None:
 
 def test_neutral_mouth_is_the_closed_one() -> None:
     opening = 0.15 * np.square(np.sin(np.arange(200) / 7))
-    motion = find_motion(MemoryRows(moving_head(200, opening)), one_run(200), WHOLE)
+    motion = find_motion(MemoryRows(moving_head(200, opening)), one_run(200), WHOLE, np.ones(200))
     assert np.linalg.norm(motion.neutral[13] - motion.neutral[14]) < 0.02
     assert motion.still[opening > 0.14].max() < 0.5
 
@@ -118,7 +117,7 @@ def test_neutral_mouth_is_the_closed_one() -> None:
 @pytest.mark.parametrize("rows", [1, 2, 3, 4, 5, 8, 9, 10])
 def test_short_tracks_work(rows: int) -> None:
     landmarks = moving_head(rows)
-    motion = find_motion(MemoryRows(landmarks), one_run(rows), (0, rows - 1))
+    motion = find_motion(MemoryRows(landmarks), one_run(rows), (0, rows - 1), np.ones(rows))
     assert motion.pose.shape == (rows, 3, 4)
     assert np.isfinite(motion.pose).all()
     assert motion.weight.tolist() == [1.0] * rows
@@ -140,25 +139,45 @@ def test_smoothing_never_reaches_across_runs() -> None:
     rows = MemoryRows(landmarks)
     smoothed = smooth_rows(rows, runs[0], 25, 30, POSE_WINDOW)
     assert np.abs(smoothed - landmarks[25:30]).max() < 3
-    motion = find_motion(rows, runs, (0, 79))
+    motion = find_motion(rows, runs, (0, 79), np.ones(60))
     assert np.abs(place(motion.neutral, motion.pose[30])[:, :2] - landmarks[30, :, :2]).max() < 3
 
 
-def test_weight_fades_inside_a_shot_only() -> None:
-    run = Run(first_frame=10, first_row=0, rows=20)
-    inside = run_weight(run, (0, 100))
-    assert inside[:5] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
-    assert inside[-5:] == pytest.approx([1.0, 0.8, 0.6, 0.4, 0.2])
-    assert run_weight(run, (10, 29)).tolist() == [1.0] * 20
-    assert run_weight(run, (10, 100))[0] == 1.0
+def test_a_hidden_mouth_is_never_the_neutral_one() -> None:
+    opening = np.where(np.arange(200) < 60, 0.0, 0.1)
+    visible = (opening > 0).astype(float)
+    motion = find_motion(MemoryRows(moving_head(200, opening)), one_run(200), (0, 199), visible)
+    assert np.linalg.norm(motion.neutral[13] - motion.neutral[14]) > 0.08
+    assert motion.weight.tolist() == visible.tolist()
 
 
-def test_weight_falls_with_yaw() -> None:
-    pose = np.stack([np.column_stack([150 * turn(yaw, 5, 10), np.zeros(3)]) for yaw in (0, 30, -34, 42.5, -60)])
-    weight = yaw_weight(pose)
-    assert weight[:3] == pytest.approx([1, 1, 1], abs=0.02)
-    assert weight[3] == pytest.approx(0.5, abs=0.1)
-    assert weight[4] == 0
+def jitter(points: Array) -> float:
+    """Mean step from row to row, in thousandths of a face unit of 150 pixels."""
+    return float(np.abs(np.diff(points[:, list(LIPS), :2], axis=0)).mean() / 150 * 1000)
+
+
+def test_noise_of_a_still_head_is_no_motion() -> None:
+    raw = 150 * head() + np.random.default_rng(5).normal(size=(80, LANDMARKS, 3)) * 0.6
+    rows, run = MemoryRows(raw), one_run(80)[0]
+    motion = find_motion(rows, [run], WHOLE, np.ones(80))
+    seen = np.array([seen_face(rows, motion, run, row) for row in range(80)])
+    at_rest = np.array([place(motion.neutral, pose) for pose in motion.pose])
+    assert jitter(raw) > 4
+    assert jitter(seen) < 0.15 * jitter(raw)
+    assert jitter(at_rest) < 0.15 * jitter(raw)
+
+
+@pytest.mark.parametrize("period", [4, 11, 25])
+def test_fast_motion_is_followed(period: int) -> None:
+    """A shaken head or camera; a step that no smoothing may round when the period is 4: it lasts two frames."""
+    phase = 2 * np.pi * np.arange(60) / period
+    shift = np.stack(
+        [40 * np.sign(np.sin(phase + 0.1)) if period == 4 else 40 * np.sin(phase), 0 * phase, 0 * phase], 1
+    )
+    raw = 150 * head() + shift[:, None]
+    motion = find_motion(MemoryRows(raw), one_run(60), WHOLE, np.ones(60))
+    at_rest = np.array([place(motion.neutral, pose) for pose in motion.pose])
+    assert np.abs(at_rest - raw)[5:-5].max() < 0.01 * 150
 
 
 def test_gap_is_filled_on_straight_lines() -> None:
@@ -172,3 +191,9 @@ def test_smoothing_keeps_polynomials_and_constants() -> None:
     inner = smooth_polynomial(line, 7, (0, 0))
     assert np.allclose(inner, line[3:-3])
     assert np.allclose(gaussian_smoothed(np.full(5, 0.3), 3.0), 0.3)
+
+
+def test_running_median_and_maximum() -> None:
+    values = np.array([0.0, 5, 0, 0, 1, 2, 3])
+    assert running_median(values, 3).tolist() == [0, 0, 0, 0, 1, 2, 3]
+    assert running_maximum(values, 3).tolist() == [5, 5, 5, 1, 2, 3, 3]

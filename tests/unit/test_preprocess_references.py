@@ -36,19 +36,25 @@ def face(opening: float, turned: float = 0.0) -> NDArray[np.float32]:
     return points
 
 
-def kept_rows(faces: list[NDArray[np.float32]]) -> list[int]:
+def kept_rows(faces: list[NDArray[np.float32]], hold: int = 2) -> list[int]:
+    """Numbers of the kept faces, which hold still for so many frames each."""
     choice = ReferenceChoice()
-    for row, landmarks in enumerate(faces):
-        choice.consider(row, landmarks, Numbered(row))
-    return [reference.row for reference in choice.frames()]
+    for row in range(hold * len(faces)):
+        choice.consider(row, faces[row // hold], Numbered(row))
+    return [reference.row // hold for reference in choice.frames()]
 
 
 def test_one_frame_for_each_opening_in_order() -> None:
-    assert kept_rows([face(0.12), face(0.01), face(0.07), face(0.03), face(0.0), face(0.3)]) == [4, 3, 2, 5]
+    assert kept_rows([face(0.12), face(0.01), face(0.08), face(0.04), face(0.0), face(0.3)]) == [4, 3, 2, 5]
 
 
 def test_frontal_frames_are_preferred() -> None:
     assert kept_rows([face(0.13, turned=0.4), face(0.12), face(0.14, turned=0.5)]) == [1]
+
+
+def test_still_lips_are_preferred_to_moving_ones() -> None:
+    faces = [face(0.12), face(0.13), face(0.13), face(0.30), face(0.11)]
+    assert kept_rows(faces, hold=1) == [2]
 
 
 def test_opening_is_measured_in_eye_distances() -> None:
@@ -65,5 +71,5 @@ def test_pictures_are_saved_exactly(tmp_path: Path) -> None:
         png = content[reference.first_byte : reference.first_byte + reference.size]
         assert np.array_equal(decode_reference(png), kept.rgb)
         assert reference.scale == 1.0
-        region = Numbered(kept.row).rgb_region(kept.left, kept.top, kept.left + 250, kept.top + kept.rgb.shape[0])
+        region = Numbered(kept.row).rgb_region(kept.left, kept.top, kept.left + 210, kept.top + kept.rgb.shape[0])
         assert np.array_equal(kept.rgb, region)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Final
 
@@ -9,6 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from services.gateway.families.silence import TAIL, movement, presence, speaking
+from services.gateway.jobs import RenderOptions
 from services.preprocess.faces import MEL_RATE, Speech
 from services.triton import TritonClient
 
@@ -16,32 +19,35 @@ COEFFICIENTS: Final = ("jaw", "close", "wide", "round", "upper", "lower", "fv", 
 CLOSE: Final = COEFFICIENTS.index("close")
 FV: Final = COEFFICIENTS.index("fv")
 
+_BRIEF: Final = [CLOSE, FV]
+_LASTING: Final = [place for place in range(len(COEFFICIENTS)) if place not in _BRIEF]
+
 _PIECE = 4096
 """Columns of one request: 51 s, 1.3 MB."""
 _MARGIN = 40
 """The net sees 36 columns to either side; what a cut can reach is computed in both pieces and dropped in one."""
-_RELEASE = 10
-"""Columns (125 ms) in which the mouth comes to rest where a recording ends in the middle of a sound."""
+_CALM_COLUMNS = 4.0
+"""Deviation of the smoothing that `smoothing` = 1 asks for, 50 ms: syllables stay, single sounds melt"""
 
 
-def mouth_coefficients(speech: Speech, triton: TritonClient) -> NDArray[np.float32]:
-    """(columns, 8) at 80 a second, 0..1, with the noise gate applied and closures expanded; ends at rest."""
-    columns = speech.mel.shape[1]
-    gate = noise_gate(speech.level_db)[:columns, None]
-    coefficients = _expand_closures(_infer(speech.mel, triton) * gate)
-    release = coefficients[-1:] * np.linspace(1, 0, _RELEASE + 1, dtype=np.float32)[1:, None]
-    return np.concatenate([coefficients, release])
+@dataclass(frozen=True, slots=True)
+class MouthTrack:
+    """What the mouth does over the whole recording, at 80 columns a second."""
+
+    coefficients: NDArray[np.float32]
+    """(columns, 8) 0..1; ends at rest"""
+    presence: NDArray[np.float32]
+    """(columns,) how much of the mouth to show: 1, or towards 0 in pauses where the footage's own mouth is asked for"""
 
 
-def noise_gate(level_db: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(columns,) 0 where nobody speaks, 1 in speech, from the level over the recording's own noise floor."""
-    # Edited recordings hold digital silence, which says nothing about the noise under the speech: nothing that lies
-    # 42 dB below the loud parts is speech either.
-    floor = max(float(np.percentile(level_db, 10)), float(np.percentile(level_db, 95)) - 42)
-    opened = np.clip((level_db.astype(np.float32) - floor - 3) / 6, 0, 1)[None]
-    widened = cv2.dilate(opened, np.ones((1, 9), np.uint8), borderType=cv2.BORDER_REPLICATE)
-    smoothed: NDArray[np.float32] = cv2.GaussianBlur(widened, (0, 0), 3, borderType=cv2.BORDER_REPLICATE)[0]
-    return smoothed
+def mouth_coefficients(speech: Speech, options: RenderOptions, triton: TritonClient) -> MouthTrack:
+    """The mouth for a recording, as the options ask for it."""
+    spoken = speaking(np.pad(speech.voice, (0, TAIL)))
+    raw = np.pad(_infer(speech.mel, triton), ((0, TAIL), (0, 0)), mode="edge")
+    moving = _smoothed(raw, options.smoothing) * movement(spoken)[:, None]
+    coefficients = _expand_closures(_expressed(moving, options.expression))
+    shown = presence(spoken) if options.silence == "source" else np.ones(len(coefficients), np.float32)
+    return MouthTrack(coefficients, shown)
 
 
 def sample_coefficients(
@@ -53,9 +59,15 @@ def sample_coefficients(
     sampled = _at(coefficients, middles)
     # A closure of 50 ms can fall between two middles at 25 frames/s: the frame shows the strongest moment it holds.
     near = [_at(coefficients, middles + part * frame_seconds) for part in (-0.3, -0.15, 0.15, 0.3)]
-    brief = [CLOSE, FV]
-    sampled[:, brief] = np.max([sampled, *near], axis=0)[:, brief]
+    sampled[:, _BRIEF] = np.max([sampled, *near], axis=0)[:, _BRIEF]
     return sampled
+
+
+def sample_presence(
+    presence: NDArray[np.float32], frames: NDArray[np.int64], frame_rate: Fraction
+) -> NDArray[np.float32]:
+    """(m,): the presence in the middle of each of the m frames; after the last column it stays as it is."""
+    return _at(presence[:, None], (frames + 0.5) / float(frame_rate))[:, 0]
 
 
 def _infer(mel: NDArray[np.float32], triton: TritonClient) -> NDArray[np.float32]:
@@ -69,6 +81,26 @@ def _infer(mel: NDArray[np.float32], triton: TritonClient) -> NDArray[np.float32
         output = triton.infer("speech_to_mouth", {"mel": piece}, ["coefficients"])["coefficients"]
         pieces.append(output[0].T[start - left : stop - left])
     return np.concatenate(pieces).astype(np.float32)
+
+
+def _smoothed(coefficients: NDArray[np.float32], smoothing: float) -> NDArray[np.float32]:
+    """Calmer lips by `smoothing` 0..1; what shuts them is too short to be smoothed and stays."""
+    if smoothing <= 0:
+        return coefficients
+    blurred = cv2.GaussianBlur(
+        coefficients, (1, 0), sigmaX=1, sigmaY=_CALM_COLUMNS * smoothing, borderType=cv2.BORDER_REPLICATE
+    )
+    calm: NDArray[np.float32] = blurred.astype(np.float32, copy=False)
+    calm[:, _BRIEF] = coefficients[:, _BRIEF]
+    return calm
+
+
+def _expressed(coefficients: NDArray[np.float32], expression: float) -> NDArray[np.float32]:
+    """Smaller or larger movements round rest; small ones grow in full, none beyond the largest there is."""
+    lasting = coefficients[:, _LASTING]
+    expressed = coefficients.copy()
+    expressed[:, _LASTING] = lasting * expression if expression <= 1 else 1 - (1 - lasting) ** expression
+    return expressed
 
 
 def _expand_closures(coefficients: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -161,10 +161,13 @@ class CropSpec(_message.Message):
     TOP_FIELD_NUMBER: _builtins.int
     EXTENT_FIELD_NUMBER: _builtins.int
     SIZES_FIELD_NUMBER: _builtins.int
+    PIXELS_FIELD_NUMBER: _builtins.int
     left: _builtins.float
     """face units: 1 = distance of the outer eye corners, origin = centre of the resting mouth"""
     top: _builtins.float
     extent: _builtins.float
+    pixels: _builtins.bool
+    """false: batches carry no crops; introductions always do"""
     @_builtins.property
     def sizes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """pixels, ascending"""
@@ -176,10 +179,11 @@ class CropSpec(_message.Message):
         top: _builtins.float = ...,
         extent: _builtins.float = ...,
         sizes: _abc.Iterable[_builtins.int] | None = ...,
+        pixels: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["extent", b"extent", "left", b"left", "sizes", b"sizes", "top", b"top"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["extent", b"extent", "left", b"left", "pixels", b"pixels", "sizes", b"sizes", "top", b"top"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -234,21 +238,25 @@ class Speech(_message.Message):
     COLUMNS_FIELD_NUMBER: _builtins.int
     MEL_FIELD_NUMBER: _builtins.int
     LEVEL_DB_FIELD_NUMBER: _builtins.int
+    VOICE_FIELD_NUMBER: _builtins.int
     columns: _builtins.int
     mel: _builtins.bytes
     """float32 little-endian, (80, columns)"""
     level_db: _builtins.bytes
     """float32 little-endian, (columns)"""
+    voice: _builtins.bytes
+    """float32 little-endian, (columns): probability that a voice speaks"""
     def __init__(
         self,
         *,
         columns: _builtins.int = ...,
         mel: _builtins.bytes = ...,
         level_db: _builtins.bytes = ...,
+        voice: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "level_db", b"level_db", "mel", b"mel"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "level_db", b"level_db", "mel", b"mel", "voice", b"voice"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -303,7 +311,7 @@ class FaceBatch(_message.Message):
     crop_size: _builtins.int
     mel_window: _builtins.int
     crops: _builtins.bytes
-    """uint8 (m, s, s, 3) RGB"""
+    """uint8 (m, s, s, 3) RGB, or nothing when no pixels were asked for"""
     landmarks: _builtins.bytes
     """float32 (m, 478, 3) crop pixels"""
     rest: _builtins.bytes
@@ -353,6 +361,9 @@ class TrackSummary(_message.Message):
     RIGHT_FIELD_NUMBER: _builtins.int
     BOTTOM_FIELD_NUMBER: _builtins.int
     RANK_FIELD_NUMBER: _builtins.int
+    USABLE_FIELD_NUMBER: _builtins.int
+    OCCLUDED_FIELD_NUMBER: _builtins.int
+    TURNED_AWAY_FIELD_NUMBER: _builtins.int
     track: _builtins.int
     shot: _builtins.int
     first_frame: _builtins.int
@@ -363,6 +374,12 @@ class TrackSummary(_message.Message):
     right: _builtins.float
     bottom: _builtins.float
     rank: _builtins.int
+    usable: _builtins.float
+    """shares of the track's frames, 0..1"""
+    occluded: _builtins.float
+    """something is in front of the mouth"""
+    turned_away: _builtins.float
+    """looks too far aside, up or down"""
     def __init__(
         self,
         *,
@@ -376,10 +393,13 @@ class TrackSummary(_message.Message):
         right: _builtins.float = ...,
         bottom: _builtins.float = ...,
         rank: _builtins.int = ...,
+        usable: _builtins.float = ...,
+        occluded: _builtins.float = ...,
+        turned_away: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bottom", b"bottom", "eye_distance", b"eye_distance", "first_frame", b"first_frame", "last_frame", b"last_frame", "left", b"left", "rank", b"rank", "right", b"right", "shot", b"shot", "top", b"top", "track", b"track"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bottom", b"bottom", "eye_distance", b"eye_distance", "first_frame", b"first_frame", "last_frame", b"last_frame", "left", b"left", "occluded", b"occluded", "rank", b"rank", "right", b"right", "shot", b"shot", "top", b"top", "track", b"track", "turned_away", b"turned_away", "usable", b"usable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

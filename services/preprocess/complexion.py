@@ -1,0 +1,73 @@
+"""The colours of a face at fixed points of its mesh, taken while the frame is in hand: what occlusion.py judges by."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from services.preprocess.crops import Picture
+from services.preprocess.landmarks import eye_distance
+
+# Each point lies midway between two of the mesh; the lips' lie midway between their outer and inner edge.
+_UPPER_LIP: Final = ((0, 13), (37, 82), (267, 312), (39, 81), (269, 311), (40, 80), (270, 310))
+_LOWER_LIP: Final = ((17, 14), (84, 87), (314, 317), (181, 178), (405, 402), (91, 88), (321, 318))
+_ABOVE_LIPS: Final = (164, 167, 393, 165, 391, 2)
+_CHIN: Final = (18, 200, 199, 83, 313, 182, 406, 194, 418, 201, 421, 208, 428, 204, 424)
+_JOWLS: Final = (57, 287, 212, 432, 206, 426, 207, 427, 214, 434, 210, 430, 216, 436, 211, 431)
+_UPPER_FACE: Final = (
+    50, 280, 101, 330, 118, 347, 36, 266, 205, 425, 6, 197, 195, 5, 198, 420, 151, 9, 108, 337, 123, 352, 187, 411
+)  # fmt: skip
+_PARTS: Final = (
+    _UPPER_LIP,
+    _LOWER_LIP,
+    *(tuple((index, index) for index in part) for part in (_ABOVE_LIPS, _CHIN, _JOWLS, _UPPER_FACE)),
+)
+_ENDS: Final = np.cumsum([0, *(len(part) for part in _PARTS)]).tolist()
+UPPER_LIP, LOWER_LIP, ABOVE_LIPS, CHIN, JOWLS, UPPER_FACE = (slice(start, stop) for start, stop in pairwise(_ENDS))
+LOWER_FACE: Final = slice(0, UPPER_FACE.start)
+"""All that moves with the mouth"""
+POINTS: Final = _ENDS[-1]
+_PAIRS: Final = np.array([pair for part in _PARTS for pair in part])
+_EYE_DISTANCE: Final = 56.0
+"""Pixels to which a face is reduced before its colours are taken"""
+_PATCH: Final = 0.13
+"""Side of the square whose mean is taken, in eye distances"""
+_EARS, _FOREHEAD, _CHIN_TIP = (234, 454), 10, 152
+_LEAST_FACING: Final = 0.2
+"""Cosine of the angle to the camera, the head taken for a cylinder between the ears"""
+
+
+def mesh_points(landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(..., POINTS, 3): where the colours of landmarks (..., 478, 3) are taken."""
+    return np.asarray(landmarks[..., _PAIRS, :].mean(axis=-2), np.float32)
+
+
+def facing_points(landmarks: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """(n, POINTS): which points are on the side of the head that the camera sees."""
+    out = mesh_points(landmarks) - landmarks[:, _EARS].mean(axis=1, keepdims=True)
+    down = landmarks[:, _CHIN_TIP] - landmarks[:, _FOREHEAD]
+    down /= np.maximum(np.linalg.norm(down, axis=1, keepdims=True), 1.0)
+    out -= (out @ down[:, :, None]) * down[:, None]
+    return np.asarray(-out[..., 2] > _LEAST_FACING * np.linalg.norm(out, axis=2))
+
+
+def face_colours(picture: Picture, landmarks: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """(POINTS, 3) RGB, each the mean of a small patch; black where the point lies outside the picture."""
+    points, eyes = mesh_points(landmarks)[:, :2], max(eye_distance(landmarks), 1.0)
+    size = np.array([picture.width, picture.height])
+    low = np.clip(np.floor(points.min(axis=0) - _PATCH * eyes), 0, size - 1).astype(int)
+    high = np.clip(np.ceil(points.max(axis=0) + _PATCH * eyes), low + 1, size).astype(int)
+    region = picture.rgb_region(int(low[0]), int(low[1]), int(high[0]), int(high[1]))
+    scale = min(1.0, _EYE_DISTANCE / eyes)
+    small_size = np.maximum(np.rint((high - low) * scale), 1).astype(int)
+    small = cv2.resize(region, small_size.tolist(), interpolation=cv2.INTER_AREA)
+    patch = max(1, round(_PATCH * eyes * scale))
+    at = ((points - low) * (small_size / (high - low)) - 0.5).astype(np.float32)
+    means = cv2.blur(small, (patch, patch))
+    colours = cv2.remap(means, at[:, :1], at[:, 1:], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    outside = np.any((points < 0) | (points > size), axis=1, keepdims=True)
+    return np.where(outside, 0, colours[:, 0]).astype(np.uint8)

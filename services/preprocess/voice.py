@@ -1,0 +1,45 @@
+"""Whether somebody speaks: the probability at every mel column, and the speech of a recording made whole with it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.preprocess.detection import Inference
+from services.preprocess.faces import MEL_RATE, Speech
+from services.preprocess.mel import SAMPLE_RATE, column_energy, mel_of, speech_gain
+
+_STEP: Final = 512
+_CONTEXT: Final = 64
+_HIDDEN: Final = 128
+_STEPS: Final = 512
+"""Steps of one request: 16 s, 1 MB"""
+
+
+def speech_of(samples: NDArray[np.float32], triton: Inference) -> Speech:
+    """The speech of mono samples (n,) at 16 kHz: 1 + n // 200 columns."""
+    mel, level_db = mel_of(samples)
+    return Speech(mel, level_db, voice_of(samples, triton))
+
+
+def voice_of(samples: NDArray[np.float32], triton: Inference) -> NDArray[np.float32]:
+    """(1 + n // 200,) probability that a voice speaks, 0..1, of mono samples (n,) at 16 kHz."""
+    gain = np.float32(speech_gain(column_energy(samples)))
+    steps = 1 + len(samples) // _STEP
+    heard = np.zeros(_CONTEXT + steps * _STEP, np.float32)
+    heard[_CONTEXT : _CONTEXT + len(samples)] = samples * gain
+    state = np.zeros((1, 2, _HIDDEN), np.float32)
+    pieces = []
+    # The state goes on from request to request, so that they agree with one over the whole recording.
+    for start in range(0, steps, _STEPS):
+        stop = min(start + _STEPS, steps)
+        piece = heard[None, start * _STEP : stop * _STEP + _CONTEXT]
+        answer = triton.infer("voice_activity", {"samples": piece, "state": state}, ["voice", "next_state"])
+        pieces.append(answer["voice"][0])
+        state = answer["next_state"].astype(np.float32, copy=False)
+    middles = (np.arange(steps) + 0.5) * _STEP
+    columns = np.arange(1 + len(samples) * MEL_RATE // SAMPLE_RATE) * (SAMPLE_RATE / MEL_RATE)
+    voice: NDArray[np.float32] = np.interp(columns, middles, np.concatenate(pieces)).astype(np.float32)
+    return voice
