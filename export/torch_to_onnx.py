@@ -14,10 +14,13 @@ from export.onnx_graph import BATCH, OPSET, finish
 
 
 def trace(
-    module: nn.Module, inputs: Mapping[str, Tensor], output: str, axes: Mapping[str, Mapping[int, str]]
+    module: nn.Module,
+    inputs: Mapping[str, Tensor],
+    outputs: Sequence[str],
+    axes: Mapping[str, Mapping[int, str]],
 ) -> onnx.ModelProto:
-    """Trace `module`, which gives one tensor, with example inputs; `axes` names the free axes but the batch."""
-    free = {name: {0: BATCH, **axes.get(name, {})} for name in [*inputs, output]}
+    """Trace `module` with example inputs; it gives one tensor or a tuple. `axes` names the free axes but the batch."""
+    free = {name: {0: BATCH, **axes.get(name, {})} for name in [*inputs, *outputs]}
     written = io.BytesIO()
     with warnings.catch_warnings(), torch.no_grad():
         # The tracer is torch's older exporter: the newer one unrolls the free axes of GridSample's inputs.
@@ -27,7 +30,7 @@ def trace(
             tuple(inputs.values()),
             written,
             input_names=list(inputs),
-            output_names=[output],
+            output_names=list(outputs),
             dynamic_axes=free,
             opset_version=OPSET,
             dynamo=False,
@@ -35,8 +38,10 @@ def trace(
     model = onnx.load_from_string(written.getvalue())
     model.graph.name = type(module).__name__
     with torch.no_grad():
-        _fix_shape(model.graph.output[0], module(*inputs.values()).shape, free[output])
-    _rename(model.graph, {*inputs, output})
+        given = module(*inputs.values())
+        for output, tensor in zip(model.graph.output, given if isinstance(given, tuple) else (given,), strict=True):
+            _fix_shape(output, tensor.shape, free[output.name])
+    _rename(model.graph, {*inputs, *outputs})
     return finish(model)
 
 

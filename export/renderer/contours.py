@@ -106,7 +106,12 @@ def rest_of(points: Tensor) -> Rest:
 
 def parted_share(contours: Contours) -> Tensor:
     """How far the lips are apart (b, 1), 0: they touch, within the landmarks' error .. 1: teeth show between them."""
-    return smoothstep((_gap(contours)[:, 5:6] - 0.01) / 0.05)
+    return smoothstep((opening_of(contours) - 0.01) / 0.05)
+
+
+def opening_of(contours: Contours) -> Tensor:
+    """Between the inner lips at the centre (b, 1)."""
+    return _gap(contours)[:, 5:6]
 
 
 def inside_open_lips(source: Contours) -> Contours:

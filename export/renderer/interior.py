@@ -8,22 +8,28 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from export.renderer.contours import Coefficients, Pose, Rest, heights
-from export.renderer.curves import smoothstep
+from export.renderer.contours import Coefficients, Pose, Rest
+from export.renderer.lips import Lips
 
 ATLAS_HEIGHT: Final = 0.22
 """y from the seam to an atlas's upper and lower edge"""
 ATLAS_WIDTH: Final = 1.15
 """x from the centre to its sides, in half widths of the mouth"""
-_EDGE: Final = 0.0055
-"""softness of the lip edges"""
-_SHADOW_HUE: Final = (1.0, 1.3, 1.5)
-"""Exponents of red, green and blue: light in a mouth comes through flesh, so what is darker is redder, not greyer"""
+JAW_SHARE: Final = 0.75
+"""The lower teeth move by this share of the lower lip's drop: a mouth that opens wide shows them"""
 
-_SEAM_WIDTH: Final = 0.008
-"""Half width of the line between shut lips at half its depth"""
-_SEAM_DEPTH: Final = (0.38, 0.54, 0.56)
-"""Share of red, green and blue that the line takes from the lips"""
+_UPPER_DEPTH: Final = 0.027
+_LOWER_DEPTH: Final = 0.024
+_TONGUE_DEPTH: Final = 0.11
+_TIP_DEPTH: Final = 0.032
+_THROAT_DEPTH: Final = 0.26
+"""How far behind the lips things lie, as the light between the lips finds them"""
+_FROM_ABOVE: Final = 0.68
+"""Share of the light that comes from above"""
+_SIDE_SHADE: Final = 0.4
+"""Exponent of the opening, by that in the middle"""
+_SHADOW_HUE: Final = (0.85, 1.22, 1.28)
+"""Exponents of red, green and blue: light in a mouth comes off flesh, so what is darker is redder, not greyer"""
 
 
 class Paint(NamedTuple):
@@ -33,82 +39,67 @@ class Paint(NamedTuple):
     lower_teeth: Tensor
     cavity: Tensor
     tongue: Tensor
-    drawn: Tensor
-    """(b, 1, 1, 1) 1: the teeth are drawn and need shading; 0: they are the person's own"""
-
-
-class Lips(NamedTuple):
-    """The inner lip lines in the mouth window and the shares of what lies there, (b, rows, columns) or (b, 1, n)."""
-
-    upper: Tensor
-    lower: Tensor
-    inside: Tensor
-    """share of the mouth's inside, 0..1"""
-    from_upper: Tensor
-    """share of the upper lip's layer in the rest, 0..1"""
-
-
-def lips_at(pose: Pose, x: Tensor, y: Tensor) -> Lips:
-    """The inner lines on the columns x (1, n), and soft shares on the rows y (1, m, 1)."""
-    _, inner, low_inner, _ = heights(pose.contours, x)
-    upper, lower = inner[:, None], low_inner[:, None]
-    above, below = torch.sigmoid((upper - y) / _EDGE), torch.sigmoid((y - lower) / _EDGE)
-    return Lips(upper, lower, (1 - above - below).clamp(0, 1), above / (above + below + 1e-5))
-
-
-def shade_seam(skin: Tensor, lips: Lips, pose: Pose, parted: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    """The lips (b, 3, rows, columns) with the dark line that lies between shut ones.
-
-    The footage shows it itself unless its lips are apart: `parted` (b, 1) is how far.
-    """
-    left, right = pose.contours.left[:, :, None], pose.contours.right[:, :, None]
-    along = ((x[:, None] - 0.5 * (left + right)) / (0.5 * (right - left))).clamp(-1, 1)
-    gap = (lips.lower - lips.upper).clamp(min=0)
-    # As the lips part, the inside's own shade takes over.
-    strength = parted[:, :, None] * (1 - along**2) * (1 - smoothstep(gap / 0.016))
-    away = torch.maximum(lips.upper - y, y - lips.lower).clamp(min=0) / _SEAM_WIDTH
-    line = (strength / (1 + away**2))[:, None]
-    return skin * (1 - torch.tensor(_SEAM_DEPTH)[None, :, None, None] * line)
+    light: Tensor
+    """(b, 3, 1, 1) How much of the lips' shadow falls on the teeth, how bright they are without it, its redness"""
 
 
 def paint_inside(paint: Paint, lips: Lips, pose: Pose, rest: Rest, asked: Coefficients, x: Tensor, y: Tensor) -> Tensor:
-    """The mouth's inside (b, 3, rows, columns) as if the lips were not there."""
-    width = rest.half_width[:, :, None]
-    from_centre = x[:, None] - rest.centre[:, :, None]
+    """The mouth's inside (b, 3, rows, columns) as if the lips were not there; from the throat to the upper teeth."""
+    along = (x[:, None] - rest.centre[:, :, None]) / rest.half_width[:, :, None]
     gap = (lips.lower - lips.upper).clamp(min=1e-3)
-    depth = ((y - lips.upper) / gap).clamp(0, 1)[:, None]
-    shade = (1 - 0.55 * (from_centre / width) ** 2).clamp(min=0.3)[:, None]
-    teeth_shade = shade * paint.drawn + (1 - paint.drawn)
+    # Cheeks and corners let no light in from the sides.
+    sides = (gap / gap.amax(2, keepdim=True)) ** _SIDE_SHADE
+    pucker = 0.03 * asked.round[:, :, None]
 
-    colour = paint.cavity * (0.75 + 0.6 * depth) * shade
-    tongue = paint.tongue * shade * (0.55 + 0.45 * depth)
-    colour = colour + (tongue - colour) * _tongue_share(lips, gap, from_centre / width, asked, y)
+    colour = paint.cavity * _warm(_light(lips, _THROAT_DEPTH, y) * sides**2, paint)
+    tongue, share = _tongue(paint, lips, along, asked, sides, y)
+    colour = colour + (tongue - colour) * share
 
-    across = from_centre / (ATLAS_WIDTH * width)
+    across = along / ATLAS_WIDTH
     down = (y - rest.seam[:, :, None]) / ATLAS_HEIGHT
-    dropped = down - 0.85 * pose.jaw_drop[:, :, None] / ATLAS_HEIGHT
-    lower_light = 0.72 + 0.28 * smoothstep((lips.lower - y) / 0.03)
-    under_lip = 1 - smoothstep((y - lips.upper) / 0.03)
-    # The person's own teeth were pictured with some of the lip's shadow on them.
-    upper_light = (1 - 0.22 * asked.round)[:, :, None] * (1 - (0.20 + 0.26 * paint.drawn[:, 0]) * under_lip)
-    colour = _lay_teeth(colour, paint.lower_teeth, across, dropped, _warm(teeth_shade * lower_light[:, None]))
-    colour = _lay_teeth(colour, paint.upper_teeth, across, down, _warm(teeth_shade * upper_light[:, None]))
-    # Light comes in between the lips: through a slit there is little of it. Next to the lips there is less.
-    daylight = 0.65 + 0.35 * smoothstep(gap / 0.045)
-    above_lip = 0.35 * (1 - smoothstep((lips.lower - y) / 0.02))
-    return colour * _warm(((1 - 0.26 * under_lip) * (1 - above_lip) * daylight)[:, None])
+    dropped = down - JAW_SHARE * pose.jaw_drop[:, :, None] / ATLAS_HEIGHT
+    for teeth, place, depth in (
+        (paint.lower_teeth, dropped, _LOWER_DEPTH + pucker),
+        (paint.upper_teeth, down, _UPPER_DEPTH + pucker),
+    ):
+        light = 1 - paint.light[:, 0] * (1 - _light(lips, depth, y) * sides)
+        colour = _lay_teeth(colour, teeth, across, place, _warm(light, paint) * paint.light[:, None, 1])
+    return colour
 
 
-def _warm(light: Tensor) -> Tensor:
-    """Grey light (b, 1, rows, columns) as red, green and blue."""
-    return torch.cat([light if exponent == 1 else light**exponent for exponent in _SHADOW_HUE], 1)
+def _light(lips: Lips, depth: Tensor | float, y: Tensor) -> Tensor:
+    """Share of the light (b, rows, columns) that comes between the lips to what lies `depth` behind them."""
+    from_upper, from_lower = (y - lips.upper).clamp(min=0), (lips.lower - y).clamp(min=0)
+    # Most light comes from above: what shuts it out is the upper lip.
+    above = from_upper / (from_upper**2 + depth**2).sqrt()
+    below = from_lower / (from_lower**2 + depth**2).sqrt()
+    return _FROM_ABOVE * above + (1 - _FROM_ABOVE) * below
 
 
-def _tongue_share(lips: Lips, gap: Tensor, along: Tensor, asked: Coefficients, y: Tensor) -> Tensor:
-    """A mound that rises from the lower lip."""
+def _warm(light: Tensor, paint: Paint) -> Tensor:
+    """Grey light (b, rows, columns) as red, green and blue (b, 3, rows, columns)."""
+    redness = paint.light[:, 2]
+    return torch.stack([light ** (1 + (exponent - 1) * redness) for exponent in _SHADOW_HUE], 1)
+
+
+def _tongue(
+    paint: Paint, lips: Lips, along: Tensor, asked: Coefficients, sides: Tensor, y: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Colour and share of a mound behind the lower lip; its tip rises to the upper teeth."""
     raised = asked.tongue[:, :, None]
-    top = lips.lower - (0.34 + 0.36 * raised) * gap + 0.35 * gap * (along / 0.8) ** 2
-    return (torch.sigmoid((y - top) / (0.012 + 0.12 * gap)) * (0.70 + 0.30 * raised))[:, None]
+    middle = (lips.lower - lips.upper).amax(2, keepdim=True).clamp(min=1e-3)
+    height = (0.40 + 0.50 * raised) * middle
+    top = lips.lower - height * (1 - (along / (0.85 - 0.28 * raised)) ** 2)
+    share = torch.sigmoid((y - top) / (0.005 + 0.03 * middle))
+    # Down the mound from its ridge: wet flesh shines a little below it.
+    way = (y - top) / (height + 1e-3)
+    body = 0.74 + 0.26 * torch.exp(-(((way - 0.3) / 0.40) ** 2)) - 0.06 * torch.exp(-((along / 0.13) ** 2))
+    spots = torch.exp(-(((along + 0.17) / 0.14) ** 2)) + 0.7 * torch.exp(-(((along - 0.22) / 0.12) ** 2))
+    shine = (0.14 + 0.24 * raised) * torch.exp(-(((way - 0.26) / 0.12) ** 2)) * spots
+    light = _light(lips, _TONGUE_DEPTH + (_TIP_DEPTH - _TONGUE_DEPTH) * raised, y) * sides
+    lit = paint.tongue * body[:, None] * _warm(light, paint)
+    lit = lit + (shine * light)[:, None] * paint.tongue.mean(1, keepdim=True)
+    return lit, share[:, None]
 
 
 def _lay_teeth(colour: Tensor, teeth: Tensor, across: Tensor, down: Tensor, light: Tensor) -> Tensor:

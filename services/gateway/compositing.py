@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
 import cv2
@@ -14,6 +15,22 @@ from services.preprocess.faces import pixel_affine
 
 _MARGIN = 2
 """Patch pixels around the alpha that cubic sampling can reach."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Patch:
+    """A picture to lay over one face."""
+
+    pixels: NDArray[np.uint8] = field(repr=False)
+    """(s, s, 4) RGB and alpha"""
+    to_crop: NDArray[np.float32]
+    """(2, 3) affine frame -> patch"""
+    weight: float
+    """0..1 how much of it to show"""
+
+    def apply(self, frame: Frame) -> None:
+        """See MouthEdit.apply."""
+        composite(frame, self.pixels, self.to_crop, self.weight)
 
 
 def composite(frame: Frame, patch: NDArray[np.uint8], to_crop: NDArray[np.float32], weight: float) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -10,15 +10,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from services.errors import ChorusError, ErrorKind
-from services.gateway.compositing import composite
-from services.gateway.families.family import Animator, ModelFamily
+from services.gateway.families.family import Animator, ModelFamily, MouthEdit
 from services.gateway.families.registry import find_family
 from services.gateway.jobs import JobSpec, Progress, RenderOptions, Stage
 from services.gateway.render_clock import Report, StageClock, report_each
+from services.gateway.still_motion import StillMotion
 from services.media import Clip, Frame, open_clip, read_frames, speech_seconds, write_poster, write_video
 from services.preprocess.client import PreprocessClient
 from services.preprocess.faces import (
@@ -33,8 +30,8 @@ from services.storage import Storage
 from services.timeline import Extend, frame_count
 from services.triton import TritonClient
 
-Mouths = tuple[FaceBatch, NDArray[np.uint8]]
-"""A batch and the patches (m, s, s, 4) of its m faces"""
+Mouths = tuple[FaceBatch, Sequence[MouthEdit]]
+"""A batch and the edits of its m faces"""
 
 
 class ClipLength(Protocol):
@@ -84,7 +81,8 @@ def render(spec: JobSpec, services: RenderServices, output: Path, poster: Path, 
                 animator = family.animate(speech, clip.frame_rate, options, services.triton)
             with closing(synthesise_ahead(items, animator, clock)) as mouths:
                 frames = clock.each("decode", read_frames(clip, count, options.extend))
-                pictures = keep_poster(composite_faces(frames, mouths, clock), count // 3, poster)
+                edits = with_still_motion(mouths, spec, clip, speech, count)
+                pictures = keep_poster(composite_faces(frames, edits, clock), poster_frame(count), poster)
                 shown = clock.taken("encode", report_each(pictures, count, report))
                 written = write_output(output, clip, shown, audio, count, options)
     if written != count:
@@ -130,7 +128,7 @@ def await_speech(items: Iterator[FaceStreamItem], report: Report) -> Speech:
 def synthesise_ahead(
     items: Iterator[FaceStreamItem], animator: Animator, clock: StageClock
 ) -> Generator[Mouths, None, None]:
-    """Batches with their patches, the next one made in a thread while the caller pastes the last: two in flight."""
+    """Batches with their edits, the next one made in a thread while the caller applies the last: two in flight."""
     faces = clock.each("faces", items)
 
     def next_mouths() -> Mouths | None:
@@ -149,16 +147,31 @@ def synthesise_ahead(
             yield mouths
 
 
+def with_still_motion(
+    mouths: Iterator[Mouths], spec: JobSpec, clip: Clip, speech: Speech, count: int
+) -> Iterator[Mouths]:
+    """The mouths of a photo with the motion of its head and lids; those of a video, or if not wanted, as they are."""
+    if not (clip.still and spec.options.still_motion):
+        return mouths
+    seed = f"{spec.video_key} {spec.audio_key}"
+    return StillMotion(speech, clip.frame_rate, count, poster=poster_frame(count), seed=seed).added_to(mouths)
+
+
+def poster_frame(count: int) -> int:
+    """Which frame of the output stands for it."""
+    return count // 3
+
+
 def composite_faces(
     frames: Iterator[Frame], mouths: Iterable[Mouths], clock: StageClock
 ) -> Generator[Frame, None, None]:
-    """The frames with the patches pasted in; frames without a face pass through untouched."""
-    for batch, patches in mouths:
-        faces = zip(patches, batch.to_crop, batch.weight, strict=True)
+    """The frames with the edits applied; frames without a face pass through untouched."""
+    for batch, edits in mouths:
+        faces = iter(edits)
         for present, frame in zip(batch.present, frames, strict=False):
             if present:
                 with clock.measure("composite"):
-                    composite(frame, *next(faces))
+                    next(faces).apply(frame)
             yield frame
 
 

@@ -8,18 +8,22 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import cycle, islice
 from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from services.gateway.compositing import composite
-from services.gateway.families.default import CROP
+from services.gateway.families.default import CROP, DefaultAnimator
+from services.gateway.families.speech import MouthTrack
+from services.gateway.reposing import Repose
 from services.media import Clip, Extend, Frame, open_clip, read_frames, read_speech, write_video
 from services.preprocess.crops import crop_side, crop_to_frame, cut, inverse_affine
 from services.preprocess.detection import detect, whole_view
+from services.preprocess.faces import FaceBatch, FaceIntroduction
 from services.preprocess.landmarks import eye_distance, find_landmarks, square_of_landmarks
-from services.preprocess.mel import speech_of
+from services.preprocess.voice import speech_of
+from services.triton import TritonClient
 from tests.bench.process_costs import forget_peak_rss, peak_rss_mib
 from tests.quality.face_meter import FaceMeter
 from tests.quality.mouth_measures import mouth_frame
@@ -59,15 +63,15 @@ class _Face:
 def measure_stages(video: Path, audio: Path, folder: Path) -> list[Stage]:
     """Every stage on `video` in turn; `folder` takes the encoder's output."""
     face = _prepare(video, audio)
-    patches = _render(face)
+    edits = _render(face)
     stages: list[tuple[str, bool, Callable[[], int]]] = [
         ("detection (on few frames)", True, lambda: _detect(face)),
         ("landmarks", True, lambda: _landmarks(face)),
         ("decode", False, lambda: _count(read_frames(face.clip, _FRAMES, Extend.PINGPONG))),
         ("speech to coefficients", False, lambda: _listen(face)),
-        ("crop", False, lambda: _crop(face)),
+        ("crop (references only)", True, lambda: _crop(face)),
         ("mouth renderer", False, lambda: len(_render(face))),
-        ("composite", False, lambda: _composite(face, patches)),
+        ("composite", False, lambda: _composite(face, edits)),
         ("encode", False, lambda: _encode(face, folder)),
     ]
     return [_measured(name, analysis, work) for name, analysis, work in stages]
@@ -109,7 +113,7 @@ def _landmarks(face: _Face) -> int:
 
 def _listen(face: _Face) -> int:
     samples = read_speech(face.audio, name=face.audio.name)
-    mel = speech_of(samples).mel[None]
+    mel = speech_of(samples, face.models).mel[None]
     face.models.infer("speech_to_mouth", {"mel": mel}, ["coefficients"])
     return round(len(samples) / 16000 * face.clip.frame_rate)
 
@@ -120,30 +124,33 @@ def _crop(face: _Face) -> int:
     return len(face.frames)
 
 
-def _render(face: _Face) -> NDArray[np.uint8]:
-    """(16, s, s, 4) patches of a half open mouth."""
+def _render(face: _Face) -> list[Repose]:
+    """16 edits that make a half open mouth."""
     to_crop = inverse_affine(face.to_frame)
     landmarks = face.landmarks.copy()
     landmarks[:, :2] = landmarks[:, :2] @ to_crop[:, :2].T + to_crop[:, 2]
-    crop = cut(face.frames[0], face.to_frame, face.side)
-    row: dict[str, NDArray[np.generic]] = {
-        "crop": crop,
-        "landmarks": landmarks,
-        "rest": landmarks,
-        "coefficients": np.array([0.5, 0, 0.3, 0, 0.2, 0.2, 0, 0.2], np.float32),
-        "upper_teeth": np.full((128, 256, 4), 200, np.uint8),
-        "lower_teeth": np.full((128, 256, 4), 200, np.uint8),
-        "tones": np.full((3, 3), 0.5, np.float32),
-    }
-    batch = {name: np.repeat(array[None], _BATCH, axis=0) for name, array in row.items()}
-    parts = [face.models.infer("mouth_renderer", batch, ["patch"])["patch"] for _ in range(_HELD // _BATCH)]
-    return np.concatenate(parts).astype(np.uint8)
+    columns = np.tile(np.array([0.5, 0, 0.3, 0, 0.2, 0.2, 0, 0.2], np.float32), (80, 1))
+    animator = DefaultAnimator(
+        MouthTrack(columns, np.ones(80, np.float32)), Fraction(25), cast(TritonClient, face.models)
+    )
+    batch = FaceBatch(
+        first_frame=0,
+        track=0,
+        present=np.ones(_BATCH, np.bool_),
+        crops=np.repeat(cut(face.frames[0], face.to_frame, face.side)[None], _BATCH, axis=0),
+        landmarks=np.repeat(landmarks[None], _BATCH, axis=0),
+        rest=np.repeat(landmarks[None], _BATCH, axis=0),
+        to_crop=np.repeat(to_crop[None], _BATCH, axis=0).astype(np.float32),
+        weight=np.ones(_BATCH, np.float32),
+        mels=np.zeros((_BATCH, 80, 0), np.float32),
+    )
+    animator.introduce(FaceIntroduction(0, float(eye_distance(face.landmarks)), batch))
+    return [edit for _ in range(_HELD // _BATCH) for edit in animator.synthesise(batch)]
 
 
-def _composite(face: _Face, patches: NDArray[np.uint8]) -> int:
-    to_crop = inverse_affine(face.to_frame).astype(np.float32)
-    for frame, patch in zip(face.frames, patches, strict=True):
-        composite(frame, patch, to_crop, 1.0)
+def _composite(face: _Face, edits: list[Repose]) -> int:
+    for frame, edit in zip(face.frames, edits, strict=True):
+        edit.apply(frame)
     return len(face.frames)
 
 

@@ -1,4 +1,4 @@
-"""Drawn and retrieved mouth interiors: shapes, ranges, symmetry, the gate, and what is copied where."""
+"""Drawn and seen mouth interiors: shapes, colours, the gates, what is copied where, and how openings fade."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from services.gateway.families.default import CROP
-from services.gateway.families.interior import mouth_interior, read_references, retrieve_teeth, shows_teeth
+from services.gateway.families.interior import Interior, MouthInterior, asked_openings, mouth_interior
+from services.gateway.families.interior_colours import edge_blur, eye_white, interior_colours
+from services.gateway.families.interior_reference import Reference, luminance, read_references, saturation
 from services.gateway.families.teeth import draw_teeth
-from services.preprocess.faces import FaceBatch, FaceIntroduction
+from services.gateway.families.teeth_seen import cut_teeth, shows_teeth
+from services.gateway.grain import Grain
+from services.preprocess.faces import CropSpec, FaceBatch, FaceIntroduction
 
-SIDE = 256
+CROP = CropSpec(left=-0.95, top=-0.97, extent=1.9, sizes=(384,))
+SIDE = 384
 SKIN = (205, 160, 135)
 LIP = (170, 80, 80)
 UPPER_TEETH = (230, 225, 215)
@@ -22,6 +26,12 @@ UPPER_LIP = [78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308]
 LOWER_LIP = [78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308]
 UPPER_RIM = [61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291]
 LOWER_RIM = [61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291]
+EYES = (
+    [33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7],
+    [362, 398, 384, 385, 386, 387, 388, 466, 263, 249, 390, 373, 374, 380, 381, 382],
+)
+IRISES = ([468, 469, 470, 471, 472], [473, 474, 475, 476, 477])
+WHITE = (228, 222, 218)
 
 
 def landmarks(opening: float) -> NDArray[np.float32]:
@@ -36,6 +46,10 @@ def landmarks(opening: float) -> NDArray[np.float32]:
         (LOWER_RIM, 0.23, 0.06 * arch + 0.85 * opening * arch),
     ):
         points[indices] = np.column_stack([across * width, y])
+    for middle, eye, iris in zip((-0.33, 0.33), EYES, IRISES, strict=True):
+        turn = np.linspace(0, 2 * np.pi, 16, endpoint=False)
+        points[eye] = np.column_stack([middle + 0.15 * np.cos(turn), -0.72 + 0.07 * np.sin(turn)])
+        points[iris] = (middle, -0.72) + 0.05 * np.array([(0, 0), (1, 0), (0, 1), (-1, 0), (0, -1)])
     scale = SIDE / CROP.extent
     pixels = (points - (CROP.left, CROP.top)) * scale
     return np.column_stack([pixels, np.zeros(478)]).astype(np.float32)
@@ -65,60 +79,170 @@ def introduction(
 ) -> FaceIntroduction:
     """A closed and an open reference of one person."""
     rest, opened = landmarks(0), landmarks(opening)
+    return introduced([picture(rest, ()), picture(opened, inside)], [rest, opened], eye_distance)
+
+
+def introduced(
+    pictures: list[NDArray[np.uint8]], points: list[NDArray[np.float32]], eye_distance: float = 160
+) -> FaceIntroduction:
+    rows = len(pictures)
     references = FaceBatch(
         first_frame=-1,
         track=0,
-        present=np.ones(2, np.bool_),
-        crops=np.stack([picture(rest, ()), picture(opened, inside)]),
-        landmarks=np.stack([rest, opened]),
-        rest=np.stack([rest, rest]),
-        to_crop=np.zeros((2, 2, 3), np.float32),
-        weight=np.ones(2, np.float32),
-        mels=np.zeros((2, 80, 0), np.float32),
+        present=np.ones(rows, np.bool_),
+        crops=np.stack(pictures),
+        landmarks=np.stack(points),
+        rest=np.repeat(landmarks(0)[None], rows, 0),
+        to_crop=np.zeros((rows, 2, 3), np.float32),
+        weight=np.ones(rows, np.float32),
+        mels=np.zeros((rows, 80, 0), np.float32),
     )
     return FaceIntroduction(track=0, eye_distance=eye_distance, references=references)
 
 
-def test_drawn_atlases_are_symmetric_and_in_range() -> None:
+def with_eyes(image: NDArray[np.uint8], white: tuple[int, int, int]) -> NDArray[np.uint8]:
+    points = landmarks(0)
+    for eye, iris in zip(EYES, IRISES, strict=True):
+        cv2.fillPoly(image, [np.rint(points[eye, :2]).astype(np.int32)], white)
+        cv2.circle(image, np.rint(points[iris[0], :2]).astype(int).tolist(), 10, (60, 40, 30), -1)
+    return image
+
+
+def recoloured(shown: FaceIntroduction, factors: tuple[float, float, float]) -> FaceIntroduction:
+    crops = shown.references.crops
+    crops[...] = np.clip(crops * np.array(factors), 0, 255).astype(np.uint8)
+    return shown
+
+
+def reference(picture: NDArray[np.uint8]) -> Reference:
+    """A closed mouth."""
+    return read_references(introduced([picture], [landmarks(0)]), CROP)[0]
+
+
+def own_teeth(opening: float, level: int) -> NDArray[np.uint8]:
+    """A mouth whose upper teeth, six of them, end 0.05 face units below its seam, with a highlight of that level."""
+    points = landmarks(opening)
+    image = picture(points, (GAP,))
+    scale = SIDE / CROP.extent
+    upper = points[UPPER_LIP, :2]
+    edge = -CROP.top * scale + 0.05 * scale
+    outline = np.concatenate([upper, np.column_stack([upper[::-1, 0], np.full(11, edge)])])
+    mask = np.zeros(image.shape[:2], np.uint8)
+    cv2.fillPoly(mask, [np.rint(outline).astype(np.int32)], 1)
+    inside = np.zeros(image.shape[:2], np.uint8)
+    fill_mask(inside, points)
+    x = (np.arange(SIDE) + 0.5) / scale + CROP.left
+    shade = np.where(np.abs((x / 0.06) % 1 - 0.5) > 0.42, 0.6, 1.0)[None, :, None]
+    shine = level * np.exp(-(((x + 0.03) / 0.02) ** 2))[None, :, None]
+    teeth = np.clip(np.array((215, 208, 198)) * shade + shine, 0, 255)
+    return np.where((mask * inside)[..., None] > 0, teeth, image).astype(np.uint8)
+
+
+def fill_mask(mask: NDArray[np.uint8], points: NDArray[np.float32]) -> None:
+    outline = np.concatenate([points[UPPER_LIP, :2], points[LOWER_LIP, :2][::-1]])
+    cv2.fillPoly(mask, [np.rint(outline).astype(np.int32)], 1)
+
+
+def drawn(rows: int = 128, smile: float = 0.0, blur: float = 0.003) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     white, pink = np.array([0.9, 0.88, 0.8], np.float32), np.array([0.6, 0.3, 0.3], np.float32)
-    for atlas in draw_teeth(0.24, white, pink, 1.0):
-        assert atlas.shape == (128, 256, 4)
+    return draw_teeth(0.24, white, pink, smile, rows, blur)
+
+
+@pytest.mark.parametrize("rows", [128, 256])
+def test_drawn_atlases_are_in_range_and_a_little_uneven(rows: int) -> None:
+    for atlas in drawn(rows):
+        assert atlas.shape == (rows, 2 * rows, 4)
         assert atlas.min() >= 0
         assert atlas.max() <= 1
-        np.testing.assert_allclose(atlas, atlas[:, ::-1], atol=1e-4)
+        sides = np.abs(atlas - atlas[:, ::-1])
+        assert 0.001 < sides.mean() < 0.03, "no mouth is the same on both sides"
 
 
 def test_drawn_teeth_stand_where_the_renderer_looks_for_them() -> None:
-    white, pink = np.array([0.9, 0.88, 0.8], np.float32), np.array([0.6, 0.3, 0.3], np.float32)
-    upper, lower = draw_teeth(0.24, white, pink, 1.0)
+    upper, lower = drawn()
     middle = 122
-    # 0.22 face units are 64 rows: the upper incisors end 0.018 below the seam, the lower ones begin at 0.030.
+    # 0.22 face units are 64 rows: the upper incisors end 0.020 below the seam, the lower ones begin at 0.023.
     assert upper[64 - 8, middle, 3] > 0.95
-    assert upper[64 + 9, middle, 3] < 0.05
+    assert upper[64 + 10, middle, 3] < 0.05
     assert lower[64 + 14, middle, 3] > 0.95
-    assert lower[64 + 4, middle, 3] < 0.05
-    assert upper[64 - 8, middle, 0] > upper[10, middle, 0], "teeth are brighter than the gum"
+    assert lower[64 + 2, middle, 3] < 0.05
+    assert luminance(upper[64 - 8, middle, :3]) > 1.3 * luminance(upper[10, middle, :3]), "brighter than the gum"
+
+
+def test_drawn_teeth_have_edges_of_their_own() -> None:
+    upper, _ = drawn(256)
+    x = (np.arange(512) + 0.5) / 256 - 1
+    visible = np.abs(x * 1.15 * 0.24) < 0.23
+    lengths = (upper[128:, visible, 3] > 0.5).sum(axis=0)
+    assert lengths.max() - lengths.min() > 10, "not one straight strip: 10 rows are 0.017 face units"
+    teeth = upper[128 + 8, visible, :3].mean(axis=-1)
+    darker = (teeth[1:-1] < teeth[:-2]) & (teeth[1:-1] <= teeth[2:])
+    assert darker.sum() >= 4, "soft shadows between the teeth"
+
+
+def test_the_arch_of_drawn_teeth_follows_a_smile() -> None:
+    flat, smiling = drawn()[0], drawn(smile=-1.0)[0]
+    lowest = [int(np.flatnonzero(atlas[:, 190, 3] > 0.5)[-1]) for atlas in (flat, smiling)]
+    assert 1 <= lowest[0] - lowest[1] <= 6
+
+
+def test_drawn_teeth_are_as_soft_as_the_footage() -> None:
+    def steepest(blur: float) -> float:
+        return float(np.abs(np.diff(drawn(blur=blur)[0][..., 3], axis=0)).max())
+
+    assert steepest(0.003) > 2 * steepest(0.012)
 
 
 def test_a_closed_mouth_gets_drawn_teeth_in_the_light_of_its_cheeks() -> None:
-    bright = mouth_interior(introduction(0.0, ()), CROP)
+    bright = mouth_interior(introduction(0.0, ()), CROP).at(0.1)
     assert bright.upper_teeth.shape == bright.lower_teeth.shape == (128, 256, 4)
     assert bright.upper_teeth.dtype == np.uint8
     assert bright.tones.shape == (3, 3)
-    assert bright.tones[2, 0] == 1
-    dark_introduction = introduction(0.0, ())
-    np.floor_divide(dark_introduction.references.crops, 3, out=dark_introduction.references.crops)
-    dark = mouth_interior(dark_introduction, CROP)
-    assert dark.tones[0].sum() < 0.5 * bright.tones[0].sum()
-    assert dark.upper_teeth[56, 122, 0] < 0.5 * bright.upper_teeth[56, 122, 0]
+    dark = mouth_interior(recoloured(introduction(0.0, ()), (0.25, 0.25, 0.25)), CROP).at(0.1)
+    assert dark.tones[0].sum() < 0.45 * bright.tones[0].sum()
+    assert dark.upper_teeth[56, 122, 0] < 0.6 * bright.upper_teeth[56, 122, 0]
+
+
+def test_a_close_up_gets_finer_atlases() -> None:
+    close_up = mouth_interior(introduction(0.0, (), eye_distance=400), CROP).at(0.1)
+    assert close_up.upper_teeth.shape == close_up.lower_teeth.shape == (256, 512, 4)
 
 
 def test_drawn_teeth_take_less_of_a_strong_colour_than_skin_does() -> None:
     orange = introduction(0.0, ())
     orange.references.crops[...] = (230, 140, 80)
-    red, green, blue = mouth_interior(orange, CROP).upper_teeth[56, 122, :3].astype(float)
+    red, green, blue = mouth_interior(orange, CROP).at(0.1).upper_teeth[56, 122, :3].astype(float)
     assert red > green > blue
     assert red / blue < 0.75 * 230 / 80
+
+
+def test_the_inside_is_red_in_colour_and_grey_in_black_and_white() -> None:
+    colour = mouth_interior(introduction(0.0, ()), CROP).at(0.1)
+    assert saturation(colour.tones[0]) > 0.5
+    assert colour.tones[2, 2] == 1
+    image = picture(landmarks(0), ())
+    grey = np.repeat(image.mean(axis=-1, keepdims=True), 3, axis=2).astype(np.uint8)
+    drained = mouth_interior(introduced([grey], [landmarks(0)]), CROP).at(0.1)
+    assert saturation(drained.tones[0]) < 0.05
+    assert drained.tones[2, 2] < 0.05
+
+
+def test_dark_skin_has_teeth_as_bright_as_its_eyes_are_white() -> None:
+    brown = (np.array(picture(landmarks(0), ())) * 0.45).astype(np.uint8)
+    seen = eye_white(reference(with_eyes(brown.copy(), WHITE)))
+    assert seen is not None
+    np.testing.assert_allclose(seen * 255, WHITE, atol=3)
+    with_white, without = (interior_colours(reference(image)) for image in (with_eyes(brown.copy(), WHITE), brown))
+    assert luminance(with_white.teeth) > 1.2 * luminance(without.teeth)
+    assert eye_white(reference(with_eyes(brown.copy(), (180, 90, 70)))) is None, "that is a lid"
+    assert eye_white(reference(brown)) is None
+
+
+def test_edge_blur_measures_the_footage() -> None:
+    sharp = picture(landmarks(0), ())
+    for deviation in (1.0, 2.0, 4.0):
+        soft = np.asarray(cv2.GaussianBlur(sharp, (0, 0), deviation), np.uint8)
+        assert edge_blur(reference(soft)) * SIDE / CROP.extent == pytest.approx(deviation, rel=0.35)
 
 
 def test_the_persons_own_teeth_are_taken_when_they_show() -> None:
@@ -126,22 +250,32 @@ def test_the_persons_own_teeth_are_taken_when_they_show() -> None:
     opened = read_references(shown, CROP)[1]
     assert opened.opening == pytest.approx(0.14, abs=0.005)
     assert shows_teeth(opened)
-    upper, lower = retrieve_teeth(opened)
-    assert lower is not None
-    np.testing.assert_allclose(upper[60, 128, :3] * 255, UPPER_TEETH, atol=12)
-    assert upper[60, 128, 3] > 0.95
-    assert upper[100, 128, 3] < 0.05, "nothing below the dark gap belongs to the skull"
-    np.testing.assert_allclose(lower[68, 128, :3] * 255, LOWER_TEETH, atol=12)
-    assert mouth_interior(shown, CROP).tones[2, 0] == 0
+    seen = cut_teeth(opened, 128)
+    assert seen.lower is not None
+    np.testing.assert_allclose(seen.upper[69, 128, :3] * 255, UPPER_TEETH, atol=25)
+    assert seen.upper[60, 128, 3] > 0.95
+    assert seen.upper[100, 128, 3] < 0.05, "nothing below the dark gap belongs to the skull"
+    # In the picture they lie 0.09 below the seam; they move back by three quarters of the lower lip's drop, 0.12.
+    np.testing.assert_allclose(seen.lower[68, 128, :3] * 255, LOWER_TEETH, atol=40)
+    np.testing.assert_allclose(seen.colour * 255, UPPER_TEETH, atol=25)
+    assert mouth_interior(shown, CROP).at(0.14).upper_teeth[69, 128, 0] == round(float(seen.upper[69, 128, 0]) * 255)
 
 
 def test_without_a_dark_gap_all_that_shows_is_upper_teeth() -> None:
     shown = introduction(0.10, (UPPER_TEETH,))
-    _, lower = retrieve_teeth(read_references(shown, CROP)[1])
-    assert lower is None
-    interior = mouth_interior(shown, CROP)
-    assert interior.tones[2, 0] == 0
-    assert interior.lower_teeth[78, 128, 3] > 240, "the lower ones are drawn"
+    assert cut_teeth(read_references(shown, CROP)[1], 128).lower is None
+    assert mouth_interior(shown, CROP).at(0.1).lower_teeth[78, 128, 3] > 240, "the lower ones are drawn"
+
+
+def test_a_tongue_below_the_gap_is_no_row_of_teeth() -> None:
+    shown = introduction(0.15, (UPPER_TEETH, GAP, (150, 70, 70)))
+    assert cut_teeth(read_references(shown, CROP)[1], 128).lower is None
+
+
+@pytest.mark.parametrize("light", [(1.0, 1.0, 1.0), (0.9, 0.65, 0.4), (0.6, 0.75, 1.1), (0.3, 0.3, 0.3)])
+def test_own_teeth_are_found_in_every_light(light: tuple[float, float, float]) -> None:
+    shown = recoloured(introduction(0.14, (UPPER_TEETH, GAP, LOWER_TEETH)), light)
+    assert shows_teeth(read_references(shown, CROP)[1])
 
 
 @pytest.mark.parametrize(
@@ -155,4 +289,63 @@ def test_without_a_dark_gap_all_that_shows_is_upper_teeth() -> None:
     ids=["hardly open", "landmarks on the lips", "no teeth", "small face"],
 )
 def test_the_gate_refuses_what_shows_no_teeth(refused: FaceIntroduction) -> None:
-    assert mouth_interior(refused, CROP).tones[2, 0] == 1
+    interior = mouth_interior(refused, CROP)
+    assert len(interior.openings) == 1
+    np.testing.assert_array_equal(interior.at(0.1).upper_teeth, mouth_interior(refused, CROP).at(0.02).upper_teeth)
+    closed = introduced([refused.references.crops[0]], [refused.references.landmarks[0]], refused.eye_distance)
+    np.testing.assert_array_equal(interior.at(0.1).upper_teeth, mouth_interior(closed, CROP).at(0.1).upper_teeth)
+
+
+def openings_of(pictures: list[NDArray[np.uint8]], openings: tuple[float, ...]) -> MouthInterior:
+    return mouth_interior(introduced(pictures, [landmarks(opening) for opening in openings]), CROP)
+
+
+def test_a_hidden_mouth_is_not_copied() -> None:
+    shown = introduction(0.14, (UPPER_TEETH, GAP, LOWER_TEETH))
+    closed = mouth_interior(introduction(0.0, ()), CROP).at(0.1)
+    shown.references.weight[1] = 0.2
+    np.testing.assert_array_equal(mouth_interior(shown, CROP).at(0.1).upper_teeth, closed.upper_teeth)
+    shown.references.weight[:] = 0
+    assert len(read_references(shown, CROP)) == 2
+
+
+def test_frames_less_open_show_their_own_highlights() -> None:
+    openings = (0.08, 0.14)
+    interior = openings_of([own_teeth(0.08, 30), own_teeth(0.14, 0)], openings)
+    assert interior.openings == pytest.approx(openings, abs=0.005)
+    less, wide = (interior.at(opening).upper_teeth.astype(int) for opening in openings)
+    np.testing.assert_array_equal(less[..., 3], wide[..., 3])
+    column = int((-0.03 / (1.15 * 0.23) + 1) * 128)
+    assert less[70, column, 0] > wide[70, column, 0] + 4
+
+
+def test_a_frame_with_other_teeth_or_blurred_ones_is_left_out() -> None:
+    wide = own_teeth(0.14, 0)
+    moving = np.asarray(cv2.blur(own_teeth(0.08, 0), (31, 1)), np.uint8)
+    assert len(openings_of([moving, wide], (0.08, 0.14)).openings) == 1
+    bitten = picture(landmarks(0.08), (LIP,))
+    assert len(openings_of([bitten, wide], (0.08, 0.14)).openings) == 1
+
+
+def test_openings_fade_smoothly_and_monotonously() -> None:
+    def flat(level: int) -> Interior:
+        return Interior(
+            np.full((4, 8, 4), level, np.uint8), np.zeros((4, 8, 4), np.uint8), np.zeros((3, 3), np.float32)
+        )
+
+    interior = MouthInterior((0.05, 0.15), (flat(40), flat(200)), Grain(0, 0))
+    levels = np.array([int(interior.at(opening).upper_teeth[0, 0, 0]) for opening in np.linspace(0, 0.2, 201)])
+    assert levels[0] == 40
+    assert levels[-1] == 200
+    steps = np.diff(levels)
+    assert (steps >= 0).all()
+    assert steps.max() <= 3
+    assert steps[[50, 149]].max() <= 1, "it starts and ends gently"
+
+
+def test_asked_openings_are_those_of_shut_and_open_lips() -> None:
+    rows = np.zeros((4, 8), np.float32)
+    rows[1:, 0] = 0.5
+    rows[2, 1] = 1
+    rows[3, 6] = 1
+    np.testing.assert_allclose(asked_openings(rows), [0, 0.1075, 0, 0.0215], atol=1e-6)

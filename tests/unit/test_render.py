@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from services.errors import ChorusError, ErrorKind
 from services.gateway.families.catalogue import FAMILY_CARDS
@@ -22,7 +21,7 @@ from services.gateway.render_clock import StageClock, report_each
 from services.media import Extend, Frame, Matrix, Range
 from services.preprocess.faces import AnalysisProgress, FaceBatch, FaceIntroduction, FaceStreamItem, Speech
 
-SPEECH = Speech(np.zeros((80, 80), np.float32), np.zeros(80, np.float32))
+SPEECH = Speech(np.zeros((80, 80), np.float32), np.zeros(80, np.float32), np.zeros(80, np.float32))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,7 @@ class Length:
 
 
 def batch_of(first_frame: int, present: list[bool], track: int = 0) -> FaceBatch:
-    """A batch whose patches will cover the middle of a 64 x 64 frame."""
+    """A batch of faces, all in the same place."""
     faces = sum(present)
     return FaceBatch(
         first_frame=first_frame,
@@ -47,7 +46,7 @@ def batch_of(first_frame: int, present: list[bool], track: int = 0) -> FaceBatch
         crops=np.zeros((faces, 32, 32, 3), np.uint8),
         landmarks=np.zeros((faces, 478, 3), np.float32),
         rest=np.zeros((faces, 478, 3), np.float32),
-        to_crop=np.repeat(np.array([[[1, 0, -16], [0, 1, -16]]], np.float32), faces, axis=0),
+        to_crop=np.zeros((faces, 2, 3), np.float32),
         weight=np.ones(faces, np.float32),
         mels=np.zeros((faces, 80, 0), np.float32),
     )
@@ -59,7 +58,14 @@ def grey_frames(count: int) -> Iterator[Frame]:
         yield Frame(index, *planes, 8, Matrix.BT709, Range.LIMITED)
 
 
-class WhitePatches:
+class White:
+    """An edit that makes the frame white."""
+
+    def apply(self, frame: Frame) -> None:
+        frame.y[...] = 235
+
+
+class WhiteFaces:
     """An animator that remembers what it saw."""
 
     def __init__(self) -> None:
@@ -69,9 +75,9 @@ class WhitePatches:
     def introduce(self, introduction: FaceIntroduction) -> None:
         self.tracks.append(introduction.track)
 
-    def synthesise(self, batch: FaceBatch) -> NDArray[np.uint8]:
+    def synthesise(self, batch: FaceBatch) -> list[White]:
         self.batches.append(batch.first_frame)
-        return np.full((len(batch.crops), 32, 32, 4), 255, np.uint8)
+        return [White()] * len(batch.weight)
 
 
 @pytest.mark.parametrize(
@@ -126,9 +132,9 @@ def test_analysis_is_reported_until_the_speech_comes() -> None:
 
 def test_frames_without_a_face_pass_through_untouched() -> None:
     mouths = [
-        (batch_of(0, [True, False, True]), np.full((2, 32, 32, 4), 255, np.uint8)),
-        (batch_of(3, [False, False], track=-1), np.zeros((0, 0, 0, 4), np.uint8)),
-        (batch_of(5, [True]), np.full((1, 32, 32, 4), 255, np.uint8)),
+        (batch_of(0, [True, False, True]), [White(), White()]),
+        (batch_of(3, [False, False], track=-1), []),
+        (batch_of(5, [True]), [White()]),
     ]
     shown = list(composite_faces(grey_frames(6), mouths, StageClock()))
     assert [frame.index for frame in shown] == list(range(6))
@@ -144,12 +150,12 @@ def test_synthesis_runs_one_batch_ahead_and_no_further() -> None:
             pulled.append(first_frame)
             yield batch_of(first_frame, [True] * 8)
 
-    animator = WhitePatches()
+    animator = WhiteFaces()
     order = []
-    for batch, patches in synthesise_ahead(items(), animator, StageClock()):
+    for batch, edits in synthesise_ahead(items(), animator, StageClock()):
         time.sleep(0.02)
         order.append(batch.first_frame)
-        assert patches.shape == (8, 32, 32, 4)
+        assert len(edits) == 8
         assert max(pulled) <= batch.first_frame + 8
     assert order == animator.batches == list(range(0, 80, 8))
     assert animator.tracks == [0]
@@ -160,7 +166,7 @@ def test_an_error_in_the_stream_reaches_the_caller_and_ends_the_thread() -> None
         yield batch_of(0, [True])
         raise ChorusError(ErrorKind.UNAVAILABLE, "preprocess went away")
 
-    mouths = synthesise_ahead(items(), WhitePatches(), StageClock())
+    mouths = synthesise_ahead(items(), WhiteFaces(), StageClock())
     assert next(mouths)[0].first_frame == 0
     with pytest.raises(ChorusError, match="went away"):
         next(mouths)
@@ -168,7 +174,7 @@ def test_an_error_in_the_stream_reaches_the_caller_and_ends_the_thread() -> None
 
 
 def test_a_caller_that_stops_leaves_no_thread_behind() -> None:
-    mouths = synthesise_ahead(iter([batch_of(i, [True]) for i in range(5)]), WhitePatches(), StageClock())
+    mouths = synthesise_ahead(iter([batch_of(i, [True]) for i in range(5)]), WhiteFaces(), StageClock())
     next(mouths)
     mouths.close()
     assert not synthesis_threads()

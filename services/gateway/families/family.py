@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from services.gateway.jobs import RenderOptions
+from services.media import Frame
 from services.preprocess.faces import CropSpec, FaceBatch, FaceIntroduction, MelSpec, Speech
 from services.triton import TritonClient
+
+
+class MouthEdit(Protocol):
+    """What happens to one face of one frame: a compositing.Patch laid over it, or a reposing.Repose of its pixels."""
+
+    def apply(self, frame: Frame) -> None:
+        """Change the frame's planes in place; samples that do not change keep their bits."""
 
 
 class Animator(Protocol):
@@ -21,8 +26,8 @@ class Animator(Protocol):
     def introduce(self, introduction: FaceIntroduction) -> None:
         """Look at a track's references; comes before its first batch and whenever the stream comes back to it."""
 
-    def synthesise(self, batch: FaceBatch) -> NDArray[np.uint8]:
-        """Mouth patches for the batch's m faces: (m, s, s, 4), RGB and paste alpha in crop pixels."""
+    def synthesise(self, batch: FaceBatch) -> Sequence[MouthEdit]:
+        """One edit for each of the batch's m faces."""
 
 
 Animate = Callable[[Speech, Fraction, RenderOptions, TritonClient], Animator]

@@ -1,0 +1,164 @@
+"""The mouth's inside as services prepare it and as the served renderer lays it: the same places, openings and light."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+from numpy.typing import NDArray
+
+from export.drawn_face import drawn_landmarks
+from services.gateway.families.interior import asked_openings
+from services.gateway.families.teeth import ATLAS_REACH, ATLAS_SPREAD
+from services.gateway.families.teeth_seen import JAW_SHARE
+from services.gateway.reposing import Grid, grid_over
+
+ROOT = Path(__file__).parents[2]
+JAW, CLOSE, FV, TONGUE = 0, 1, 6, 7
+WINDOW = grid_over(-0.42, -0.18, 0.42, 0.34, 1 / 250)
+AREA = grid_over(-0.6, -0.4, 0.6, 0.9, 1 / 48)
+ROWS = 128
+HALF_WIDTH = 0.28
+CAVITY, TONGUE_TONE, LIGHT = (0.3, 0.1, 0.1), (0.6, 0.3, 0.3), (1.0, 1.0, 1.0)
+
+Atlas = NDArray[np.uint8]
+Insides = NDArray[np.float64]
+
+
+@pytest.fixture(scope="module")
+def session() -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    path = ROOT / "model_repository/mouth_renderer/1/model.onnx"
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+def insides(
+    session: onnxruntime.InferenceSession,
+    rows: list[dict[int, float]],
+    *,
+    upper: Atlas | None = None,
+    lower: Atlas | None = None,
+    light: tuple[float, float, float] = LIGHT,
+) -> Insides:
+    """(rows, h, w, 4) of the window: what the renderer shows between the lips of a shut mouth, RGBA 0..255."""
+    many = len(rows)
+    coefficients = np.zeros((many, 8), np.float32)
+    for row, asked in enumerate(rows):
+        coefficients[row, list(asked)] = list(asked.values())
+    none = np.zeros((ROWS, 2 * ROWS, 4), np.uint8)
+    shared: dict[str, NDArray[np.generic]] = {
+        "landmarks": drawn_landmarks(0.0),
+        "rest": drawn_landmarks(0.0),
+        "upper_teeth": none if upper is None else upper,
+        "lower_teeth": none if lower is None else lower,
+        "tones": np.array([CAVITY, TONGUE_TONE, light], np.float32),
+        "area_columns": AREA.x,
+        "area_rows": AREA.y,
+        "window_columns": WINDOW.x,
+        "window_rows": WINDOW.y,
+    }
+    inputs = {name: np.repeat(array[None], many, 0) for name, array in shared.items()}
+    return np.asarray(session.run(["inside"], inputs | {"coefficients": coefficients})[0], np.float64)
+
+
+def plain(value: int) -> Atlas:
+    return np.full((ROWS, 2 * ROWS, 4), (value, value, value, 255), np.uint8)
+
+
+def stripe(y: float) -> Atlas:
+    """Nothing but a white row, `y` face units below the seam."""
+    atlas = np.zeros((ROWS, 2 * ROWS, 4), np.uint8)
+    row = round((y / ATLAS_REACH + 1) * ROWS / 2 - 0.5)
+    atlas[row - 1 : row + 2] = 255
+    return atlas
+
+
+def column(grid: Grid = WINDOW, x: float = 0.0) -> int:
+    return int(np.argmin(np.abs(grid.x - x)))
+
+
+def opening(inside: NDArray[np.float64]) -> float:
+    """Face units between the lips in the middle."""
+    return float((inside[:, column(), 3] / 255).sum() * WINDOW.step)
+
+
+def test_openings_are_those_that_the_renderer_gives(session: onnxruntime.InferenceSession) -> None:
+    rows = [{JAW: 0.3}, {JAW: 0.6}, {JAW: 1.0}, {JAW: 0.8, CLOSE: 0.5}, {JAW: 1.0, FV: 0.5}]
+    coefficients = np.zeros((len(rows), 8), np.float32)
+    for row, asked in enumerate(rows):
+        coefficients[row, list(asked)] = list(asked.values())
+    seen = [opening(inside) for inside in insides(session, rows)]
+    np.testing.assert_allclose(seen, asked_openings(coefficients), atol=0.014)
+
+
+def test_the_upper_atlas_stays_and_the_lower_one_drops(session: onnxruntime.InferenceSession) -> None:
+    rows = [{JAW: 0.6}, {JAW: 1.0}]
+    seam = 0.0
+    upper = insides(session, rows, upper=stripe(0.02))
+    lower = insides(session, rows, lower=stripe(0.0))
+    drops = [0.86 * 0.215 * asked[JAW] for asked in rows]
+    for shown, places in ((upper, (0.02, 0.02)), (lower, [JAW_SHARE * drop for drop in drops])):
+        for inside, place in zip(shown, places, strict=True):
+            line = inside[:, column(), 2]
+            assert WINDOW.y[int(line.argmax())] == pytest.approx(seam + place, abs=0.006)
+
+
+def test_atlases_are_as_wide_as_the_renderer_takes_them(session: onnxruntime.InferenceSession) -> None:
+    atlas = np.zeros((ROWS, 2 * ROWS, 4), np.uint8)
+    at = 0.15
+    place = round((at / (ATLAS_SPREAD * HALF_WIDTH) + 1) * ROWS - 0.5)
+    atlas[:, place - 1 : place + 2] = 255
+    inside = insides(session, [{JAW: 1.0}], upper=atlas)[0]
+    line = inside[int(np.argmin(np.abs(WINDOW.y - 0.05))), :, 2]
+    assert WINDOW.x[int(line.argmax())] == pytest.approx(at, abs=0.008)
+
+
+def test_a_slit_is_dark_and_warm_and_never_grey(session: onnxruntime.InferenceSession) -> None:
+    for inside in insides(session, [{JAW: jaw} for jaw in (0.1, 0.15, 0.2)], upper=plain(230)):
+        middle = inside[int(np.argmax(inside[:, column(), 3])), column()]
+        red, green, blue = middle[:3]
+        assert red < 0.75 * 230
+        assert red > 1.15 * green >= 1.15 * blue - 2
+
+
+def test_black_and_white_footage_keeps_a_grey_mouth(session: onnxruntime.InferenceSession) -> None:
+    inside = insides(session, [{JAW: 0.2}], upper=plain(230), light=(1.0, 1.0, 0.0))[0]
+    seen = inside[inside[..., 3] > 128][:, :3]
+    assert np.ptp(seen, axis=1).max() <= 30
+    assert np.median(np.ptp(seen, axis=1)) <= 2
+
+
+def test_what_lies_deeper_and_nearer_to_the_corners_is_darker(session: onnxruntime.InferenceSession) -> None:
+    teeth = insides(session, [{JAW: 0.8}], upper=plain(200))[0]
+    throat = insides(session, [{JAW: 0.8}])[0]
+    row = int(np.argmin(np.abs(WINDOW.y - 0.03)))
+    assert throat[row, column(), 0] < 0.35 * teeth[row, column(), 0]
+    assert teeth[row, column(x=0.20), 0] < 0.8 * teeth[row, column(), 0]
+    under_lip = int(np.argmax(teeth[:, column(), 3] > 200))
+    assert teeth[under_lip, column(), 0] < 0.75 * teeth[row, column(), 0]
+
+
+def test_the_tongue_rises_to_the_teeth(session: onnxruntime.InferenceSession) -> None:
+    low, raised = insides(session, [{JAW: 0.5}, {JAW: 0.5, TONGUE: 1.0}])
+    row = int(np.argmin(np.abs(WINDOW.y - 0.03)))
+    assert raised[row, column(), 0] > 2 * low[row, column(), 0]
+    red, green, blue = raised[row, column(), :3]
+    assert red > 1.5 * max(green, blue)
+
+
+def test_seen_teeth_look_as_bright_as_they_were(session: onnxruntime.InferenceSession) -> None:
+    shade, opening_then = 0.85, 0.6
+    full = insides(session, [{JAW: opening_then}], upper=plain(150), light=(shade, 1.0, 1.0))[0]
+    brighter = insides(session, [{JAW: opening_then}], upper=plain(150), light=(shade, 1.2, 1.0))[0]
+    row = int(np.argmin(np.abs(WINDOW.y - 0.04)))
+    assert brighter[row, column(), 0] == pytest.approx(1.2 * full[row, column(), 0], rel=0.03)
+
+
+def test_the_inside_changes_in_small_steps(session: onnxruntime.InferenceSession) -> None:
+    shown = insides(session, [{JAW: jaw / 100} for jaw in range(0, 100, 2)], upper=plain(220), lower=stripe(0.03))
+    weighted = shown[..., :3] * shown[..., 3:] / 255
+    steps = np.abs(np.diff(weighted[:, :, column() - 20 : column() + 20].mean(axis=(1, 2, 3))))
+    assert steps.max() < 4
