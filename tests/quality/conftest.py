@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.running_stack import SAMPLES, RunningStack, running_stack
+from tests.running_stack import RunningStack, running_stack
 
 _SUFFIXES = frozenset({".mp4", ".mov", ".mkv", ".webm", ".jpg", ".jpeg", ".png"})
 
@@ -18,11 +18,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(scope="session")
-def clips(request: pytest.FixtureRequest) -> list[Path]:
-    """The two samples, then every video and still of the folder given."""
+def more_clips(request: pytest.FixtureRequest) -> list[Path]:
+    """Every video and still of the folder given."""
     folder: Path | None = request.config.getoption("--clips", default=None)
-    more = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES) if folder else []
-    return [SAMPLES / "astronaut.mp4", SAMPLES / "portrait.jpg", *more]
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES) if folder else []
 
 
 @pytest.fixture(scope="session")

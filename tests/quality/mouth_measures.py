@@ -1,4 +1,4 @@
-"""What is measured on a rendered mouth, as plain arithmetic on landmarks, coefficients and pixels."""
+"""What is measured on a mouth as plain arithmetic on landmarks, coefficients and the times of phones."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Image = NDArray[np.uint8]
 Series = NDArray[np.float64]
 
 LEFT_EYE, RIGHT_EYE = 33, 263
 UPPER_LIP, LOWER_LIP = 13, 14
-LOWER_LIP_EDGE, CHIN = 17, 152
 CORNERS = (61, 291)
+STEADY = (33, 133, 362, 263, 168, 6, 197, 195, 5, 4)
+"""Eye corners and the bridge of the nose: what no mouth moves"""
+LIPS = (61, 39, 0, 269, 291, 405, 17, 181, 78, 81, 13, 311, 308, 402, 14, 178)
 SHUT = 0.012
 """An inner opening below this, in eye distances, looks shut."""
 
@@ -42,16 +42,33 @@ def requested_opening(coefficients: NDArray[np.floating]) -> Series:
     return np.asarray(1.01 * drop + (0.03 * upper * (1 - 0.5 * fv) + 0.03 * lower) * parted + 0.016 * fv)
 
 
-def closure_middles(phones: Path) -> list[float]:
-    """Seconds at which the lips of a speaker are shut: the middles of the closures of a phones file."""
+def closures_of(phones: Path) -> list[tuple[float, float]]:
+    """When the lips of a speaker are shut, (start, end) in seconds: the closures of a phones file."""
     closures = json.loads(phones.read_text(encoding="utf-8"))["closures"]
-    return [(closure["start"] + closure["end"]) / 2 for closure in closures]
+    return [(closure["start"], closure["end"]) for closure in closures]
 
 
-def frames_of(seconds: Sequence[float], frame_rate: Fraction, count: int) -> NDArray[np.int64]:
-    """The frames on screen at those times, those beyond the last frame left out."""
-    frames = np.floor(np.asarray(seconds) * float(frame_rate)).astype(np.int64)
-    return frames[frames < count]
+def closures_met(opening: Series, closures: Sequence[tuple[float, float]], frame_rate: Fraction) -> NDArray[np.bool_]:
+    """Of every closure within the series: are the lips shut on the frame that is on screen in its middle?"""
+    frames = (np.array([sum(closure) / 2 for closure in closures]) * float(frame_rate)).astype(np.int64)
+    return np.asarray(opening[frames[frames < len(opening)]] < SHUT)
+
+
+def shut_rightly(
+    opening: Series, voiced: NDArray[np.bool_], closures: Sequence[tuple[float, float]], frame_rate: Fraction
+) -> NDArray[np.bool_]:
+    """Of every time that the lips shut while the voice goes on: is there a closure within a frame and a half?
+
+    `opening` and `voiced` are by frame. A time that reaches into a pause does not count.
+    """
+    slack = 1.5 / float(frame_rate)
+    edges = np.flatnonzero(np.diff(opening < SHUT, prepend=False, append=False))
+    right = []
+    for start, stop in zip(edges[::2], edges[1::2], strict=True):
+        if voiced[max(start - 1, 0) : stop + 1].all():
+            begin, end = start / float(frame_rate) - slack, stop / float(frame_rate) + slack
+            right.append(any(low < end and high > begin for low, high in closures))
+    return np.array(right, np.bool_)
 
 
 def best_correlation(first: Series, second: Series, most_lag: int = 3) -> tuple[float, int]:
@@ -71,45 +88,26 @@ def mouth_frame(landmarks: NDArray[np.floating]) -> tuple[float, Series, Series]
     return unit, along.astype(np.float64), landmarks[list(CORNERS), :2].mean(axis=0).astype(np.float64)
 
 
-def outside_lower_face(shape: tuple[int, int], landmarks: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """(height, width) True outside an ellipse of .75 x .70 eye distances around a point just below the mouth."""
-    unit, along, mouth = mouth_frame(landmarks)
-    x, y = mouth + 0.20 * unit * _down(along)
-    axes = (round(0.75 * unit), round(0.70 * unit))
-    angle = float(np.degrees(np.arctan2(along[1], along[0])))
-    inside = np.zeros(shape, np.uint8)
-    cv2.ellipse(inside, (round(x), round(y)), axes, angle, 0, 360, 1, cv2.FILLED)
-    return np.asarray(inside == 0)
+def lip_movement(landmarks: NDArray[np.floating]) -> float:
+    """Mean way of the lips' points from one frame to the next, in eye distances, the head's own movement taken out."""
+    ways = [_way(before.astype(np.float64), after.astype(np.float64)) for before, after in pairwise(landmarks)]
+    return float(np.nanmean(ways))
 
 
-def decibels(squared_error: float) -> float:
-    """PSNR of 8-bit samples; 99 stands for no difference at all."""
-    return 99.0 if squared_error == 0 else min(99.0, float(10 * np.log10(255**2 / squared_error)))
+def tremble(opening: Series, requested: Series) -> float:
+    """Mean change of the opening from one frame to the next that nobody asked for, in eye distances."""
+    known = ~np.isnan(opening)
+    slope = float(np.polyfit(requested[known], opening[known], 1)[0])
+    return float(np.nanmean(np.abs(np.diff(opening - slope * requested))))
 
 
-def chin_sharpness(luma: Image, landmarks: NDArray[np.floating]) -> float:
-    """Variance of the Laplacian of the skin half-way between the lower lip and the chin."""
-    lip, chin = landmarks[LOWER_LIP_EDGE, :2], landmarks[CHIN, :2]
-    x, y = (round(float(value)) for value in (lip + chin) / 2)
-    half = max(4, round(0.3 * float(np.linalg.norm(chin - lip))))
-    return float(cv2.Laplacian(luma[y - half : y + half, x - 2 * half : x + 2 * half], cv2.CV_64F).var())
-
-
-def mouth_close_up(rgb: Image, landmarks: NDArray[np.floating], side: int = 192) -> Image:
-    """(side, side, 3): the mouth upright, 1.2 eye distances wide."""
-    unit, along, mouth = mouth_frame(landmarks)
-    linear = np.column_stack([along, _down(along)]) * (1.2 * unit / side)
-    centre = mouth + 0.08 * unit * _down(along)
-    affine = np.column_stack([linear, centre - linear @ np.full(2, side / 2)])
-    flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
-    return np.asarray(cv2.warpAffine(rgb, affine, (side, side), flags=flags), np.uint8)
-
-
-def flicker(close_ups: Sequence[Image]) -> float:
-    """Mean change of the luma from one frame to the next in upright close-ups of the mouth."""
-    lumas = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32) for image in close_ups]
-    return float(np.mean([np.abs(after - before).mean() for before, after in pairwise(lumas)]))
-
-
-def _down(along: Series) -> Series:
-    return np.array([-along[1], along[0]])
+def _way(before: Series, after: Series) -> float:
+    """Between two faces (478, 3); NaN when one of them is missing."""
+    if np.isnan(before).any() or np.isnan(after).any():
+        return float("nan")
+    steady = list(STEADY)
+    terms = np.column_stack([after[steady, :2], np.ones(len(steady))])
+    affine = np.linalg.lstsq(terms, before[steady, :2], rcond=None)[0]
+    lips = list(LIPS)
+    moved = np.column_stack([after[lips, :2], np.ones(len(lips))]) @ affine
+    return float(np.linalg.norm(moved - before[lips, :2], axis=1).mean() / eye_distance(before))
