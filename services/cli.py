@@ -14,6 +14,7 @@ import typer
 from pydantic import ValidationError
 
 from services.cli_run import AfterAudio, RunRequest, Silence, run_batch
+from services.cli_user import build_user_app
 from services.errors import ChorusError
 from services.gateway.families.catalogue import FAMILY_CARDS
 from services.local.doctor import examine
@@ -97,8 +98,8 @@ def run(
     request = RunRequest(audio=audio, videos=tuple(video), output_dir=output_dir, options=options)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: the batch is cancelled
     try:
-        with usable_stack(context.obj, _report) as address:
-            failed = run_batch(address, request)
+        with usable_stack(context.obj, _report) as stack:
+            failed = run_batch(stack, request)
     except KeyboardInterrupt as interrupt:
         raise typer.Exit(130) from interrupt
     except ChorusError as error:
@@ -130,6 +131,7 @@ def _build(settings: LocalSettings) -> typer.Typer:
     )
     for command in (up, run, doctor, models):
         app.command(epilog=places)(command)
+    app.add_typer(build_user_app(), name="user")
     return app
 
 

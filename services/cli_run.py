@@ -16,6 +16,7 @@ import httpx
 
 from services.cli_display import Display, open_display
 from services.errors import ChorusError, ErrorKind
+from services.local.run_file import RunningStack
 
 _PIECE: Final = 1 << 20
 _POLL_SECONDS: Final = 0.5
@@ -69,7 +70,7 @@ class _Item:
     label: str
 
 
-def run_batch(address: str, request: RunRequest) -> int:
+def run_batch(stack: RunningStack, request: RunRequest) -> int:
     """Render every video of the request into its output folder; the number of videos that failed.
 
     Raises ChorusError when nothing could be made of any of them: the audio is refused, the folder not writable.
@@ -80,7 +81,13 @@ def run_batch(address: str, request: RunRequest) -> int:
     # Patient, because the API may just be starting again; no proxy of the environment, the stack is on this machine.
     transport = httpx.HTTPTransport(retries=6)
     with (
-        httpx.Client(base_url=address, timeout=timeout, trust_env=False, transport=transport) as http,
+        httpx.Client(
+            base_url=stack.address,
+            headers={"Authorization": f"Bearer {stack.token}"} if stack.token else {},
+            timeout=timeout,
+            trust_env=False,
+            transport=transport,
+        ) as http,
         open_display() as display,
     ):
         for item in items:

@@ -34,11 +34,16 @@ _DETAIL_LIMIT: Final = 2000
 _KIND_KEY: Final = "chorus-error-kind"
 
 
-def build_server(max_workers: int, services: Sequence[str] = ()) -> grpc.Server:
-    """A server that turns errors into statuses and answers health and reflection for `services` (full proto names)."""
+def build_server(
+    max_workers: int, services: Sequence[str] = (), interceptors: Sequence[grpc.ServerInterceptor] = ()
+) -> grpc.Server:
+    """A server that turns errors into statuses and answers health and reflection for `services` (full proto names).
+
+    `interceptors` stand inside the translation of errors: they may raise ChorusError in a handler.
+    """
     server = grpc.server(
         ThreadPoolExecutor(max_workers, thread_name_prefix="grpc"),
-        interceptors=[_ErrorInterceptor()],
+        interceptors=[_ErrorInterceptor(), *interceptors],
         options=_SERVER_OPTIONS,
     )
     servicer = health.HealthServicer()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -106,6 +107,14 @@ class Storage:
         """Every key below `prefix`."""
         for page in obstore.list(self._store, prefix=prefix):
             yield from (entry["path"] for entry in page)
+
+    def used(self, prefix: str) -> int:
+        """Bytes of all files below `prefix`."""
+        return sum(entry["size"] for page in obstore.list(self._store, prefix=prefix) for entry in page)
+
+    def free(self) -> int | None:
+        """Bytes that still fit; None for a bucket."""
+        return None if self._folder is None else shutil.disk_usage(self._folder).free
 
     def sweep(self) -> None:
         """Remove what writers that were killed left half written in a folder; a bucket's own rules do it there."""

@@ -28,12 +28,17 @@ from services.gateway.artifacts import Artifacts
 from services.gateway.engine.queue import JobQueue
 from services.gateway.engine.runner import RenderSettings
 from services.gateway.engine.worker import Worker
+from services.gateway.installation import Limits
+from services.gateway.lock import build_gate, check_lock
 from services.gateway.media_library import MediaLibrary
 from services.gateway.operations import Operations
+from services.gateway.partial_uploads import PartialUploads
+from services.gateway.preflight import Preflights
 from services.gateway.probing import MediaFacts, Prober
 from services.gateway.readiness import Readiness
 from services.gateway.rest_app import build_app
 from services.gateway.rpc import build_rpc_server
+from services.gateway.run_log import RunLog
 from services.gateway.settings import GatewaySettings
 from services.storage import Storage
 
@@ -44,10 +49,11 @@ _READY = "is ready"
 class FakeProber(Prober):
     """Tells kinds by the name's ending and lengths by the file's: 1000 bytes are a minute."""
 
-    def __call__(self, path: Path, *, name: str) -> MediaFacts:
+    def __call__(self, path: Path, *, name: str, thumbnail: Path) -> MediaFacts:
         seconds = path.stat().st_size * 60 / 1000
         if name.endswith(".wav"):
             return MediaFacts(kind="audio", seconds=seconds, has_audio=True)
+        thumbnail.write_bytes(b"thumbnail")
         kind = "still" if name.endswith(".png") else "video"
         return MediaFacts(kind=kind, seconds=seconds, has_audio=False, width=640, height=360, frame_rate="30000/1001")
 
@@ -120,6 +126,13 @@ def make_settings(folder: Path, **changes: Any) -> GatewaySettings:
     return GatewaySettings(**{**values, **changes})
 
 
+def environment_of(settings: GatewaySettings) -> dict[str, str]:
+    """The environment in which a process has these settings."""
+    given = settings.model_dump(exclude_none=True, exclude={"token", "allowed_hosts"})
+    own = {f"CHORUS_{name.upper()}": str(value) for name, value in given.items()}
+    return os.environ | own | {"CHORUS_TOKEN": settings.token.get_secret_value()}
+
+
 def render_log(settings: GatewaySettings) -> Path:
     """Where every render child leaves a file named <job id>.<process id>."""
     return settings.scratch.parent / "renders"
@@ -134,7 +147,21 @@ def open_operations(settings: GatewaySettings) -> tuple[sa.Engine, Storage, Oper
     storage = Storage(settings.store_url, settings.scratch)
     artifacts = Artifacts(storage, settings.scratch, settings.max_upload_bytes)
     media = MediaLibrary(database, queue, artifacts, FakeProber(()), max_minutes=settings.max_minutes)
-    return database, storage, Operations(database, queue, artifacts, media)
+    operations = Operations(
+        database,
+        queue,
+        artifacts,
+        media=media,
+        uploads=PartialUploads(database, artifacts, media, settings.scratch),
+        preflights=Preflights(database, media, (sys.executable, str(Path(__file__).with_name("fake_preflight.py")))),
+        log=RunLog(settings.log_file),
+        limits=Limits(
+            max_upload_bytes=settings.max_upload_bytes,
+            max_minutes=settings.max_minutes,
+            retention_days=settings.retention_days,
+        ),
+    )
+    return database, storage, operations
 
 
 @contextmanager
@@ -143,11 +170,13 @@ def open_gateway(settings: GatewaySettings) -> Iterator[Gateway]:
     render_log(settings).mkdir(parents=True, exist_ok=True)
     database, storage, operations = open_operations(settings)
     away = grpc_server.open_channel("127.0.0.1:1")
-    app = build_app(operations, Readiness(database, storage, away, away))
+    check_lock(settings)
+    gate = build_gate(settings, tables.find_secret(database, "session"))
+    app = build_app(operations, Readiness(database, storage, away, away), gate)
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, timeout_graceful_shutdown=2))
     thread = threading.Thread(target=server.run)
     thread.start()
-    rpc = build_rpc_server(operations)
+    rpc = build_rpc_server(operations, gate)
     channel = grpc_server.open_channel(f"127.0.0.1:{grpc_server.start(rpc, '127.0.0.1:0')}")
     wait_until(lambda: server.started)
     port = server.servers[0].sockets[0].getsockname()[1]
@@ -155,6 +184,7 @@ def open_gateway(settings: GatewaySettings) -> Iterator[Gateway]:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=20) as http:
             yield Gateway(settings, database, operations, http, channel)
     finally:
+        operations.preflights.close()
         channel.close()
         away.close()
         rpc.stop(0).wait(5)
@@ -167,8 +197,7 @@ def start_worker(settings: GatewaySettings) -> subprocess.Popen[bytes]:
     """A worker process that is ready to take jobs; its log lies beside the scratch folder."""
     log = settings.scratch.parent / "worker.log"
     lines_before = log.read_text().count(_READY) if log.exists() else 0
-    own = {f"CHORUS_{name.upper()}": str(value) for name, value in settings.model_dump().items()}
-    environment = os.environ | own | {"FAKE_RENDER_LOG": str(render_log(settings)), "PYTHONPATH": str(ROOT)}
+    environment = environment_of(settings) | {"FAKE_RENDER_LOG": str(render_log(settings)), "PYTHONPATH": str(ROOT)}
     with log.open("ab") as output:
         worker = subprocess.Popen([sys.executable, __file__], env=environment, stderr=output)
 

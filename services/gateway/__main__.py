@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 import threading
@@ -18,10 +19,13 @@ if TYPE_CHECKING:
     from services.gateway.operations import Operations
     from services.storage import Storage
 
+_log = logging.getLogger(__name__)
+
 # Each process imports its own half, in its function: a render child needs no database, a worker no web server.
 
 _GRACE_SECONDS: Final = 3
 _EXIT_SECONDS: Final = 9.0
+_SWEEP_SECONDS: Final = 3600.0
 
 
 def main() -> int:
@@ -49,16 +53,24 @@ def run_api(settings: GatewaySettings) -> int:
     import uvicorn
 
     from services import grpc_server
+    from services.gateway import database as tables
+    from services.gateway.lock import build_gate, check_lock
     from services.gateway.readiness import Readiness
     from services.gateway.rest_app import build_app
     from services.gateway.rpc import build_rpc_server
+    from services.gateway.web.mount import mount_page
 
+    check_lock(settings)
     database, storage, operations = build_operations(settings)
+    gate = build_gate(settings, tables.find_secret(database, "session"))
     preprocess = grpc_server.open_channel(settings.preprocess_address)
     triton = grpc_server.open_channel(settings.triton_url)
-    app = build_app(operations, Readiness(database, storage, preprocess, triton))
-    rpc = build_rpc_server(operations)
+    app = build_app(operations, Readiness(database, storage, preprocess, triton), gate)
+    mount_page(app, operations, storage_secret=tables.find_secret(database, "page"), folder=settings.scratch / "page")
+    rpc = build_rpc_server(operations, gate)
     grpc_server.start(rpc, f"{settings.host}:{settings.grpc_port}")
+    stop = threading.Event()
+    threading.Thread(target=_sweep_hourly, args=(operations, stop), daemon=True).start()
     # uvicorn stops on these by itself, and raises them once more when it is done: that time nothing shall happen.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
@@ -74,8 +86,18 @@ def run_api(settings: GatewaySettings) -> int:
             )
         ).run()
     finally:
+        stop.set()
+        operations.preflights.close()
         rpc.stop(_GRACE_SECONDS).wait(_EXIT_SECONDS)
     return 0
+
+
+def _sweep_hourly(operations: Operations, stop: threading.Event) -> None:
+    while not stop.wait(_SWEEP_SECONDS):
+        try:
+            operations.uploads.sweep()
+        except ChorusError as error:
+            _log.warning("unfinished uploads could not be swept: %s", error)
 
 
 def run_worker(settings: GatewaySettings) -> int:
@@ -115,9 +137,13 @@ def build_operations(settings: GatewaySettings) -> tuple[sa.Engine, Storage, Ope
     from services.gateway import database as tables
     from services.gateway.artifacts import Artifacts
     from services.gateway.engine.queue import JobQueue
+    from services.gateway.installation import Limits
     from services.gateway.media_library import MediaLibrary
     from services.gateway.operations import Operations
+    from services.gateway.partial_uploads import PartialUploads
+    from services.gateway.preflight import Preflights
     from services.gateway.probing import Prober
+    from services.gateway.run_log import RunLog
     from services.storage import Storage
 
     database = tables.open_database(settings.database_url)
@@ -129,7 +155,21 @@ def build_operations(settings: GatewaySettings) -> tuple[sa.Engine, Storage, Ope
     artifacts.sweep_uploads()
     prober = Prober((sys.executable, "-m", "services.gateway.probing"))
     media = MediaLibrary(database, queue, artifacts, prober, max_minutes=settings.max_minutes)
-    return database, storage, Operations(database, queue, artifacts, media)
+    operations = Operations(
+        database,
+        queue,
+        artifacts,
+        media=media,
+        uploads=PartialUploads(database, artifacts, media, settings.scratch),
+        preflights=Preflights(database, media, (sys.executable, "-m", "services.gateway.preflight_process")),
+        log=RunLog(settings.log_file),
+        limits=Limits(
+            max_upload_bytes=settings.max_upload_bytes,
+            max_minutes=settings.max_minutes,
+            retention_days=settings.retention_days,
+        ),
+    )
+    return database, storage, operations
 
 
 if __name__ == "__main__":

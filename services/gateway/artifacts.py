@@ -9,21 +9,30 @@ import time
 import unicodedata
 import uuid
 from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Final
 
 from services.errors import ChorusError, ErrorKind
+from services.gateway.stored_file import StoredFile
 from services.storage import Storage, storage_error
 
 _NAME_BYTES: Final = 200
 _FORBIDDEN: Final = re.compile(r'[<>:"|?*]')
+ANALYSES: Final = ("tracks", "speech", "coefficients")
+"""Folders of what is computed once of an upload; below them a folder by its content"""
 _STALE_UPLOAD_SECONDS: Final = 24 * 3600.0
 
 
 def media_key(sha256: str) -> str:
     """Where an upload lies: by its content, so the same file is stored once."""
     return f"media/{sha256}"
+
+
+def thumbnail_key(sha256: str) -> str:
+    """Where the small picture of an upload lies."""
+    return f"thumbnails/{sha256}.jpg"
 
 
 def output_key(job_id: str) -> str:
@@ -50,14 +59,19 @@ def display_name(name: str) -> str:
 def output_names(video_names: Iterable[str], audio_name: str) -> list[str]:
     """One readable file name per video, all different (also where upper and lower case are the same)."""
     speech = _shorten(PurePosixPath(audio_name).stem)
+    return different_names(f"{_shorten(PurePosixPath(video_name).stem)} - {speech}.mp4" for video_name in video_names)
+
+
+def different_names(wanted: Iterable[str]) -> list[str]:
+    """The names in order, with a number where one was taken already (also where upper and lower case are the same)."""
     taken: set[str] = set()
     names = []
-    for video_name in video_names:
-        stem = f"{_shorten(PurePosixPath(video_name).stem)} - {speech}"
-        name, number = f"{stem}.mp4", 1
+    for each in wanted:
+        stem, suffix = PurePosixPath(each).stem, PurePosixPath(each).suffix
+        name, number = each, 1
         while name.casefold() in taken:
             number += 1
-            name = f"{stem} ({number}).mp4"
+            name = f"{stem} ({number}){suffix}"
         taken.add(name.casefold())
         names.append(name)
     return names
@@ -75,6 +89,7 @@ class Upload:
         self.max_bytes = max_bytes
         self.size = 0
         self.path = folder / uuid.uuid4().hex
+        self.thumbnail = self.path.with_suffix(".jpg")
         self._digest = hashlib.sha256()
         self._file = self.path.open("wb")
 
@@ -88,6 +103,7 @@ class Upload:
             self._file.close()
         finally:
             self.path.unlink(missing_ok=True)
+            self.thumbnail.unlink(missing_ok=True)
 
     @property
     def sha256(self) -> str:
@@ -108,6 +124,14 @@ class Upload:
             self._file.write(piece)
         except OSError as error:
             raise storage_error(error, self.name) from error
+
+    def adopt(self, path: Path) -> None:
+        """Take in a whole file of the same disk instead of pieces; it stays where it is, and nothing is copied."""
+        with path.open("rb") as file:
+            self._digest = hashlib.file_digest(file, "sha256")
+        self.size = path.stat().st_size
+        self.path.unlink()
+        self.path.hardlink_to(path)
 
     def finish(self) -> None:
         """Call after the last piece: the file at `path` is complete then."""
@@ -139,11 +163,33 @@ class Artifacts:
             if entry.stat().st_mtime < oldest:
                 Path(entry.path).unlink(missing_ok=True)
 
-    def keep(self, upload: Upload) -> str:
-        """Store a finished upload by its content, and return its key."""
-        key = media_key(upload.sha256)
-        self.storage.put_file(key, upload.path, create_only=True)
-        return key
+    def keep(self, upload: Upload) -> None:
+        """Store a finished upload and its thumbnail by its content."""
+        self.storage.put_file(media_key(upload.sha256), upload.path, create_only=True)
+        if upload.thumbnail.exists():
+            self.storage.put_file(thumbnail_key(upload.sha256), upload.thumbnail, create_only=True)
+
+    def forget(self, sha256: str) -> None:
+        """Remove an upload's content and what was made of it."""
+        for folder in ANALYSES:
+            for key in self.storage.keys(f"{folder}/{sha256}"):
+                self.storage.delete(key)
+        self.storage.delete(thumbnail_key(sha256))
+        self.storage.delete(media_key(sha256))
+
+    def open(self, key: str, name: str, media_type: str, *, version: str, modified_at: datetime) -> StoredFile:
+        """What a door needs to serve the file under `key`; NOT_FOUND when it is gone."""
+        size = self.storage.size(key)
+        if size is None:
+            raise ChorusError(ErrorKind.NOT_FOUND, f"{name} is no longer in the store")
+        return StoredFile(
+            key=key,
+            name=name,
+            bytes=size,
+            media_type=media_type,
+            version=f"{version}-{size}",
+            modified_at=modified_at,
+        )
 
 
 def too_large(name: str, max_bytes: int) -> ChorusError:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
 from services.errors import ChorusError, ErrorKind
@@ -27,11 +27,16 @@ class BatchRequest:
     options: RenderOptions
     idempotency_key: str | None = None
     """Chosen by the client: a repeated request with it makes no second batch"""
+    owner: str = ""
+    faces: Mapping[str, int] = field(default_factory=dict)
+    """Rank of the face to use, by video id; the others use options.face"""
 
     @property
     def digest(self) -> str:
         """Equal for equal requests, whatever their key."""
-        request = json.dumps([self.audio_id, list(self.video_ids), asdict(self.options)], sort_keys=True)
+        request = json.dumps(
+            [self.audio_id, list(self.video_ids), asdict(self.options), dict(self.faces)], sort_keys=True
+        )
         return hashlib.sha256(request.encode()).hexdigest()
 
     def check(self) -> None:
@@ -45,6 +50,8 @@ class BatchRequest:
                 ErrorKind.INVALID_INPUT,
                 f"There is no family {self.options.family}; choose one of {', '.join(FAMILY_CARDS)}",
             )
+        if strange := set(self.faces) - set(self.video_ids):
+            raise ChorusError(ErrorKind.INVALID_INPUT, f"A face is chosen for {min(strange)}, which is no video here")
 
 
 def check_kinds(audio: Media, videos: Sequence[Media]) -> None:
@@ -57,7 +64,7 @@ def check_kinds(audio: Media, videos: Sequence[Media]) -> None:
 
 
 def job_rows(
-    batch_id: str, audio: Media, videos: Sequence[Media], options: RenderOptions, created_ms: int
+    batch_id: str, audio: Media, videos: Sequence[Media], request: BatchRequest, created_ms: int
 ) -> list[dict[str, Any]]:
     """The rows of table `jobs`, one for each video, in order."""
     rows = []
@@ -73,7 +80,7 @@ def job_rows(
             audio_name=audio.name,
             output_key=files.output_key(job_id),
             poster_key=files.poster_key(job_id),
-            options=options,
+            options=replace(request.options, face=request.faces.get(video.id, request.options.face)),
         )
         rows.append(
             tables.job_row(

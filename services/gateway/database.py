@@ -1,12 +1,13 @@
-"""Our own tables (media, batches, jobs) in the database that DBOS uses too: SQLite in WAL mode or PostgreSQL."""
+"""Our own tables in the database that DBOS uses too: SQLite in WAL mode or PostgreSQL."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import Any
 
 import sqlalchemy as sa
@@ -31,6 +32,37 @@ media = sa.Table(
     sa.Column("height", sa.Integer),
     sa.Column("frame_rate", sa.Text),
     sa.Column("created_ms", sa.BigInteger, nullable=False),
+    sa.Column("owner", sa.Text, nullable=False, server_default=""),
+    sa.Column("has_thumbnail", sa.Boolean, nullable=False, server_default=sa.false()),
+)
+
+# Resumable uploads: a row from their creation until they expire; the bytes lie in the scratch folder.
+uploads = sa.Table(
+    "uploads",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("owner", sa.Text, nullable=False, index=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("length", sa.BigInteger, nullable=False),
+    sa.Column("expires_ms", sa.BigInteger, nullable=False),
+    sa.Column("media_id", sa.Text),
+)
+
+# What was found out about the faces of a content, so that it is looked for once.
+preflights = sa.Table(
+    "preflights",
+    metadata,
+    sa.Column("sha256", sa.Text, primary_key=True),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("findings", sa.JSON, nullable=False),
+)
+
+# Keys that all api processes of an installation share.
+secrets = sa.Table(
+    "secrets",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
 )
 
 batches = sa.Table(
@@ -41,6 +73,8 @@ batches = sa.Table(
     sa.Column("idempotency_key", sa.Text, unique=True),
     sa.Column("request_digest", sa.Text, nullable=False),
     sa.Column("created_ms", sa.BigInteger, nullable=False, index=True),
+    sa.Column("owner", sa.Text, nullable=False, server_default=""),
+    sa.Column("audio_id", sa.Text, nullable=False, server_default=""),
 )
 
 jobs = sa.Table(
@@ -105,7 +139,7 @@ def sqlite_path(engine: sa.Engine) -> Path | None:
 
 
 def create_tables(engine: sa.Engine) -> None:
-    """Create what is missing of our tables; safe in several processes at once."""
+    """Create what is missing of our tables, columns added since included; safe in several processes at once."""
     path = sqlite_path(engine)
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -113,13 +147,26 @@ def create_tables(engine: sa.Engine) -> None:
             # Stored in the file: readers no longer wait for writers.
             connection.exec_driver_sql("PRAGMA journal_mode=WAL")
     with transaction(engine) as connection:
+        # One process at a time looks what is missing and creates it.
         if path is None:
-            # CREATE TABLE IF NOT EXISTS alone still collides in PostgreSQL's catalogue.
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtextextended('chorus:tables', 0))"))
+        else:
+            # By itself the driver begins a transaction for data only, not for tables.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
         for table in metadata.sorted_tables:
             connection.execute(sa.schema.CreateTable(table, if_not_exists=True))
+            _add_missing_columns(connection, table)
             for index in sorted(table.indexes, key=lambda each: str(each.name)):
                 connection.execute(sa.schema.CreateIndex(index, if_not_exists=True))
+
+
+def _add_missing_columns(connection: sa.Connection, table: sa.Table) -> None:
+    """Bring a table of an older release up to date; new columns therefore are nullable or have a server default."""
+    present = {column["name"] for column in sa.inspect(connection).get_columns(table.name)}
+    for column in table.columns:
+        if column.name not in present:
+            definition = sa.schema.CreateColumn(column).compile(dialect=connection.dialect)
+            connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {definition}")
 
 
 @contextmanager
@@ -132,9 +179,25 @@ def transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
         raise ChorusError(ErrorKind.UNAVAILABLE, "The database does not answer: try again in a moment") from error
 
 
+def find_secret(engine: sa.Engine, name: str) -> str:
+    """A random key that all processes of this installation share; made when it is first asked for."""
+    with transaction(engine) as connection:
+        found = connection.execute(sa.select(secrets.c.value).where(secrets.c.name == name)).scalar_one_or_none()
+        if found is not None:
+            return str(found)
+    with suppress(sa.exc.IntegrityError), transaction(engine) as connection:
+        connection.execute(sa.insert(secrets).values(name=name, value=token_urlsafe(32)))
+    return find_secret(engine, name)
+
+
 def now_ms() -> int:
     """Milliseconds since 1970: how moments are stored."""
     return time.time_ns() // 1_000_000
+
+
+def others_last(table: sa.Table, owner: str) -> sa.ColumnElement[int]:
+    """What to sort by so that an owner's rows come first."""
+    return sa.case((table.c.owner == owner, 0), else_=1)
 
 
 def job_row(

@@ -1,17 +1,18 @@
-"""Sending stored files over HTTP: ranges, names in any script, and a batch as one ZIP that is never held in memory."""
+"""Sending over HTTP: stored files by ranges, many in one ZIP never held in memory, names in any script, events."""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Final
 from urllib.parse import quote
 
+from sse_starlette import ServerSentEvent
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from stream_zip import ZIP_64, stream_zip
 
-from services.gateway.operations import StoredFile
+from services.gateway.stored_file import StoredFile
 
 _FILE_MODE: Final = 0o100644
 
@@ -71,10 +72,23 @@ def _digits(text: str) -> bool:
     return text.isascii() and text.isdigit()
 
 
+async def send_changes(texts: AsyncIterator[str]) -> AsyncIterator[ServerSentEvent]:
+    """Server-sent events: `progress` with each text, and at the end `finished` with the last one once more."""
+    text = None
+    async for text in texts:
+        yield ServerSentEvent(text, event="progress")
+    if text is not None:
+        yield ServerSentEvent(text, event="finished")
+
+
 def send_archive(name: str, entries: Sequence[StoredFile], read: Reader) -> Response:
     """A ZIP of files with different names, made while it is sent."""
+    headers = {"Content-Disposition": content_disposition("attachment", name)}
+    return StreamingResponse(zip_pieces(entries, read), headers=headers, media_type="application/zip")
+
+
+def zip_pieces(entries: Sequence[StoredFile], read: Reader) -> Iterator[bytes]:
+    """A ZIP of files with different names, piece by piece."""
     members = ((entry.name, entry.modified_at, _FILE_MODE, ZIP_64, read(entry, 0, entry.bytes)) for entry in entries)
     # Level 0: H.264 does not get smaller.
-    pieces = stream_zip(members, get_compressobj=lambda: zlib.compressobj(level=0, wbits=-zlib.MAX_WBITS))
-    headers = {"Content-Disposition": content_disposition("attachment", name)}
-    return StreamingResponse(pieces, headers=headers, media_type="application/zip")
+    return iter(stream_zip(members, get_compressobj=lambda: zlib.compressobj(level=0, wbits=-zlib.MAX_WBITS)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -104,6 +104,11 @@ class Job:
     name: str
     """The output's file name"""
     video_name: str
+    video_id: str
+    """Upload that it was made from; may be deleted by now, as may the audio's"""
+    audio_name: str
+    audio_id: str
+    owner: str
     state: JobState
     progress: Progress | None
     attempt: int
@@ -123,6 +128,22 @@ class JobFilter:
     batch_id: str | None = None
     name: str | None = None
     """Part of the output's or the video's name, upper or lower case"""
+    owner: str | None = None
+    since: datetime | None = None
+    """Created at or after"""
+    until: datetime | None = None
+    """Created before"""
+    first: str = ""
+    """This owner's jobs come before all others"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deleted:
+    """What became of several jobs that were to be deleted."""
+
+    deleted: Sequence[str]
+    refused: Mapping[str, str]
+    """Why, by job id"""
 
 
 def may_become(current: JobState, wanted: JobState) -> bool:

@@ -1,23 +1,28 @@
-"""Uploaded recordings: what each one is, where it lies, and who still needs it."""
+"""Uploaded recordings: what each one is, where it lies, whose it is, and who still needs it."""
 
 from __future__ import annotations
 
 import logging
+import mimetypes
 import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Final
 
 import sqlalchemy as sa
 
 from services import telemetry
 from services.errors import ChorusError, ErrorKind
 from services.gateway import database as tables
-from services.gateway.artifacts import Artifacts, Upload, media_key
+from services.gateway.artifacts import Artifacts, Upload, media_key, thumbnail_key
 from services.gateway.engine.queue import JobQueue
 from services.gateway.probing import MediaFacts, Prober
+from services.gateway.stored_file import StoredFile
 
 _log = logging.getLogger(__name__)
+
+_PLAYABLE: Final = ("audio/", "video/", "image/jpeg", "image/png")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +33,9 @@ class Media(MediaFacts):
     name: str
     bytes: int
     sha256: str
+    owner: str
+    created_at: datetime
+    has_thumbnail: bool
 
 
 class MediaLibrary:
@@ -46,15 +54,27 @@ class MediaLibrary:
         """Begin to receive a file; use it in a `with` block and hand it to `create`."""
         return self._artifacts.receive(name)
 
-    def create(self, upload: Upload) -> Media:
+    def create(self, upload: Upload, *, owner: str = "") -> Media:
         """Look into a received file, store it, and give it an id; refused files leave nothing behind."""
         upload.finish()
-        facts = self._prober(upload.path, name=upload.name)
-        media = Media(**asdict(facts), id=uuid.uuid4().hex, name=upload.name, bytes=upload.size, sha256=upload.sha256)
+        facts = self._prober(upload.path, name=upload.name, thumbnail=upload.thumbnail)
+        created = tables.now_ms()
+        media = Media(
+            **asdict(facts),
+            id=uuid.uuid4().hex,
+            name=upload.name,
+            bytes=upload.size,
+            sha256=upload.sha256,
+            owner=owner,
+            created_at=datetime.fromtimestamp(created / 1000, UTC),
+            has_thumbnail=upload.thumbnail.exists(),
+        )
         self.check_length(media)
         self._artifacts.keep(upload)
+        row = {**asdict(media), "created_ms": created}
+        del row["created_at"]
         with tables.transaction(self._database) as connection:
-            connection.execute(sa.insert(tables.media).values(**asdict(media), created_ms=tables.now_ms()))
+            connection.execute(sa.insert(tables.media).values(row))
         if self._artifacts.storage.size(media_key(media.sha256)) is None:
             # Somebody deleted the same content between our two steps; from now on it is ours.
             self._artifacts.keep(upload)
@@ -75,6 +95,48 @@ class MediaLibrary:
         with tables.transaction(self._database) as connection:
             return find_media(connection, [media_id])[media_id]
 
+    def list(
+        self, *, limit: int, offset: int, owner: str | None = None, kind: str | None = None, first: str = ""
+    ) -> tuple[Sequence[Media], int]:
+        """A page of uploads and how many there are in all: `first`'s own before all others, newest first.
+
+        `owner` and `kind` (video, audio, still) leave only theirs.
+        """
+        table = tables.media
+        wanted = sa.true() if owner is None else table.c.owner == owner
+        if kind is not None:
+            wanted &= table.c.kind == kind
+        page = sa.select(table).where(wanted).limit(limit).offset(offset)
+        page = page.order_by(tables.others_last(table, first), table.c.created_ms.desc(), table.c.id)
+        with tables.transaction(self._database) as connection:
+            rows = connection.execute(page).all()
+            total = connection.execute(sa.select(sa.func.count()).select_from(table).where(wanted)).scalar_one()
+        return [_media(row) for row in rows], int(total)
+
+    def open_content(self, media_id: str) -> StoredFile:
+        """The recording as it was uploaded."""
+        media = self.get(media_id)
+        kind = mimetypes.guess_type(media.name)[0] or ""
+        if not kind.startswith(_PLAYABLE):
+            # By its name it could be a page, which a browser would run as ours.
+            kind = "application/octet-stream"
+        return self._artifacts.open(
+            media_key(media.sha256), media.name, kind, version=media.sha256, modified_at=media.created_at
+        )
+
+    def open_thumbnail(self, media_id: str) -> StoredFile:
+        """A small JPEG of an upload with pictures; NOT_FOUND for sound."""
+        media = self.get(media_id)
+        if not media.has_thumbnail:
+            raise ChorusError(ErrorKind.NOT_FOUND, f"{media.name} has no picture")
+        return self._artifacts.open(
+            thumbnail_key(media.sha256),
+            f"{media.name}.jpg",
+            "image/jpeg",
+            version=media.sha256,
+            modified_at=media.created_at,
+        )
+
     def delete(self, media_id: str) -> None:
         """Forget an upload; CONFLICT while an unfinished job needs it. The file goes when no other upload shares it."""
         with tables.transaction(self._database) as connection:
@@ -92,7 +154,8 @@ class MediaLibrary:
                 )
             same = sa.select(tables.media.c.id).where(tables.media.c.sha256 == row.sha256).limit(1)
             if connection.execute(same).first() is None:
-                self._artifacts.storage.delete(media_key(row.sha256))
+                connection.execute(sa.delete(tables.preflights).where(tables.preflights.c.sha256 == row.sha256))
+                self._artifacts.forget(row.sha256)
 
     def delete_unused(self, before_ms: int) -> int:
         """Delete uploads from before a moment that no job uses any more; returns how many."""
@@ -101,7 +164,7 @@ class MediaLibrary:
             tables.media.c.created_ms < before_ms, tables.media.c.id.not_in(used)
         )
         with tables.transaction(self._database) as connection:
-            found = list(connection.execute(unused).scalars())
+            found = [*connection.execute(unused).scalars()]
         for media_id in found:
             self.delete(media_id)
         return len(found)
@@ -122,4 +185,5 @@ def _unknown(media_id: str) -> ChorusError:
 
 
 def _media(row: sa.Row[Any]) -> Media:
-    return Media(**{field.name: getattr(row, field.name) for field in fields(Media)})
+    values = {field.name: getattr(row, field.name) for field in fields(Media) if field.name != "created_at"}
+    return Media(**values, created_at=datetime.fromtimestamp(row.created_ms / 1000, UTC))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -18,9 +18,14 @@ from services.gateway import database as tables
 from services.gateway.artifacts import Artifacts
 from services.gateway.batch_request import BATCH_LIMIT, BatchRequest, check_kinds, job_rows
 from services.gateway.engine.queue import JobQueue
-from services.gateway.jobs import FINISHED, Job, JobFilter, JobState
+from services.gateway.installation import DiskUse, Limits, measure_disk
+from services.gateway.jobs import FINISHED, Deleted, Job, JobFilter, JobState
 from services.gateway.media_library import MediaLibrary, find_media
-from services.gateway.watching import JobWatch
+from services.gateway.partial_uploads import PartialUploads
+from services.gateway.preflight import Preflights
+from services.gateway.run_log import RunLog
+from services.gateway.stored_file import StoredFile
+from services.gateway.watching import Watch
 
 _log = logging.getLogger(__name__)
 
@@ -33,32 +38,38 @@ class Batch:
 
     id: str
     audio_name: str
+    audio_id: str
+    owner: str
     created_at: datetime
     counts: Mapping[JobState, int]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredFile:
-    """A finished job's file: what a door needs to serve it."""
-
-    key: str
-    name: str
-    bytes: int
-    media_type: str
-    version: str
-    """Changes when the bytes under the key may have changed"""
-    modified_at: datetime
-
-
 class Operations:
-    """Batches and jobs of one installation; safe to share by threads. `media` are its uploads."""
+    """Batches and jobs of one installation; safe to share by threads. Its parts are what else a door may call."""
 
-    def __init__(self, database: sa.Engine, queue: JobQueue, artifacts: Artifacts, media: MediaLibrary) -> None:
+    def __init__(
+        self,
+        database: sa.Engine,
+        queue: JobQueue,
+        artifacts: Artifacts,
+        *,
+        media: MediaLibrary,
+        uploads: PartialUploads,
+        preflights: Preflights,
+        log: RunLog,
+        limits: Limits,
+    ) -> None:
         self.media = media
+        self.uploads = uploads
+        self.preflights = preflights
+        self.log = log
+        self.limits = limits
         self._database = database
         self._queue = queue
         self._artifacts = artifacts
-        self._watch = JobWatch(queue.find)
+        self._jobs = Watch(queue.find, lambda job: job.state in FINISHED)
+        self._batches = Watch(self.jobs_of, lambda jobs: all(job.state in FINISHED for job in jobs))
+        self._disk = Watch(lambda _: measure_disk(artifacts.storage), lambda _: False)
 
     def create_batch(self, request: BatchRequest) -> Batch:
         """One job for each video, all or none. The same key with the same request returns the batch made before."""
@@ -78,9 +89,11 @@ class Operations:
             raise ChorusError(ErrorKind.NOT_FOUND, f"There is no batch {batch_id}")
         return _batch(row, self._queue.count_states([batch_id]))
 
-    def list_batches(self, *, limit: int, offset: int) -> tuple[list[Batch], int]:
-        """A page of batches, newest first, and how many there are in all."""
-        page = sa.select(tables.batches).order_by(tables.batches.c.created_ms.desc(), tables.batches.c.id)
+    def list_batches(self, *, limit: int, offset: int, first: str = "") -> tuple[list[Batch], int]:
+        """A page of batches and how many there are in all: `first`'s own before all others, newest first."""
+        page = sa.select(tables.batches).order_by(
+            tables.others_last(tables.batches, first), tables.batches.c.created_ms.desc(), tables.batches.c.id
+        )
         with tables.transaction(self._database) as connection:
             rows = connection.execute(page.limit(limit).offset(offset)).all()
             total = connection.execute(sa.select(sa.func.count()).select_from(tables.batches)).scalar_one()
@@ -107,11 +120,19 @@ class Operations:
 
     def watch_job(self, job_id: str, is_wanted: Callable[[], bool]) -> Iterator[Job]:
         """The job now and after each change, until it is finished or nobody wants to know any more. Blocks."""
-        return self._watch.follow(job_id, is_wanted)
+        return self._jobs.follow(job_id, is_wanted)
 
     def watch_job_async(self, job_id: str) -> AsyncIterator[Job]:
         """As watch_job, on the event loop."""
-        return self._watch.follow_async(job_id)
+        return self._jobs.follow_async(job_id)
+
+    def watch_batch(self, batch_id: str, is_wanted: Callable[[], bool]) -> Iterator[list[Job]]:
+        """All jobs of a batch now and after each change, until all are finished. Blocks."""
+        return self._batches.follow(batch_id, is_wanted)
+
+    def watch_batch_async(self, batch_id: str) -> AsyncIterator[list[Job]]:
+        """As watch_batch, on the event loop."""
+        return self._batches.follow_async(batch_id)
 
     def cancel_job(self, job_id: str) -> Job:
         """End a job; CONFLICT when it has finished already."""
@@ -147,6 +168,21 @@ class Operations:
             connection.execute(sa.delete(tables.batches).where(tables.batches.c.id == job.batch_id, ~left.exists()))
         self._queue.forget([job_id])
 
+    def delete_jobs(self, job_ids: Sequence[str]) -> Deleted:
+        """Delete finished jobs; the others stay, and each says why."""
+        refused: dict[str, str] = {}
+        for job_id in job_ids:
+            try:
+                self.delete_job(job_id)
+            except ChorusError as error:
+                refused[job_id] = error.message
+        return Deleted(deleted=[job_id for job_id in job_ids if job_id not in refused], refused=refused)
+
+    def delete_media(self, media_id: str) -> None:
+        """Forget an upload and stop looking for its faces; CONFLICT while an unfinished job needs it."""
+        self.preflights.cancel(media_id)
+        self.media.delete(media_id)
+
     def open_output(self, job_id: str) -> StoredFile:
         """The finished video; CONFLICT while the job has none."""
         job = self._queue.find(job_id)
@@ -160,10 +196,11 @@ class Operations:
     def open_archive(self, batch_id: str) -> list[StoredFile]:
         """The finished videos of a batch, their names all different; CONFLICT while there is none."""
         self.get_batch(batch_id)
-        finished = [job for job in self.jobs_of(batch_id) if job.state is JobState.SUCCEEDED]
-        if not finished:
-            raise ChorusError(ErrorKind.CONFLICT, "No video of this batch is finished yet: wait for one")
-        return [self._open(job, files.output_key(job.id), job.name, "video/mp4") for job in finished]
+        return self._open_all(self.jobs_of(batch_id))
+
+    def open_jobs_archive(self, job_ids: Sequence[str]) -> list[StoredFile]:
+        """The finished videos among some jobs, their names all different; CONFLICT when there is none."""
+        return self._open_all([self._queue.find(job_id) for job_id in dict.fromkeys(job_ids)])
 
     def read(self, file: StoredFile, start: int = 0, end: int | None = None) -> Iterator[bytes]:
         """Bytes start..end (end excluded) of a stored file, in pieces."""
@@ -172,6 +209,10 @@ class Operations:
     def count_states(self) -> Counter[JobState]:
         """Jobs of the whole installation by state."""
         return sum(self._queue.count_states().values(), Counter())
+
+    def disk_use(self) -> DiskUse:
+        """How the store is filled, as it was at most a second ago."""
+        return self._disk.look("")
 
     def apply_retention(self, days: float) -> None:
         """Delete jobs that finished more than `days` ago, and uploads as old that no job uses; 0 deletes nothing."""
@@ -196,6 +237,8 @@ class Operations:
                 sa.insert(tables.batches).values(
                     id=batch_id,
                     audio_name=sa.func.coalesce(audio_name, ""),
+                    audio_id=request.audio_id,
+                    owner=request.owner,
                     idempotency_key=request.idempotency_key,
                     request_digest=request.digest,
                     created_ms=created,
@@ -206,7 +249,7 @@ class Operations:
             check_kinds(audio, videos)
             for media in (audio, *videos):
                 self.media.check_length(media)
-            rows = job_rows(batch_id, audio, videos, request.options, created)
+            rows = job_rows(batch_id, audio, videos, request, created)
             connection.execute(sa.insert(tables.jobs), rows)
             self._queue.enqueue(connection, [row["id"] for row in rows])
         _log.info("batch %s: %d jobs for %s", batch_id, len(rows), audio.name)
@@ -223,17 +266,19 @@ class Operations:
     def _open(self, job: Job, key: str, name: str, media_type: str) -> StoredFile:
         if job.state is not JobState.SUCCEEDED or job.finished_at is None:
             raise ChorusError(ErrorKind.CONFLICT, f"{job.name} is {job.state}: there is no output")
-        size = self._artifacts.storage.size(key)
-        if size is None:
-            raise ChorusError(ErrorKind.NOT_FOUND, f"{name} is no longer in the store")
-        return StoredFile(
-            key=key,
-            name=name,
-            bytes=size,
-            media_type=media_type,
-            version=f"{job.id}-{job.attempt}-{size}",
-            modified_at=job.finished_at,
+        return self._artifacts.open(
+            key, name, media_type, version=f"{job.id}-{job.attempt}", modified_at=job.finished_at
         )
+
+    def _open_all(self, jobs: Sequence[Job]) -> list[StoredFile]:
+        finished = [job for job in jobs if job.state is JobState.SUCCEEDED]
+        if not finished:
+            raise ChorusError(ErrorKind.CONFLICT, "None of these videos is finished yet: wait for one")
+        names = files.different_names(job.name for job in finished)
+        return [
+            self._open(job, files.output_key(job.id), name, "video/mp4")
+            for job, name in zip(finished, names, strict=True)
+        ]
 
     def _remove_files(self, job_id: str) -> None:
         self._artifacts.storage.delete(files.output_key(job_id))
@@ -245,6 +290,8 @@ def _batch(row: sa.Row[Any], counts: Mapping[str, Counter[JobState]]) -> Batch:
     return Batch(
         id=row.id,
         audio_name=row.audio_name,
+        audio_id=row.audio_id,
+        owner=row.owner,
         created_at=datetime.fromtimestamp(row.created_ms / 1000, UTC),
         counts={state: found[state] for state in JobState},
     )

@@ -16,6 +16,7 @@ from services.errors import ChorusError, ErrorKind
 _log = logging.getLogger(__name__)
 
 _PROBE_SECONDS: Final = 60.0
+_THUMBNAIL_SIDE: Final = 480
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,9 +39,12 @@ class Prober:
     def __init__(self, command: Sequence[str]) -> None:
         self._command = command
 
-    def __call__(self, path: Path, *, name: str) -> MediaFacts:
-        """What the file is; a ChorusError with its `name` when it cannot be used, also when FFmpeg crashes or hangs."""
-        request = json.dumps({"path": str(path), "name": name}).encode()
+    def __call__(self, path: Path, *, name: str, thumbnail: Path) -> MediaFacts:
+        """What the file is; a ChorusError with its `name` when it cannot be used, also when FFmpeg crashes or hangs.
+
+        A file with pictures leaves its first one as a JPEG at `thumbnail`.
+        """
+        request = json.dumps({"path": str(path), "name": name, "thumbnail": str(thumbnail)}).encode()
         try:
             child = subprocess.run(
                 self._command, input=request, stdout=subprocess.PIPE, timeout=_PROBE_SECONDS, check=False
@@ -61,8 +65,11 @@ def main() -> None:
     from services.media import probe
 
     request = json.load(sys.stdin)
+    path, name = Path(request["path"]), request["name"]
     try:
-        info = probe(Path(request["path"]), name=request["name"])
+        info = probe(path, name=name)
+        if info.video is not None:
+            _write_thumbnail(path, name, Path(request["thumbnail"]))
     except ChorusError as error:
         answer = {"failed": {"kind": error.kind.value, "message": error.message}}
     else:
@@ -77,6 +84,13 @@ def main() -> None:
         )
         answer = {"found": asdict(facts)}
     sys.stdout.write(json.dumps(answer))
+
+
+def _write_thumbnail(path: Path, name: str, output: Path) -> None:
+    from services.media import Extend, open_clip, read_frames, write_poster
+
+    for frame in read_frames(open_clip(path, name=name), 1, Extend.CUT):
+        write_poster(output, frame, side=_THUMBNAIL_SIDE)
 
 
 if __name__ == "__main__":

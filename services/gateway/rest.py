@@ -1,36 +1,26 @@
-"""The REST door: routes only. Every refusal has the same body, from the one table of errors."""
+"""The REST door: routes of batches, jobs and the service itself. Every refusal has the same body."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
-from sse_starlette import EventSourceResponse, ServerSentEvent
+from sse_starlette import EventSourceResponse
 
 from services import telemetry
 from services.gateway import schemas
 from services.gateway.batch_request import BatchRequest
-from services.gateway.downloads import send_archive, send_file
+from services.gateway.downloads import send_archive, send_changes, send_file
 from services.gateway.families.catalogue import FAMILY_CARDS
-from services.gateway.jobs import JobFilter, JobState
-from services.gateway.operations import Operations
+from services.gateway.jobs import Job, JobFilter, JobState
 from services.gateway.readiness import Readiness
-from services.gateway.uploads import receive_file
-
-_PING_SECONDS: Final = 15
-_REFUSALS: Final[dict[int | str, dict[str, Any]]] = {"4XX": {"model": schemas.ErrorBody}}
+from services.gateway.rest_parameters import PING_SECONDS, REFUSALS, Limit, Offset, Ops, Owner, Who, owner_filter
 
 router = APIRouter()
-v1 = APIRouter(prefix="/v1", responses=_REFUSALS)
-
-
-async def _operations(request: Request) -> Operations:
-    operations: Operations = request.app.state.operations
-    return operations
+v1 = APIRouter(prefix="/v1", responses=REFUSALS)
 
 
 async def _readiness(request: Request) -> Readiness:
@@ -38,54 +28,11 @@ async def _readiness(request: Request) -> Readiness:
     return readiness
 
 
-Ops = Annotated[Operations, Depends(_operations)]
-Limit = Annotated[int, Query(ge=1, le=500)]
-Offset = Annotated[int, Query(ge=0)]
-_UPLOAD_DOC: Final = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {"file": {"type": "string", "format": "binary"}},
-                }
-            },
-            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
-        },
-    }
-}
-
-
-@v1.post("/media", status_code=201, tags=["media"], openapi_extra=_UPLOAD_DOC)
-async def upload_media(
-    request: Request,
-    operations: Ops,
-    name: Annotated[str, Query(max_length=1000, description="The file's name, when it is sent as raw body")] = "file",
-) -> schemas.MediaBody:
-    """Upload a recording or a photo: as the form field `file`, or as raw body with ?name=."""
-    with await asyncio.to_thread(operations.media.receive, name) as upload:
-        await receive_file(request, upload)
-        return schemas.media_body(await asyncio.to_thread(operations.media.create, upload))
-
-
-@v1.get("/media/{media_id}", tags=["media"])
-def get_media(media_id: str, operations: Ops) -> schemas.MediaBody:
-    """What an upload is."""
-    return schemas.media_body(operations.media.get(media_id))
-
-
-@v1.delete("/media/{media_id}", status_code=204, tags=["media"])
-def delete_media(media_id: str, operations: Ops) -> None:
-    """Delete an upload that no unfinished job needs."""
-    operations.media.delete(media_id)
-
-
 @v1.post("/batches", status_code=201, tags=["batches"])
 def create_batch(
     body: schemas.NewBatchBody,
     operations: Ops,
+    caller: Who,
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
 ) -> schemas.BatchBody:
     """Have every video speak the audio: one job each. The same Idempotency-Key makes no second batch."""
@@ -94,15 +41,17 @@ def create_batch(
         video_ids=body.video_ids,
         options=body.options.to_options(),
         idempotency_key=idempotency_key,
+        owner=caller.owner,
+        faces=body.faces,
     )
     batch = operations.create_batch(request)
     return schemas.batch_body(batch, operations.jobs_of(batch.id))
 
 
 @v1.get("/batches", tags=["batches"])
-def list_batches(operations: Ops, limit: Limit = 50, offset: Offset = 0) -> schemas.BatchPageBody:
-    """Batches, newest first."""
-    batches, total = operations.list_batches(limit=limit, offset=offset)
+def list_batches(operations: Ops, caller: Who, limit: Limit = 50, offset: Offset = 0) -> schemas.BatchPageBody:
+    """Batches: the caller's own first, then newest first."""
+    batches, total = operations.list_batches(limit=limit, offset=offset, first=caller.owner)
     return schemas.BatchPageBody(items=[schemas.batch_summary(batch) for batch in batches], total=total)
 
 
@@ -122,23 +71,62 @@ def cancel_batch(batch_id: str, operations: Ops) -> schemas.BatchBody:
 def get_archive(batch_id: str, operations: Ops) -> Response:
     """The finished videos of a batch in one ZIP."""
     entries = operations.open_archive(batch_id)
-    name = f"chorus {datetime.now(UTC):%Y-%m-%d} {batch_id[:8]}.zip"
-    return send_archive(name, entries, operations.read)
+    return send_archive(f"chorus {datetime.now(UTC):%Y-%m-%d} {batch_id[:8]}.zip", entries, operations.read)
+
+
+@v1.get("/archive", tags=["jobs"], response_class=Response)
+def get_jobs_archive(
+    operations: Ops, job: Annotated[list[str], Query(min_length=1, max_length=500, description="Ids of jobs")]
+) -> Response:
+    """The finished videos among some jobs in one ZIP."""
+    entries = operations.open_jobs_archive(job)
+    return send_archive(f"chorus {datetime.now(UTC):%Y-%m-%d}.zip", entries, operations.read)
+
+
+@v1.get("/batches/{batch_id}/events", tags=["batches"], response_class=EventSourceResponse)
+def get_batch_events(batch_id: str, operations: Ops) -> EventSourceResponse:
+    """Server-sent events: `progress` with all jobs after each change, at last `finished`."""
+    operations.get_batch(batch_id)  # refused before the stream begins
+    jobs = _jobs_texts(operations.watch_batch_async(batch_id))
+    return EventSourceResponse(send_changes(jobs), ping=PING_SECONDS)
+
+
+async def _jobs_texts(changes: AsyncIterator[list[Job]]) -> AsyncIterator[str]:
+    async for jobs in changes:
+        yield schemas.JobPageBody(items=[schemas.job_body(job) for job in jobs], total=len(jobs)).model_dump_json()
 
 
 @v1.get("/jobs", tags=["jobs"])
 def list_jobs(
     operations: Ops,
+    caller: Who,
     state: JobState | None = None,
     batch: Annotated[str | None, Query(max_length=64, description="A batch's id")] = None,
     name: Annotated[str | None, Query(max_length=200, description="Part of the output's or video's name")] = None,
+    owner: Owner = "all",
+    since: Annotated[datetime | None, Query(description="Created at or after")] = None,
+    until: Annotated[datetime | None, Query(description="Created before")] = None,
     limit: Limit = 50,
     offset: Offset = 0,
 ) -> schemas.JobPageBody:
-    """Jobs, newest batch first."""
-    wanted = JobFilter(state=state, batch_id=batch, name=name)
+    """Jobs: the caller's own first, then newest batch first."""
+    wanted = JobFilter(
+        state=state,
+        batch_id=batch,
+        name=name,
+        owner=owner_filter(owner, caller),
+        since=since,
+        until=until,
+        first=caller.owner,
+    )
     jobs, total = operations.list_jobs(wanted, limit=limit, offset=offset)
     return schemas.JobPageBody(items=[schemas.job_body(job) for job in jobs], total=total)
+
+
+@v1.post("/jobs/delete", tags=["jobs"])
+def delete_jobs(body: schemas.JobIdsBody, operations: Ops) -> schemas.DeletedBody:
+    """Delete those of the jobs that are finished, with their outputs."""
+    return schemas.DeletedBody.model_validate(operations.delete_jobs(body.ids))
 
 
 @v1.get("/jobs/{job_id}", tags=["jobs"])
@@ -167,9 +155,15 @@ def delete_job(job_id: str, operations: Ops) -> None:
 
 @v1.head("/jobs/{job_id}/output", include_in_schema=False)
 @v1.get("/jobs/{job_id}/output", tags=["jobs"], response_class=Response)
-def get_output(job_id: str, request: Request, operations: Ops) -> Response:
+def get_output(
+    job_id: str,
+    request: Request,
+    operations: Ops,
+    inline: Annotated[bool, Query(description="To be played, not saved")] = False,
+) -> Response:
     """The finished video; ranges are served."""
-    return send_file(request, operations.open_output(job_id), operations.read, disposition="attachment")
+    disposition = "inline" if inline else "attachment"
+    return send_file(request, operations.open_output(job_id), operations.read, disposition=disposition)
 
 
 @v1.head("/jobs/{job_id}/poster", include_in_schema=False)
@@ -183,15 +177,12 @@ def get_poster(job_id: str, request: Request, operations: Ops) -> Response:
 def get_events(job_id: str, operations: Ops) -> EventSourceResponse:
     """Server-sent events: `progress` with the job after each change, at last `finished`."""
     operations.get_job(job_id)  # refused before the stream begins
-    return EventSourceResponse(_events(job_id, operations), ping=_PING_SECONDS)
+    return EventSourceResponse(send_changes(_job_texts(operations.watch_job_async(job_id))), ping=PING_SECONDS)
 
 
-async def _events(job_id: str, operations: Operations) -> AsyncIterator[ServerSentEvent]:
-    job = None
-    async for job in operations.watch_job_async(job_id):
-        yield ServerSentEvent(schemas.job_body(job).model_dump_json(), event="progress")
-    if job is not None:
-        yield ServerSentEvent(schemas.job_body(job).model_dump_json(), event="finished")
+async def _job_texts(changes: AsyncIterator[Job]) -> AsyncIterator[str]:
+    async for job in changes:
+        yield schemas.job_body(job).model_dump_json()
 
 
 @v1.get("/families", tags=["families"])

@@ -2,31 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from http import HTTPStatus
 from importlib.metadata import version
+from typing import Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, RedirectResponse
+from fastapi.responses import JSONResponse
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 
 from services.errors import ERROR_TABLE, ChorusError, ErrorKind
-from services.gateway import rest, schemas
+from services.gateway import login, rest, rest_media, rest_service, schemas, tus
+from services.gateway.gate import Gate
+from services.gateway.guard import Guard
 from services.gateway.operations import Operations
 from services.gateway.readiness import Readiness
 
+_THREADS: Final = 64
 
-def build_app(operations: Operations, readiness: Readiness) -> FastAPI:
-    """The REST door to `operations`."""
+
+def build_app(operations: Operations, readiness: Readiness, gate: Gate) -> FastAPI:
+    """The REST door to `operations`, behind the gate."""
     # FastAPI's own /docs loads its scripts from another host; this one brings them along.
-    app = FastAPIOffline(title="Chorus", version=version("chorus"), redoc_url=None)
+    app = FastAPIOffline(title="Chorus", version=version("chorus"), redoc_url=None, lifespan=_lifespan)
     app.state.operations = operations
     app.state.readiness = readiness
-    app.include_router(rest.v1)
-    app.include_router(rest.router)
-    app.add_api_route("/", _to_docs, include_in_schema=False)
+    app.state.gate = gate
+    app.state.receivers = tus.Receivers()
+    app.add_middleware(Guard, gate=gate)
+    for router in (login.router, rest_media.router, tus.router, rest.v1, rest_service.router, rest.router):
+        app.include_router(router)
     app.add_exception_handler(ChorusError, _answer_refusal)
     app.add_exception_handler(RequestValidationError, _answer_invalid_request)
     app.add_exception_handler(HTTPException, _answer_http_error)
@@ -34,8 +44,12 @@ def build_app(operations: Operations, readiness: Readiness) -> FastAPI:
     return app
 
 
-async def _to_docs() -> RedirectResponse:
-    return RedirectResponse("/docs")
+@asynccontextmanager
+async def _lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    # By default there are six on two cores, and each upload that is looked into holds one for seconds.
+    with ThreadPoolExecutor(_THREADS, thread_name_prefix="api") as threads:
+        asyncio.get_running_loop().set_default_executor(threads)
+        yield
 
 
 async def _answer_refusal(_request: Request, error: Exception) -> JSONResponse:

@@ -1,23 +1,29 @@
-"""The gRPC door: the same operations as REST in other clothes; wire messages never leave this file."""
+"""The gRPC door: the same operations as REST in other clothes; wire messages go no further."""
 
 # ruff: noqa: N802 (the methods are named by the proto)
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import grpc
-from google.protobuf.json_format import MessageToDict
-from pydantic import ValidationError
 
-from services.errors import ChorusError, ErrorKind
-from services.gateway import schemas
 from services.gateway.batch_request import BatchRequest
+from services.gateway.downloads import zip_pieces
 from services.gateway.families.catalogue import FAMILY_CARDS
-from services.gateway.jobs import Job, JobFilter, JobState, RenderOptions
+from services.gateway.gate import Gate
 from services.gateway.operations import Batch, Operations
+from services.gateway.rpc_access import TokenInterceptor
+from services.gateway.rpc_messages import (
+    batch_message,
+    job_filter,
+    job_message,
+    media_message,
+    preflight_message,
+    render_options,
+)
+from services.gateway.stored_file import StoredFile
 from services.gateway.v1 import gateway_pb2 as pb
 from services.gateway.v1.gateway_pb2_grpc import GatewayServiceServicer, add_GatewayServiceServicer_to_server
 from services.grpc_server import build_server
@@ -26,11 +32,13 @@ from services.grpc_server import build_server
 _WORKERS: Final = 32
 _DEFAULT_LIMIT: Final = 50
 _LARGEST_LIMIT: Final = 500
+_LOG_LINES: Final = 200
 
 
-def build_rpc_server(operations: Operations) -> grpc.Server:
-    """The gRPC door to `operations`, not yet listening."""
-    server = build_server(_WORKERS, [pb.DESCRIPTOR.services_by_name["GatewayService"].full_name])
+def build_rpc_server(operations: Operations, gate: Gate) -> grpc.Server:
+    """The gRPC door to `operations` behind the gate, not yet listening."""
+    name = pb.DESCRIPTOR.services_by_name["GatewayService"].full_name
+    server = build_server(_WORKERS, [name], [TokenInterceptor(gate)])
     add_GatewayServiceServicer_to_server(GatewayServicer(operations), server)
     return server
 
@@ -48,15 +56,58 @@ class GatewayServicer(GatewayServiceServicer):
                     upload.rename(request.name)
                 else:
                     upload.write(request.content)
-            return pb.Media(**asdict(self._operations.media.create(upload)))
+            return media_message(self._operations.media.create(upload))
+
+    def GetMedia(self, request: pb.GetMediaRequest, context: grpc.ServicerContext) -> pb.Media:
+        return media_message(self._operations.media.get(request.media_id))
+
+    def ListMedia(self, request: pb.ListMediaRequest, context: grpc.ServicerContext) -> pb.ListMediaResponse:
+        items, total = self._operations.media.list(
+            kind=request.kind or None,
+            owner=request.owner or None,
+            limit=_limit(request.limit),
+            offset=request.offset,
+        )
+        return pb.ListMediaResponse(media=map(media_message, items), total=total)
+
+    def DeleteMedia(self, request: pb.DeleteMediaRequest, context: grpc.ServicerContext) -> pb.DeleteMediaResponse:
+        self._operations.delete_media(request.media_id)
+        return pb.DeleteMediaResponse()
+
+    def DownloadMedia(
+        self, request: pb.DownloadMediaRequest, context: grpc.ServicerContext
+    ) -> Iterator[pb.DownloadMediaResponse]:
+        for piece in self._operations.read(self._operations.media.open_content(request.media_id)):
+            yield pb.DownloadMediaResponse(content=piece)
+
+    def GetThumbnail(self, request: pb.GetThumbnailRequest, context: grpc.ServicerContext) -> pb.Picture:
+        return self._picture(self._operations.media.open_thumbnail(request.media_id))
+
+    def StartPreflight(self, request: pb.StartPreflightRequest, context: grpc.ServicerContext) -> pb.Preflight:
+        return preflight_message(self._operations.preflights.start(request.media_id))
+
+    def GetPreflight(self, request: pb.GetPreflightRequest, context: grpc.ServicerContext) -> pb.Preflight:
+        return preflight_message(self._operations.preflights.get(request.media_id))
+
+    def WatchPreflight(
+        self, request: pb.WatchPreflightRequest, context: grpc.ServicerContext
+    ) -> Iterator[pb.Preflight]:
+        yield from map(preflight_message, self._operations.preflights.watch(request.media_id, context.is_active))
+
+    def CancelPreflight(
+        self, request: pb.CancelPreflightRequest, context: grpc.ServicerContext
+    ) -> pb.CancelPreflightResponse:
+        self._operations.preflights.cancel(request.media_id)
+        return pb.CancelPreflightResponse()
 
     def CreateBatch(self, request: pb.CreateBatchRequest, context: grpc.ServicerContext) -> pb.Batch:
         batch = self._operations.create_batch(
             BatchRequest(
                 audio_id=request.audio_id,
                 video_ids=list(request.video_ids),
-                options=_options(request.options),
+                options=render_options(request.options),
                 idempotency_key=request.idempotency_key or None,
+                faces=dict(request.faces),
             )
         )
         return self._batch_with_jobs(batch)
@@ -66,31 +117,72 @@ class GatewayServicer(GatewayServiceServicer):
 
     def ListBatches(self, request: pb.ListBatchesRequest, context: grpc.ServicerContext) -> pb.ListBatchesResponse:
         batches, total = self._operations.list_batches(limit=_limit(request.limit), offset=request.offset)
-        return pb.ListBatchesResponse(batches=map(_batch, batches), total=total)
+        return pb.ListBatchesResponse(batches=map(batch_message, batches), total=total)
 
     def CancelBatch(self, request: pb.CancelBatchRequest, context: grpc.ServicerContext) -> pb.Batch:
         return self._batch_with_jobs(self._operations.cancel_batch(request.batch_id))
 
+    def WatchBatch(
+        self, request: pb.WatchBatchRequest, context: grpc.ServicerContext
+    ) -> Iterator[pb.WatchBatchResponse]:
+        self._operations.get_batch(request.batch_id)
+        for jobs in self._operations.watch_batch(request.batch_id, context.is_active):
+            yield pb.WatchBatchResponse(jobs=map(job_message, jobs))
+
     def ListJobs(self, request: pb.ListJobsRequest, context: grpc.ServicerContext) -> pb.ListJobsResponse:
-        wanted = JobFilter(state=_state(request.state), batch_id=request.batch_id or None, name=request.name or None)
+        wanted = job_filter(request)
         jobs, total = self._operations.list_jobs(wanted, limit=_limit(request.limit), offset=request.offset)
-        return pb.ListJobsResponse(jobs=map(_job, jobs), total=total)
+        return pb.ListJobsResponse(jobs=map(job_message, jobs), total=total)
 
     def GetJob(self, request: pb.GetJobRequest, context: grpc.ServicerContext) -> pb.Job:
-        return _job(self._operations.get_job(request.job_id))
+        return job_message(self._operations.get_job(request.job_id))
 
     def WatchJob(self, request: pb.WatchJobRequest, context: grpc.ServicerContext) -> Iterator[pb.Job]:
-        yield from map(_job, self._operations.watch_job(request.job_id, context.is_active))
+        yield from map(job_message, self._operations.watch_job(request.job_id, context.is_active))
 
     def CancelJob(self, request: pb.CancelJobRequest, context: grpc.ServicerContext) -> pb.Job:
-        return _job(self._operations.cancel_job(request.job_id))
+        return job_message(self._operations.cancel_job(request.job_id))
 
     def RetryJob(self, request: pb.RetryJobRequest, context: grpc.ServicerContext) -> pb.Job:
-        return _job(self._operations.retry_job(request.job_id))
+        return job_message(self._operations.retry_job(request.job_id))
 
     def DeleteJob(self, request: pb.DeleteJobRequest, context: grpc.ServicerContext) -> pb.DeleteJobResponse:
         self._operations.delete_job(request.job_id)
         return pb.DeleteJobResponse()
+
+    def DeleteJobs(self, request: pb.DeleteJobsRequest, context: grpc.ServicerContext) -> pb.DeleteJobsResponse:
+        return pb.DeleteJobsResponse(**asdict(self._operations.delete_jobs(request.job_ids)))
+
+    def GetPoster(self, request: pb.GetPosterRequest, context: grpc.ServicerContext) -> pb.Picture:
+        return self._picture(self._operations.open_poster(request.job_id))
+
+    def DownloadArchive(
+        self, request: pb.DownloadArchiveRequest, context: grpc.ServicerContext
+    ) -> Iterator[pb.DownloadArchiveResponse]:
+        if request.batch_id:
+            entries = self._operations.open_archive(request.batch_id)
+        else:
+            entries = self._operations.open_jobs_archive(request.job_ids)
+        for piece in zip_pieces(entries, self._operations.read):
+            yield pb.DownloadArchiveResponse(content=piece)
+
+    def GetLimits(self, request: pb.GetLimitsRequest, context: grpc.ServicerContext) -> pb.Limits:
+        return pb.Limits(**asdict(self._operations.limits))
+
+    def GetQueue(self, request: pb.GetQueueRequest, context: grpc.ServicerContext) -> pb.Queue:
+        return pb.Queue(counts={state.value: number for state, number in self._operations.count_states().items()})
+
+    def GetDiskUse(self, request: pb.GetDiskUseRequest, context: grpc.ServicerContext) -> pb.DiskUse:
+        return pb.DiskUse(**asdict(self._operations.disk_use()))
+
+    def ReadLog(self, request: pb.ReadLogRequest, context: grpc.ServicerContext) -> Iterator[pb.LogLine]:
+        log, job_id = self._operations.log, request.job_id or None
+        follow = log.follow(job_id, context.is_active) if request.follow else ()
+        for line in log.tail(request.lines or _LOG_LINES, job_id):
+            yield pb.LogLine(**asdict(line))
+        for bundle in follow:
+            for line in bundle:
+                yield pb.LogLine(**asdict(line))
 
     def DownloadOutput(
         self, request: pb.DownloadOutputRequest, context: grpc.ServicerContext
@@ -101,56 +193,14 @@ class GatewayServicer(GatewayServiceServicer):
     def ListFamilies(self, request: pb.ListFamiliesRequest, context: grpc.ServicerContext) -> pb.ListFamiliesResponse:
         return pb.ListFamiliesResponse(families=[pb.Family(**asdict(card)) for card in FAMILY_CARDS.values()])
 
+    def _picture(self, file: StoredFile) -> pb.Picture:
+        return pb.Picture(jpeg=b"".join(self._operations.read(file)))
+
     def _batch_with_jobs(self, batch: Batch) -> pb.Batch:
-        message = _batch(batch)
-        message.jobs.extend(map(_job, self._operations.jobs_of(batch.id)))
+        message = batch_message(batch)
+        message.jobs.extend(map(job_message, self._operations.jobs_of(batch.id)))
         return message
-
-
-def _options(message: pb.RenderOptions) -> RenderOptions:
-    try:
-        body = schemas.OptionsBody.model_validate(MessageToDict(message, preserving_proto_field_name=True))
-    except ValidationError as error:
-        wrong = "; ".join(f"options.{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
-        raise ChorusError(ErrorKind.INVALID_INPUT, wrong) from error
-    return body.to_options()
-
-
-def _state(text: str) -> JobState | None:
-    try:
-        return JobState(text) if text else None
-    except ValueError:
-        raise ChorusError(
-            ErrorKind.INVALID_INPUT, f"There is no state {text}; choose one of {', '.join(JobState)}"
-        ) from None
 
 
 def _limit(wanted: int) -> int:
     return min(wanted or _DEFAULT_LIMIT, _LARGEST_LIMIT)
-
-
-def _batch(batch: Batch) -> pb.Batch:
-    counts = {state.value: number for state, number in batch.counts.items()}
-    return pb.Batch(id=batch.id, audio_name=batch.audio_name, created_at_ms=_ms(batch.created_at), counts=counts)
-
-
-def _job(job: Job) -> pb.Job:
-    return pb.Job(
-        id=job.id,
-        batch_id=job.batch_id,
-        index=job.index,
-        name=job.name,
-        video_name=job.video_name,
-        state=job.state,
-        progress=pb.Progress(**asdict(job.progress)) if job.progress else None,
-        attempt=job.attempt,
-        error=pb.JobError(kind=job.error_kind, message=job.error_message or "") if job.error_kind else None,
-        created_at_ms=_ms(job.created_at),
-        started_at_ms=_ms(job.started_at),
-        finished_at_ms=_ms(job.finished_at),
-        output_bytes=job.output_bytes,
-    )
-
-
-def _ms(moment: datetime | None) -> Any:
-    return None if moment is None else int(moment.timestamp() * 1000)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.errors import ChorusError
 from services.gateway.jobs import Job, JobState, RenderOptions, Stage
-from services.gateway.media_library import Media
 from services.gateway.operations import Batch
 from services.timeline import Extend
 
@@ -20,11 +19,13 @@ PRESETS: Sequence[str] = get_args(Preset)
 _DEFAULTS = RenderOptions()
 
 
-class _Body(BaseModel):
+class Body(BaseModel):
+    """What all bodies have in common: nothing unknown comes in, and any object with the fields goes out."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, from_attributes=True)
 
 
-class OptionsBody(_Body):
+class OptionsBody(Body):
     """How the outputs are made; every field may be left out."""
 
     family: str = Field(default=_DEFAULTS.family, max_length=100, description="A name from /v1/families")
@@ -57,30 +58,18 @@ class OptionsBody(_Body):
         return RenderOptions(**self.model_dump())
 
 
-class NewBatchBody(_Body):
+class NewBatchBody(Body):
     """One driving audio and the videos that shall speak it."""
 
     audio_id: str = Field(max_length=64)
     video_ids: list[str] = Field(min_length=1, max_length=500)
+    faces: dict[str, Annotated[int, Field(ge=0, le=63)]] = Field(
+        default={}, description="Rank of the face to use, by video id; the others use options.face"
+    )
     options: OptionsBody = OptionsBody()
 
 
-class MediaBody(_Body):
-    """An uploaded recording."""
-
-    id: str
-    name: str
-    kind: Literal["video", "audio", "still"]
-    bytes: int
-    sha256: str
-    seconds: float
-    has_audio: bool
-    width: int | None
-    height: int | None
-    frame_rate: str | None = Field(description="An exact fraction, as in 30000/1001")
-
-
-class ErrorDetail(_Body):
+class ErrorDetail(Body):
     """Why something was refused or failed, in words for a person."""
 
     kind: str
@@ -88,20 +77,20 @@ class ErrorDetail(_Body):
     retryable: bool = Field(description="The same request may succeed later")
 
 
-class ErrorBody(_Body):
+class ErrorBody(Body):
     """The body of every refusal."""
 
     error: ErrorDetail
 
 
-class JobErrorBody(_Body):
+class JobErrorBody(Body):
     """Why a job failed."""
 
     kind: str
     message: str
 
 
-class ProgressBody(_Body):
+class ProgressBody(Body):
     """How far a job is; may go back when another attempt starts."""
 
     stage: Stage
@@ -111,7 +100,7 @@ class ProgressBody(_Body):
     seconds_left: float | None
 
 
-class JobBody(_Body):
+class JobBody(Body):
     """One output that was asked for."""
 
     id: str
@@ -119,6 +108,10 @@ class JobBody(_Body):
     index: int
     name: str = Field(description="The output's file name")
     video_name: str
+    video_id: str
+    audio_name: str
+    audio_id: str
+    owner: str
     state: JobState
     progress: ProgressBody | None
     attempt: int
@@ -129,18 +122,67 @@ class JobBody(_Body):
     output_bytes: int | None
 
 
-class JobPageBody(_Body):
+class JobPageBody(Body):
     """A page of jobs; total counts all that match."""
 
     items: list[JobBody]
     total: int
 
 
-class BatchSummaryBody(_Body):
+class JobIdsBody(Body):
+    """Several jobs."""
+
+    ids: list[str] = Field(min_length=1, max_length=500)
+
+
+class DeletedBody(Body):
+    """What became of several jobs that were to be deleted."""
+
+    deleted: list[str]
+    refused: dict[str, str] = Field(description="Why, by job id")
+
+
+class LimitsBody(Body):
+    """What this installation accepts and keeps."""
+
+    max_upload_bytes: int
+    max_minutes: float
+    retention_days: float = Field(description="0: kept until somebody deletes it")
+    audio_suffixes: list[str]
+    picture_suffixes: list[str]
+
+
+class DiskUseBody(Body):
+    """How the store is filled, bytes."""
+
+    uploads_bytes: int
+    outputs_bytes: int
+    analyses_bytes: int
+    free_bytes: int | None
+
+
+class LoginBody(Body):
+    """A colleague's name and password."""
+
+    name: str = Field(max_length=100)
+    password: str = Field(max_length=1000)
+
+
+class SessionBody(Body):
+    """Who the caller is."""
+
+    owner: str
+    name: str | None = Field(description="The login name, where there are accounts")
+    login_required: bool
+
+
+class BatchSummaryBody(Body):
     """A batch without its jobs."""
 
     id: str
     audio_name: str
+    audio_id: str
+    owner: str
     created_at: datetime
     counts: dict[JobState, int]
 
@@ -151,14 +193,14 @@ class BatchBody(BatchSummaryBody):
     jobs: list[JobBody]
 
 
-class BatchPageBody(_Body):
+class BatchPageBody(Body):
     """A page of batches; total counts all."""
 
     items: list[BatchSummaryBody]
     total: int
 
 
-class FamilyBody(_Body):
+class FamilyBody(Body):
     """A lip-sync method."""
 
     name: str
@@ -166,7 +208,7 @@ class FamilyBody(_Body):
     description: str
 
 
-class CheckBody(_Body):
+class CheckBody(Body):
     """One thing that the gateway needs."""
 
     name: str
@@ -174,16 +216,11 @@ class CheckBody(_Body):
     message: str
 
 
-class ReadyBody(_Body):
+class ReadyBody(Body):
     """Whether jobs can be taken and rendered."""
 
     ready: bool
     checks: list[CheckBody]
-
-
-def media_body(media: Media) -> MediaBody:
-    """An upload as REST shows it."""
-    return MediaBody.model_validate(media)
 
 
 def job_body(job: Job) -> JobBody:

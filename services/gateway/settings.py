@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
 def _data_folder() -> Path:
     return Path("chorus-data").resolve()
+
+
+def is_loopback(host: str) -> bool:
+    """True for an address that only this machine reaches."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 class GatewaySettings(BaseSettings):
@@ -23,6 +33,14 @@ class GatewaySettings(BaseSettings):
     """Port of REST and the web page"""
     grpc_port: int = Field(default=7861, ge=0, le=65535)
     """Port of the gRPC door"""
+    users: Path | None = None
+    """File of those who may log in, written by `chorus user add NAME`; with it nobody comes in without a login"""
+    token: SecretStr = SecretStr("")
+    """What programs show as `Authorization: Bearer ...`, also over gRPC; with it nobody comes in without"""
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    """Further names that the page is reached by, as of a proxy on this machine; separated by commas"""
+    requests_per_minute: int = Field(default=3000, gt=0)
+    """What one client may ask of the REST door and the page"""
     database_url: str = Field(default_factory=lambda: f"sqlite:///{_data_folder() / 'chorus.db'}")
     """sqlite:///path (one machine, one worker) or postgresql://user:password@host/database (any number of workers)"""
     store_url: str = Field(default_factory=lambda: (_data_folder() / "store").as_uri())
@@ -45,5 +63,12 @@ class GatewaySettings(BaseSettings):
     """Finished jobs, their outputs and unused uploads are deleted after that many days; 0 keeps them"""
     metrics_port: int = Field(default=0, ge=0, le=65535)
     """Port of the worker's /metrics; 0: none (the api serves its own on CHORUS_PORT)"""
+    log_file: Path | None = None
+    """Where the log of all processes lies, for the page's log view; none: each process logs to its stderr only"""
     log_level: str = "INFO"
     """DEBUG, INFO, WARNING or ERROR"""
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value

@@ -1,4 +1,4 @@
-"""Following jobs live: however many people watch one job, it is looked up once a second."""
+"""Following jobs and batches live: however many people watch one of them, it is looked up once a second."""
 
 from __future__ import annotations
 
@@ -6,55 +6,56 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Final
-
-from services.gateway.jobs import FINISHED, Job
+from typing import Final, Generic, TypeVar
 
 _LOOK_SECONDS: Final = 1.0
 
+Seen = TypeVar("Seen")
 
-class JobWatch:
-    """Shares each look at a job between all who follow it; safe to share by threads."""
 
-    def __init__(self, find: Callable[[str], Job]) -> None:
-        """`find` returns a job, or raises NOT_FOUND."""
+class Watch(Generic[Seen]):
+    """Shares each look at a thing between all who follow it; safe to share by threads."""
+
+    def __init__(self, find: Callable[[str], Seen], has_ended: Callable[[Seen], bool]) -> None:
+        """`find` returns the thing with an id, or raises NOT_FOUND; nothing changes after it `has_ended`."""
         self._find = find
+        self._has_ended = has_ended
         self._lock = threading.Lock()
-        self._seen: dict[str, tuple[float, Job]] = {}
+        self._seen: dict[str, tuple[float, Seen]] = {}
 
-    def look(self, job_id: str) -> Job:
-        """The job as it was at most a second ago."""
+    def look(self, wanted_id: str) -> Seen:
+        """The thing as it was at most a second ago."""
         now = time.monotonic()
         with self._lock:
-            seen = self._seen.get(job_id)
+            seen = self._seen.get(wanted_id)
             if seen is not None and now - seen[0] < _LOOK_SECONDS:
                 return seen[1]
-        job = self._find(job_id)
+        found = self._find(wanted_id)
         with self._lock:
             self._seen = {key: each for key, each in self._seen.items() if now - each[0] < _LOOK_SECONDS}
-            self._seen[job_id] = (now, job)
-        return job
+            self._seen[wanted_id] = (now, found)
+        return found
 
-    def follow(self, job_id: str, is_wanted: Callable[[], bool]) -> Iterator[Job]:
-        """The job now and after each change; ends when it is finished, or when nobody wants to know any more."""
-        last: Job | None = None
+    def follow(self, wanted_id: str, is_wanted: Callable[[], bool]) -> Iterator[Seen]:
+        """The thing now and after each change; ends with the thing, or when nobody wants to know any more."""
+        last: Seen | None = None
         while is_wanted():
-            job = self.look(job_id)
-            if job != last:
-                yield job
-            if job.state in FINISHED:
+            now = self.look(wanted_id)
+            if now != last:
+                yield now
+            if self._has_ended(now):
                 return
-            last = job
+            last = now
             time.sleep(_LOOK_SECONDS)
 
-    async def follow_async(self, job_id: str) -> AsyncIterator[Job]:
+    async def follow_async(self, wanted_id: str) -> AsyncIterator[Seen]:
         """As `follow`, holding no thread between two looks; the event loop cancels it."""
-        last: Job | None = None
+        last: Seen | None = None
         while True:
-            job = await asyncio.to_thread(self.look, job_id)
-            if job != last:
-                yield job
-            if job.state in FINISHED:
+            now = await asyncio.to_thread(self.look, wanted_id)
+            if now != last:
+                yield now
+            if self._has_ended(now):
                 return
-            last = job
+            last = now
             await asyncio.sleep(_LOOK_SECONDS)

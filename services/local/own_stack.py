@@ -13,7 +13,7 @@ from typing import IO
 
 from services.errors import ChorusError, ErrorKind
 from services.local.child import dying_with_us
-from services.local.run_file import await_running, find_running
+from services.local.run_file import RunningStack, await_running, find_running
 from services.local.settings import Folders, LocalSettings, child_environment
 
 _START_SECONDS = 180.0
@@ -21,10 +21,10 @@ _STOP_SECONDS = 20.0
 
 
 @contextmanager
-def usable_stack(settings: LocalSettings, report: Callable[[str], None]) -> Iterator[str]:
-    """Address (http://host:port) of a ready stack; UNAVAILABLE, with what `chorus up` said, when it does not start."""
+def usable_stack(settings: LocalSettings, report: Callable[[str], None]) -> Iterator[RunningStack]:
+    """A ready stack; UNAVAILABLE, with what `chorus up` said, when it does not start."""
     if (running := await_running(settings.folders, _START_SECONDS)) is not None:
-        yield running.address
+        yield running
         return
     report("Starting Chorus for this run; `chorus up` keeps it running for the next ones")
     with TemporaryFile() as output:
@@ -43,12 +43,12 @@ def usable_stack(settings: LocalSettings, report: Callable[[str], None]) -> Iter
             _stop(process)
 
 
-def _wait_until_ready(folders: Folders, process: subprocess.Popen[bytes], output: IO[bytes]) -> str:
+def _wait_until_ready(folders: Folders, process: subprocess.Popen[bytes], output: IO[bytes]) -> RunningStack:
     deadline = time.monotonic() + _START_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
         stack = find_running(folders)
         if stack is not None and stack.pid == process.pid:
-            return stack.address
+            return stack
         time.sleep(0.1)
     output.seek(0)
     raise ChorusError(ErrorKind.UNAVAILABLE, f"Chorus did not start:\n{output.read().decode(errors='replace').strip()}")

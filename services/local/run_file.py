@@ -24,6 +24,8 @@ class RunningStack:
     """Of its supervisor"""
     address: str
     """http://host:port of the page and the REST API"""
+    token: str = ""
+    """What a program of this user shows where the stack is locked"""
 
 
 @contextmanager
@@ -36,11 +38,12 @@ def hold_lock(folders: Folders) -> Iterator[None]:
 
 
 @contextmanager
-def publish(folders: Folders, address: str) -> Iterator[None]:
+def publish(folders: Folders, address: str, token: str = "") -> Iterator[None]:
     """Let find_running see this process's stack for the time of the block; call it under the lock."""
     path = _path(folders)
     draft = path.with_suffix(".new")
-    draft.write_text(json.dumps(asdict(RunningStack(os.getpid(), address))))
+    draft.touch(mode=0o600)
+    draft.write_text(json.dumps(asdict(RunningStack(os.getpid(), address, token))))
     draft.replace(path)
     try:
         yield

@@ -48,6 +48,10 @@ class LocalSettings(BaseSettings):
     """Address the page and the API listen on; 0.0.0.0 opens them to the network"""
     port: int = Field(default=7860, ge=0, le=65535)
     """Port of the page and of the REST API; 0: any free one"""
+    users: Path | None = None
+    """File of those who may log in; without it `users` in the data folder, where there is one"""
+    token: str = Field(default="", repr=False)
+    """What programs show to a locked stack; without it `chorus up` makes one for the programs of this user"""
     triton_url: str = ""
     """host:port of a Triton elsewhere; empty: the embedded one is started"""
     triton_runtime: Path = Path(sys.prefix) / "triton"
@@ -71,6 +75,16 @@ class LocalSettings(BaseSettings):
             cache / "scratch",
             cache / "run",
         )
+
+    @property
+    def users_file(self) -> Path:
+        """Where `chorus user` writes; with users in it the page demands a login."""
+        return _absolute(self.users) if self.users is not None else self.folders.data / "users"
+
+    @property
+    def has_users(self) -> bool:
+        """True when somebody has been given a login, or is meant to."""
+        return self.users is not None or (self.users_file.exists() and self.users_file.stat().st_size > 0)
 
     @property
     def models(self) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
+from secrets import token_urlsafe
 from threading import Event
 from urllib.request import ProxyHandler, build_opener
 
@@ -52,19 +53,27 @@ def run_stack(settings: LocalSettings, stop: Event, report: Callable[[str], None
     with hold_lock(folders):
         log = LogFile(folders.log_file)
         ports = choose_ports(settings)
+        settings = _with_token(settings)
         supervisor = Supervisor(services_of(settings, folders, ports), log, report)
         try:
             supervisor.start(stop)
             if not stop.is_set():
                 page = f"http://{_reachable(settings.host)}:{ports.page}"
-                with publish(folders, page):
+                with publish(folders, page, settings.token):
                     report(f"Chorus is ready: {page}   (Ctrl-C stops it)")
                     if settings.host not in _LOOPBACK:
-                        report(f"Everybody who reaches {settings.host} can use it: there are no accounts yet")
+                        report(f"Listening on {settings.host}: whoever reaches it needs a login or the token")
                     supervisor.watch(stop)
         finally:
             supervisor.stop()
             log.close()
+
+
+def _with_token(settings: LocalSettings) -> LocalSettings:
+    """With users nobody comes in without a login or a token: `chorus run` gets one."""
+    if settings.token or not settings.has_users:
+        return settings
+    return settings.model_copy(update={"token": token_urlsafe()})
 
 
 def choose_ports(settings: LocalSettings) -> Ports:
@@ -95,8 +104,13 @@ def services_of(settings: LocalSettings, folders: Folders, ports: Ports) -> list
         "CHORUS_PORT": str(ports.page),
         "CHORUS_GRPC_PORT": str(ports.grpc),
         "CHORUS_DATABASE_URL": f"sqlite:///{folders.data / 'chorus.db'}",
+        "CHORUS_LOG_FILE": str(folders.log_file),
         "PYTHONUNBUFFERED": "1",
     }
+    if settings.has_users:
+        common["CHORUS_USERS"] = str(settings.users_file)
+    if settings.token:
+        common["CHORUS_TOKEN"] = settings.token
     preprocess = _preprocess(common, folders.scratch / "preprocess", ports)
     gateway = [
         _worker(common, folders.scratch / "worker", ports),

@@ -68,10 +68,10 @@ def write_video(
     return written
 
 
-def write_poster(path: Path, frame: Frame) -> None:
-    """Write the frame as a JPEG of at most 1280 pixels a side; STORAGE_FULL when the disk is full."""
+def write_poster(path: Path, frame: Frame, *, side: int = _POSTER_SIDE) -> None:
+    """Write the frame as a JPEG of at most `side` pixels a side; STORAGE_FULL when the disk is full."""
     rgb = frame.rgb()
-    scale = min(1.0, _POSTER_SIDE / max(frame.width, frame.height))
+    scale = min(1.0, side / max(frame.width, frame.height))
     if scale < 1:
         rgb = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
     _, content = cv2.imencode(".jpg", rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _POSTER_QUALITY])

@@ -61,6 +61,9 @@ def test_an_upload_is_described_and_stored_once_by_its_content(gateway: Gateway)
         "width": 640,
         "height": 360,
         "frame_rate": "30000/1001",
+        "owner": "",
+        "created_at": form["created_at"],
+        "has_thumbnail": True,
     }
     assert (raw["name"], raw["sha256"]) == ("Other.mov", digest)
     assert raw["id"] != form["id"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -113,14 +112,13 @@ def test_retention_deletes_what_is_old(gateway: Gateway) -> None:
 
 def test_the_real_processes_start_and_stop(tmp_path: Path) -> None:
     settings = make_settings(tmp_path, port=0, grpc_port=0)
-    own = {f"CHORUS_{name.upper()}": str(value) for name, value in settings.model_dump().items()}
     for name, sign in (("api", "Uvicorn running"), ("worker", "is ready")):
         log = tmp_path / f"{name}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [sys.executable, "-m", "services.gateway", name],
                 cwd=gateway_stack.ROOT,
-                env=os.environ | own,
+                env=gateway_stack.environment_of(settings),
                 stdout=subprocess.PIPE,
                 stderr=output,
             )

@@ -26,7 +26,7 @@ from services.gateway.jobs import Job, JobState, Progress, RenderOptions, Stage
 from services.gateway.media_library import Media
 from services.gateway.probing import Prober
 from services.gateway.v1 import gateway_pb2
-from services.gateway.watching import JobWatch
+from services.gateway.watching import Watch
 
 REQUEST = BatchRequest(audio_id="a", video_ids=["v", "w"], options=RenderOptions())
 JOB = Job(
@@ -35,6 +35,10 @@ JOB = Job(
     index=0,
     name="anna - speech.mp4",
     video_name="anna.mov",
+    video_id="v",
+    audio_name="speech.wav",
+    audio_id="a",
+    owner="anna",
     state=JobState.FAILED,
     progress=Progress(stage=Stage.RENDERING, frames_done=1, frames_total=2),
     attempt=3,
@@ -81,7 +85,18 @@ def test_a_batch_has_a_size(count: int) -> None:
 
 
 def test_a_still_may_speak_and_a_video_may_be_the_voice() -> None:
-    video = Media(id="v", name="v.mp4", kind="video", bytes=1, sha256="", seconds=1, has_audio=True)
+    video = Media(
+        id="v",
+        name="v.mp4",
+        kind="video",
+        bytes=1,
+        sha256="",
+        seconds=1,
+        has_audio=True,
+        owner="",
+        created_at=datetime(2026, 1, 1, tzinfo=UTC),
+        has_thumbnail=False,
+    )
     check_kinds(video, [video, replace(video, kind="still", has_audio=False)])
 
 
@@ -112,7 +127,7 @@ def test_many_watchers_share_one_look(monkeypatch: pytest.MonkeyPatch) -> None:
         looks.append(job_id)
         return replace(JOB, state=next(states))
 
-    watch = JobWatch(find)
+    watch = Watch(find, lambda job: job.state is JobState.SUCCEEDED)
     seen: list[list[JobState]] = [[], []]
 
     def follow(number: int) -> None:
@@ -148,13 +163,14 @@ def test_a_lock_file_has_one_holder(tmp_path: Path) -> None:
 @pytest.mark.parametrize("program", ["import os; os.abort()", "print('no json')", "raise SystemExit(1)"])
 def test_a_probe_that_dies_refuses_the_file_by_its_name(program: str) -> None:
     with pytest.raises(ChorusError, match=r"odd\.mp4 cannot be read") as refusal:
-        Prober((sys.executable, "-c", program))(Path("x"), name="odd.mp4")
+        Prober((sys.executable, "-c", program))(Path("x"), name="odd.mp4", thumbnail=Path("y"))
     assert refusal.value.kind is ErrorKind.INVALID_INPUT
 
 
 def test_the_doors_load_neither_numpy_nor_ffmpeg_nor_triton() -> None:
     program = (
-        "import sys, services.gateway.__main__, services.gateway.rest_app, services.gateway.rpc, uvicorn;"
+        "import sys, uvicorn, services.gateway.__main__, services.gateway.rest_app, services.gateway.rpc;"
+        "import services.gateway.web.mount;"
         "heavy = {'numpy', 'cv2', 'av', 'tritonclient', 'services.media'} & set(sys.modules);"
         "sys.exit(' '.join(heavy) or 0)"
     )

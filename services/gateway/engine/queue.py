@@ -86,12 +86,17 @@ class JobQueue:
         return _job(row)
 
     def page(self, wanted: JobFilter, *, limit: int, offset: int) -> tuple[list[Job], int]:
-        """A page of jobs, newest batch first and in order within it, and how many there are in all."""
+        """A page of jobs and how many there are in all: `first`'s own, newest batch first, in order within it."""
         condition = self._condition(wanted)
         items = (
             self._select()
             .where(condition)
-            .order_by(tables.jobs.c.created_ms.desc(), tables.jobs.c.batch_id, tables.jobs.c.position)
+            .order_by(
+                tables.others_last(tables.batches, wanted.first),
+                tables.jobs.c.created_ms.desc(),
+                tables.jobs.c.batch_id,
+                tables.jobs.c.position,
+            )
             .limit(limit)
             .offset(offset)
         )
@@ -136,12 +141,13 @@ class JobQueue:
             return list(connection.execute(statement).scalars())
 
     def _jobs_and_status(self) -> sa.Join:
-        return tables.jobs.join(self._status, self._status.c.workflow_uuid == tables.jobs.c.id)
+        return tables.jobs.join(self._status, self._status.c.workflow_uuid == tables.jobs.c.id).join(tables.batches)
 
     def _select(self) -> sa.Select[Any]:
         about = sa.and_(self._event.c.workflow_uuid == tables.jobs.c.id, self._event.c.key == names.LIVE_EVENT)
         return sa.select(
             tables.jobs,
+            tables.batches.c.owner,
             self._status.c.status,
             self._status.c.completed_at.label("finished_ms"),
             self._event.c.value.label("live"),
@@ -153,6 +159,12 @@ class JobQueue:
             condition &= self._status.c.status.in_(names.statuses_of(wanted.state))
         if wanted.batch_id is not None:
             condition &= tables.jobs.c.batch_id == wanted.batch_id
+        if wanted.owner is not None:
+            condition &= tables.batches.c.owner == wanted.owner
+        if wanted.since is not None:
+            condition &= tables.jobs.c.created_ms >= wanted.since.timestamp() * 1000
+        if wanted.until is not None:
+            condition &= tables.jobs.c.created_ms < wanted.until.timestamp() * 1000
         if wanted.name:
             condition &= tables.jobs.c.name.icontains(
                 wanted.name, autoescape=True
@@ -183,6 +195,10 @@ def _job(row: sa.Row[Any]) -> Job:
         index=row.position,
         name=row.name,
         video_name=row.video_name,
+        video_id=row.video_id,
+        audio_name=row.audio_name,
+        audio_id=row.audio_id,
+        owner=row.owner,
         state=state,
         progress=None if state is JobState.QUEUED else live.progress,
         attempt=row.attempts,

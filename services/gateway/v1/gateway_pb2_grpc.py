@@ -41,6 +41,51 @@ class GatewayServiceStub:
                 request_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.UploadRequest.SerializeToString,
                 response_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.Media.FromString,
                 _registered_method=True)
+        self.GetMedia = channel.unary_unary(
+                '/chorus.gateway.v1.GatewayService/GetMedia',
+                request_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.GetMediaRequest.SerializeToString,
+                response_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.Media.FromString,
+                _registered_method=True)
+        self.ListMedia = channel.unary_unary(
+                '/chorus.gateway.v1.GatewayService/ListMedia',
+                request_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.ListMediaRequest.SerializeToString,
+                response_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.ListMediaResponse.FromString,
+                _registered_method=True)
+        self.DeleteMedia = channel.unary_unary(
+                '/chorus.gateway.v1.GatewayService/DeleteMedia',
+                request_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.DeleteMediaRequest.SerializeToString,
+                response_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.DeleteMediaResponse.FromString,
+                _registered_method=True)
+        self.DownloadMedia = channel.unary_stream(
+                '/chorus.gateway.v1.GatewayService/DownloadMedia',
+                request_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.DownloadMediaRequest.SerializeToString,
+                response_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.DownloadMediaResponse.FromString,
+                _registered_method=True)
+        self.GetThumbnail = channel.unary_unary(
+                '/chorus.gateway.v1.GatewayService/GetThumbnail',
+                request_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.GetThumbnailRequest.SerializeToString,
+                response_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.Picture.FromString,
+                _registered_method=True)
+        self.StartPreflight = channel.unary_unary(
+                '/chorus.gateway.v1.GatewayService/StartPreflight',
+                request_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.StartPreflightRequest.SerializeToString,
+                response_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.Preflight.FromString,
+                _registered_method=True)
+        self.GetPreflight = channel.unary_unary(
+                '/chorus.gateway.v1.GatewayService/GetPreflight',
+                request_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.GetPreflightRequest.SerializeToString,
+                response_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.Preflight.FromString,
+                _registered_method=True)
+        self.WatchPreflight = channel.unary_stream(
+                '/chorus.gateway.v1.GatewayService/WatchPreflight',
+                request_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.WatchPreflightRequest.SerializeToString,
+                response_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.Preflight.FromString,
+                _registered_method=True)
+        self.CancelPreflight = channel.unary_unary(
+                '/chorus.gateway.v1.GatewayService/CancelPreflight',
+                request_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.CancelPreflightRequest.SerializeToString,
+                response_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.CancelPreflightResponse.FromString,
+                _registered_method=True)
         self.CreateBatch = channel.unary_unary(
                 '/chorus.gateway.v1.GatewayService/CreateBatch',
                 request_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.CreateBatchRequest.SerializeToString,
@@ -60,6 +105,11 @@ class GatewayServiceStub:
                 '/chorus.gateway.v1.GatewayService/CancelBatch',
                 request_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.CancelBatchRequest.SerializeToString,
                 response_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.Batch.FromString,
+                _registered_method=True)
+        self.WatchBatch = channel.unary_stream(
+                '/chorus.gateway.v1.GatewayService/WatchBatch',
+                request_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.WatchBatchRequest.SerializeToString,
+                response_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.WatchBatchResponse.FromString,
                 _registered_method=True)
         self.ListJobs = channel.unary_unary(
                 '/chorus.gateway.v1.GatewayService/ListJobs',
@@ -91,15 +141,50 @@ class GatewayServiceStub:
                 request_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.DeleteJobRequest.SerializeToString,
                 response_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.DeleteJobResponse.FromString,
                 _registered_method=True)
+        self.DeleteJobs = channel.unary_unary(
+                '/chorus.gateway.v1.GatewayService/DeleteJobs',
+                request_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.DeleteJobsRequest.SerializeToString,
+                response_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.DeleteJobsResponse.FromString,
+                _registered_method=True)
         self.DownloadOutput = channel.unary_stream(
                 '/chorus.gateway.v1.GatewayService/DownloadOutput',
                 request_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.DownloadOutputRequest.SerializeToString,
                 response_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.DownloadOutputResponse.FromString,
                 _registered_method=True)
+        self.GetPoster = channel.unary_unary(
+                '/chorus.gateway.v1.GatewayService/GetPoster',
+                request_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.GetPosterRequest.SerializeToString,
+                response_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.Picture.FromString,
+                _registered_method=True)
+        self.DownloadArchive = channel.unary_stream(
+                '/chorus.gateway.v1.GatewayService/DownloadArchive',
+                request_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.DownloadArchiveRequest.SerializeToString,
+                response_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.DownloadArchiveResponse.FromString,
+                _registered_method=True)
         self.ListFamilies = channel.unary_unary(
                 '/chorus.gateway.v1.GatewayService/ListFamilies',
                 request_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.ListFamiliesRequest.SerializeToString,
                 response_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.ListFamiliesResponse.FromString,
+                _registered_method=True)
+        self.GetLimits = channel.unary_unary(
+                '/chorus.gateway.v1.GatewayService/GetLimits',
+                request_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.GetLimitsRequest.SerializeToString,
+                response_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.Limits.FromString,
+                _registered_method=True)
+        self.GetQueue = channel.unary_unary(
+                '/chorus.gateway.v1.GatewayService/GetQueue',
+                request_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.GetQueueRequest.SerializeToString,
+                response_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.Queue.FromString,
+                _registered_method=True)
+        self.GetDiskUse = channel.unary_unary(
+                '/chorus.gateway.v1.GatewayService/GetDiskUse',
+                request_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.GetDiskUseRequest.SerializeToString,
+                response_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.DiskUse.FromString,
+                _registered_method=True)
+        self.ReadLog = channel.unary_stream(
+                '/chorus.gateway.v1.GatewayService/ReadLog',
+                request_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.ReadLogRequest.SerializeToString,
+                response_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.LogLine.FromString,
                 _registered_method=True)
 
 
@@ -111,6 +196,65 @@ class GatewayServiceServicer:
     def Upload(self, request_iterator, context):
         """First a message with the name, then the content in pieces of up to a few MiB.
         """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetMedia(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListMedia(self, request, context):
+        """The caller's own first, then newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteMedia(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DownloadMedia(self, request, context):
+        """The recording as it was uploaded, in pieces of about 1 MiB.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetThumbnail(self, request, context):
+        """A small JPEG of the first picture.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StartPreflight(self, request, context):
+        """Looks for the faces of an upload before anything is rendered; once for each content.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetPreflight(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchPreflight(self, request, context):
+        """The preflight now and after each change, until it has ended.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelPreflight(self, request, context):
+        """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -135,6 +279,13 @@ class GatewayServiceServicer:
 
     def CancelBatch(self, request, context):
         """Cancels the jobs that have not finished.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchBatch(self, request, context):
+        """All jobs of a batch now and after each change; ends when all are finished.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -177,8 +328,29 @@ class GatewayServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DeleteJobs(self, request, context):
+        """Deletes those that are finished; the others stay, and each says why.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DownloadOutput(self, request, context):
         """The finished video, in pieces of about 1 MiB.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetPoster(self, request, context):
+        """A picture of the finished video (JPEG).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DownloadArchive(self, request, context):
+        """The finished videos among some jobs in one ZIP, in pieces.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -190,6 +362,32 @@ class GatewayServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetLimits(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetQueue(self, request, context):
+        """How many jobs of the whole installation are in each state.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetDiskUse(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReadLog(self, request, context):
+        """The last lines of the log of all processes, and with `follow` each that is written from then on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_GatewayServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -197,6 +395,51 @@ def add_GatewayServiceServicer_to_server(servicer, server):
                     servicer.Upload,
                     request_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.UploadRequest.FromString,
                     response_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.Media.SerializeToString,
+            ),
+            'GetMedia': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetMedia,
+                    request_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.GetMediaRequest.FromString,
+                    response_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.Media.SerializeToString,
+            ),
+            'ListMedia': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListMedia,
+                    request_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.ListMediaRequest.FromString,
+                    response_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.ListMediaResponse.SerializeToString,
+            ),
+            'DeleteMedia': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteMedia,
+                    request_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.DeleteMediaRequest.FromString,
+                    response_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.DeleteMediaResponse.SerializeToString,
+            ),
+            'DownloadMedia': grpc.unary_stream_rpc_method_handler(
+                    servicer.DownloadMedia,
+                    request_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.DownloadMediaRequest.FromString,
+                    response_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.DownloadMediaResponse.SerializeToString,
+            ),
+            'GetThumbnail': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetThumbnail,
+                    request_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.GetThumbnailRequest.FromString,
+                    response_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.Picture.SerializeToString,
+            ),
+            'StartPreflight': grpc.unary_unary_rpc_method_handler(
+                    servicer.StartPreflight,
+                    request_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.StartPreflightRequest.FromString,
+                    response_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.Preflight.SerializeToString,
+            ),
+            'GetPreflight': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPreflight,
+                    request_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.GetPreflightRequest.FromString,
+                    response_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.Preflight.SerializeToString,
+            ),
+            'WatchPreflight': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchPreflight,
+                    request_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.WatchPreflightRequest.FromString,
+                    response_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.Preflight.SerializeToString,
+            ),
+            'CancelPreflight': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelPreflight,
+                    request_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.CancelPreflightRequest.FromString,
+                    response_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.CancelPreflightResponse.SerializeToString,
             ),
             'CreateBatch': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateBatch,
@@ -217,6 +460,11 @@ def add_GatewayServiceServicer_to_server(servicer, server):
                     servicer.CancelBatch,
                     request_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.CancelBatchRequest.FromString,
                     response_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.Batch.SerializeToString,
+            ),
+            'WatchBatch': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchBatch,
+                    request_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.WatchBatchRequest.FromString,
+                    response_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.WatchBatchResponse.SerializeToString,
             ),
             'ListJobs': grpc.unary_unary_rpc_method_handler(
                     servicer.ListJobs,
@@ -248,15 +496,50 @@ def add_GatewayServiceServicer_to_server(servicer, server):
                     request_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.DeleteJobRequest.FromString,
                     response_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.DeleteJobResponse.SerializeToString,
             ),
+            'DeleteJobs': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteJobs,
+                    request_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.DeleteJobsRequest.FromString,
+                    response_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.DeleteJobsResponse.SerializeToString,
+            ),
             'DownloadOutput': grpc.unary_stream_rpc_method_handler(
                     servicer.DownloadOutput,
                     request_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.DownloadOutputRequest.FromString,
                     response_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.DownloadOutputResponse.SerializeToString,
             ),
+            'GetPoster': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPoster,
+                    request_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.GetPosterRequest.FromString,
+                    response_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.Picture.SerializeToString,
+            ),
+            'DownloadArchive': grpc.unary_stream_rpc_method_handler(
+                    servicer.DownloadArchive,
+                    request_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.DownloadArchiveRequest.FromString,
+                    response_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.DownloadArchiveResponse.SerializeToString,
+            ),
             'ListFamilies': grpc.unary_unary_rpc_method_handler(
                     servicer.ListFamilies,
                     request_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.ListFamiliesRequest.FromString,
                     response_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.ListFamiliesResponse.SerializeToString,
+            ),
+            'GetLimits': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetLimits,
+                    request_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.GetLimitsRequest.FromString,
+                    response_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.Limits.SerializeToString,
+            ),
+            'GetQueue': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetQueue,
+                    request_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.GetQueueRequest.FromString,
+                    response_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.Queue.SerializeToString,
+            ),
+            'GetDiskUse': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetDiskUse,
+                    request_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.GetDiskUseRequest.FromString,
+                    response_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.DiskUse.SerializeToString,
+            ),
+            'ReadLog': grpc.unary_stream_rpc_method_handler(
+                    servicer.ReadLog,
+                    request_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.ReadLogRequest.FromString,
+                    response_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.LogLine.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -288,6 +571,249 @@ class GatewayService:
             '/chorus.gateway.v1.GatewayService/Upload',
             services_dot_gateway_dot_v1_dot_gateway__pb2.UploadRequest.SerializeToString,
             services_dot_gateway_dot_v1_dot_gateway__pb2.Media.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetMedia(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chorus.gateway.v1.GatewayService/GetMedia',
+            services_dot_gateway_dot_v1_dot_gateway__pb2.GetMediaRequest.SerializeToString,
+            services_dot_gateway_dot_v1_dot_gateway__pb2.Media.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListMedia(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chorus.gateway.v1.GatewayService/ListMedia',
+            services_dot_gateway_dot_v1_dot_gateway__pb2.ListMediaRequest.SerializeToString,
+            services_dot_gateway_dot_v1_dot_gateway__pb2.ListMediaResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteMedia(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chorus.gateway.v1.GatewayService/DeleteMedia',
+            services_dot_gateway_dot_v1_dot_gateway__pb2.DeleteMediaRequest.SerializeToString,
+            services_dot_gateway_dot_v1_dot_gateway__pb2.DeleteMediaResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DownloadMedia(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/chorus.gateway.v1.GatewayService/DownloadMedia',
+            services_dot_gateway_dot_v1_dot_gateway__pb2.DownloadMediaRequest.SerializeToString,
+            services_dot_gateway_dot_v1_dot_gateway__pb2.DownloadMediaResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetThumbnail(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chorus.gateway.v1.GatewayService/GetThumbnail',
+            services_dot_gateway_dot_v1_dot_gateway__pb2.GetThumbnailRequest.SerializeToString,
+            services_dot_gateway_dot_v1_dot_gateway__pb2.Picture.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StartPreflight(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chorus.gateway.v1.GatewayService/StartPreflight',
+            services_dot_gateway_dot_v1_dot_gateway__pb2.StartPreflightRequest.SerializeToString,
+            services_dot_gateway_dot_v1_dot_gateway__pb2.Preflight.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPreflight(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chorus.gateway.v1.GatewayService/GetPreflight',
+            services_dot_gateway_dot_v1_dot_gateway__pb2.GetPreflightRequest.SerializeToString,
+            services_dot_gateway_dot_v1_dot_gateway__pb2.Preflight.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchPreflight(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/chorus.gateway.v1.GatewayService/WatchPreflight',
+            services_dot_gateway_dot_v1_dot_gateway__pb2.WatchPreflightRequest.SerializeToString,
+            services_dot_gateway_dot_v1_dot_gateway__pb2.Preflight.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelPreflight(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chorus.gateway.v1.GatewayService/CancelPreflight',
+            services_dot_gateway_dot_v1_dot_gateway__pb2.CancelPreflightRequest.SerializeToString,
+            services_dot_gateway_dot_v1_dot_gateway__pb2.CancelPreflightResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -396,6 +922,33 @@ class GatewayService:
             '/chorus.gateway.v1.GatewayService/CancelBatch',
             services_dot_gateway_dot_v1_dot_gateway__pb2.CancelBatchRequest.SerializeToString,
             services_dot_gateway_dot_v1_dot_gateway__pb2.Batch.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchBatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/chorus.gateway.v1.GatewayService/WatchBatch',
+            services_dot_gateway_dot_v1_dot_gateway__pb2.WatchBatchRequest.SerializeToString,
+            services_dot_gateway_dot_v1_dot_gateway__pb2.WatchBatchResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -569,6 +1122,33 @@ class GatewayService:
             _registered_method=True)
 
     @staticmethod
+    def DeleteJobs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chorus.gateway.v1.GatewayService/DeleteJobs',
+            services_dot_gateway_dot_v1_dot_gateway__pb2.DeleteJobsRequest.SerializeToString,
+            services_dot_gateway_dot_v1_dot_gateway__pb2.DeleteJobsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def DownloadOutput(request,
             target,
             options=(),
@@ -596,6 +1176,60 @@ class GatewayService:
             _registered_method=True)
 
     @staticmethod
+    def GetPoster(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chorus.gateway.v1.GatewayService/GetPoster',
+            services_dot_gateway_dot_v1_dot_gateway__pb2.GetPosterRequest.SerializeToString,
+            services_dot_gateway_dot_v1_dot_gateway__pb2.Picture.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DownloadArchive(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/chorus.gateway.v1.GatewayService/DownloadArchive',
+            services_dot_gateway_dot_v1_dot_gateway__pb2.DownloadArchiveRequest.SerializeToString,
+            services_dot_gateway_dot_v1_dot_gateway__pb2.DownloadArchiveResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListFamilies(request,
             target,
             options=(),
@@ -612,6 +1246,114 @@ class GatewayService:
             '/chorus.gateway.v1.GatewayService/ListFamilies',
             services_dot_gateway_dot_v1_dot_gateway__pb2.ListFamiliesRequest.SerializeToString,
             services_dot_gateway_dot_v1_dot_gateway__pb2.ListFamiliesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetLimits(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chorus.gateway.v1.GatewayService/GetLimits',
+            services_dot_gateway_dot_v1_dot_gateway__pb2.GetLimitsRequest.SerializeToString,
+            services_dot_gateway_dot_v1_dot_gateway__pb2.Limits.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetQueue(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chorus.gateway.v1.GatewayService/GetQueue',
+            services_dot_gateway_dot_v1_dot_gateway__pb2.GetQueueRequest.SerializeToString,
+            services_dot_gateway_dot_v1_dot_gateway__pb2.Queue.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetDiskUse(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chorus.gateway.v1.GatewayService/GetDiskUse',
+            services_dot_gateway_dot_v1_dot_gateway__pb2.GetDiskUseRequest.SerializeToString,
+            services_dot_gateway_dot_v1_dot_gateway__pb2.DiskUse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadLog(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/chorus.gateway.v1.GatewayService/ReadLog',
+            services_dot_gateway_dot_v1_dot_gateway__pb2.ReadLogRequest.SerializeToString,
+            services_dot_gateway_dot_v1_dot_gateway__pb2.LogLine.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,11 +37,27 @@ class GatewayServiceStub:
     def __new__(cls, channel: _aio.Channel) -> GatewayServiceAsyncStub: ...
     Upload: _grpc.StreamUnaryMultiCallable[_gateway_pb2.UploadRequest, _gateway_pb2.Media]
     """First a message with the name, then the content in pieces of up to a few MiB."""
+    GetMedia: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.GetMediaRequest, _gateway_pb2.Media]
+    ListMedia: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.ListMediaRequest, _gateway_pb2.ListMediaResponse]
+    """The caller's own first, then newest first."""
+    DeleteMedia: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.DeleteMediaRequest, _gateway_pb2.DeleteMediaResponse]
+    DownloadMedia: _grpc.UnaryStreamMultiCallable[_gateway_pb2.DownloadMediaRequest, _gateway_pb2.DownloadMediaResponse]
+    """The recording as it was uploaded, in pieces of about 1 MiB."""
+    GetThumbnail: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.GetThumbnailRequest, _gateway_pb2.Picture]
+    """A small JPEG of the first picture."""
+    StartPreflight: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.StartPreflightRequest, _gateway_pb2.Preflight]
+    """Looks for the faces of an upload before anything is rendered; once for each content."""
+    GetPreflight: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.GetPreflightRequest, _gateway_pb2.Preflight]
+    WatchPreflight: _grpc.UnaryStreamMultiCallable[_gateway_pb2.WatchPreflightRequest, _gateway_pb2.Preflight]
+    """The preflight now and after each change, until it has ended."""
+    CancelPreflight: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.CancelPreflightRequest, _gateway_pb2.CancelPreflightResponse]
     CreateBatch: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.CreateBatchRequest, _gateway_pb2.Batch]
     GetBatch: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.GetBatchRequest, _gateway_pb2.Batch]
     ListBatches: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.ListBatchesRequest, _gateway_pb2.ListBatchesResponse]
     CancelBatch: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.CancelBatchRequest, _gateway_pb2.Batch]
     """Cancels the jobs that have not finished."""
+    WatchBatch: _grpc.UnaryStreamMultiCallable[_gateway_pb2.WatchBatchRequest, _gateway_pb2.WatchBatchResponse]
+    """All jobs of a batch now and after each change; ends when all are finished."""
     ListJobs: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.ListJobsRequest, _gateway_pb2.ListJobsResponse]
     GetJob: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.GetJobRequest, _gateway_pb2.Job]
     WatchJob: _grpc.UnaryStreamMultiCallable[_gateway_pb2.WatchJobRequest, _gateway_pb2.Job]
@@ -49,9 +65,21 @@ class GatewayServiceStub:
     CancelJob: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.CancelJobRequest, _gateway_pb2.Job]
     RetryJob: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.RetryJobRequest, _gateway_pb2.Job]
     DeleteJob: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.DeleteJobRequest, _gateway_pb2.DeleteJobResponse]
+    DeleteJobs: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.DeleteJobsRequest, _gateway_pb2.DeleteJobsResponse]
+    """Deletes those that are finished; the others stay, and each says why."""
     DownloadOutput: _grpc.UnaryStreamMultiCallable[_gateway_pb2.DownloadOutputRequest, _gateway_pb2.DownloadOutputResponse]
     """The finished video, in pieces of about 1 MiB."""
+    GetPoster: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.GetPosterRequest, _gateway_pb2.Picture]
+    """A picture of the finished video (JPEG)."""
+    DownloadArchive: _grpc.UnaryStreamMultiCallable[_gateway_pb2.DownloadArchiveRequest, _gateway_pb2.DownloadArchiveResponse]
+    """The finished videos among some jobs in one ZIP, in pieces."""
     ListFamilies: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.ListFamiliesRequest, _gateway_pb2.ListFamiliesResponse]
+    GetLimits: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.GetLimitsRequest, _gateway_pb2.Limits]
+    GetQueue: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.GetQueueRequest, _gateway_pb2.Queue]
+    """How many jobs of the whole installation are in each state."""
+    GetDiskUse: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.GetDiskUseRequest, _gateway_pb2.DiskUse]
+    ReadLog: _grpc.UnaryStreamMultiCallable[_gateway_pb2.ReadLogRequest, _gateway_pb2.LogLine]
+    """The last lines of the log of all processes, and with `follow` each that is written from then on."""
 
 @_typing.type_check_only
 class GatewayServiceAsyncStub(GatewayServiceStub):
@@ -62,11 +90,27 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Upload: _aio.StreamUnaryMultiCallable[_gateway_pb2.UploadRequest, _gateway_pb2.Media]  # type: ignore[assignment]
     """First a message with the name, then the content in pieces of up to a few MiB."""
+    GetMedia: _aio.UnaryUnaryMultiCallable[_gateway_pb2.GetMediaRequest, _gateway_pb2.Media]  # type: ignore[assignment]
+    ListMedia: _aio.UnaryUnaryMultiCallable[_gateway_pb2.ListMediaRequest, _gateway_pb2.ListMediaResponse]  # type: ignore[assignment]
+    """The caller's own first, then newest first."""
+    DeleteMedia: _aio.UnaryUnaryMultiCallable[_gateway_pb2.DeleteMediaRequest, _gateway_pb2.DeleteMediaResponse]  # type: ignore[assignment]
+    DownloadMedia: _aio.UnaryStreamMultiCallable[_gateway_pb2.DownloadMediaRequest, _gateway_pb2.DownloadMediaResponse]  # type: ignore[assignment]
+    """The recording as it was uploaded, in pieces of about 1 MiB."""
+    GetThumbnail: _aio.UnaryUnaryMultiCallable[_gateway_pb2.GetThumbnailRequest, _gateway_pb2.Picture]  # type: ignore[assignment]
+    """A small JPEG of the first picture."""
+    StartPreflight: _aio.UnaryUnaryMultiCallable[_gateway_pb2.StartPreflightRequest, _gateway_pb2.Preflight]  # type: ignore[assignment]
+    """Looks for the faces of an upload before anything is rendered; once for each content."""
+    GetPreflight: _aio.UnaryUnaryMultiCallable[_gateway_pb2.GetPreflightRequest, _gateway_pb2.Preflight]  # type: ignore[assignment]
+    WatchPreflight: _aio.UnaryStreamMultiCallable[_gateway_pb2.WatchPreflightRequest, _gateway_pb2.Preflight]  # type: ignore[assignment]
+    """The preflight now and after each change, until it has ended."""
+    CancelPreflight: _aio.UnaryUnaryMultiCallable[_gateway_pb2.CancelPreflightRequest, _gateway_pb2.CancelPreflightResponse]  # type: ignore[assignment]
     CreateBatch: _aio.UnaryUnaryMultiCallable[_gateway_pb2.CreateBatchRequest, _gateway_pb2.Batch]  # type: ignore[assignment]
     GetBatch: _aio.UnaryUnaryMultiCallable[_gateway_pb2.GetBatchRequest, _gateway_pb2.Batch]  # type: ignore[assignment]
     ListBatches: _aio.UnaryUnaryMultiCallable[_gateway_pb2.ListBatchesRequest, _gateway_pb2.ListBatchesResponse]  # type: ignore[assignment]
     CancelBatch: _aio.UnaryUnaryMultiCallable[_gateway_pb2.CancelBatchRequest, _gateway_pb2.Batch]  # type: ignore[assignment]
     """Cancels the jobs that have not finished."""
+    WatchBatch: _aio.UnaryStreamMultiCallable[_gateway_pb2.WatchBatchRequest, _gateway_pb2.WatchBatchResponse]  # type: ignore[assignment]
+    """All jobs of a batch now and after each change; ends when all are finished."""
     ListJobs: _aio.UnaryUnaryMultiCallable[_gateway_pb2.ListJobsRequest, _gateway_pb2.ListJobsResponse]  # type: ignore[assignment]
     GetJob: _aio.UnaryUnaryMultiCallable[_gateway_pb2.GetJobRequest, _gateway_pb2.Job]  # type: ignore[assignment]
     WatchJob: _aio.UnaryStreamMultiCallable[_gateway_pb2.WatchJobRequest, _gateway_pb2.Job]  # type: ignore[assignment]
@@ -74,9 +118,21 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     CancelJob: _aio.UnaryUnaryMultiCallable[_gateway_pb2.CancelJobRequest, _gateway_pb2.Job]  # type: ignore[assignment]
     RetryJob: _aio.UnaryUnaryMultiCallable[_gateway_pb2.RetryJobRequest, _gateway_pb2.Job]  # type: ignore[assignment]
     DeleteJob: _aio.UnaryUnaryMultiCallable[_gateway_pb2.DeleteJobRequest, _gateway_pb2.DeleteJobResponse]  # type: ignore[assignment]
+    DeleteJobs: _aio.UnaryUnaryMultiCallable[_gateway_pb2.DeleteJobsRequest, _gateway_pb2.DeleteJobsResponse]  # type: ignore[assignment]
+    """Deletes those that are finished; the others stay, and each says why."""
     DownloadOutput: _aio.UnaryStreamMultiCallable[_gateway_pb2.DownloadOutputRequest, _gateway_pb2.DownloadOutputResponse]  # type: ignore[assignment]
     """The finished video, in pieces of about 1 MiB."""
+    GetPoster: _aio.UnaryUnaryMultiCallable[_gateway_pb2.GetPosterRequest, _gateway_pb2.Picture]  # type: ignore[assignment]
+    """A picture of the finished video (JPEG)."""
+    DownloadArchive: _aio.UnaryStreamMultiCallable[_gateway_pb2.DownloadArchiveRequest, _gateway_pb2.DownloadArchiveResponse]  # type: ignore[assignment]
+    """The finished videos among some jobs in one ZIP, in pieces."""
     ListFamilies: _aio.UnaryUnaryMultiCallable[_gateway_pb2.ListFamiliesRequest, _gateway_pb2.ListFamiliesResponse]  # type: ignore[assignment]
+    GetLimits: _aio.UnaryUnaryMultiCallable[_gateway_pb2.GetLimitsRequest, _gateway_pb2.Limits]  # type: ignore[assignment]
+    GetQueue: _aio.UnaryUnaryMultiCallable[_gateway_pb2.GetQueueRequest, _gateway_pb2.Queue]  # type: ignore[assignment]
+    """How many jobs of the whole installation are in each state."""
+    GetDiskUse: _aio.UnaryUnaryMultiCallable[_gateway_pb2.GetDiskUseRequest, _gateway_pb2.DiskUse]  # type: ignore[assignment]
+    ReadLog: _aio.UnaryStreamMultiCallable[_gateway_pb2.ReadLogRequest, _gateway_pb2.LogLine]  # type: ignore[assignment]
+    """The last lines of the log of all processes, and with `follow` each that is written from then on."""
 
 class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
     """The same operations as REST: upload recordings, have videos speak an audio, follow the jobs, fetch the outputs.
@@ -90,6 +146,74 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_gateway_pb2.Media, _abc.Awaitable[_gateway_pb2.Media]]:
         """First a message with the name, then the content in pieces of up to a few MiB."""
+
+    @_abc_1.abstractmethod
+    def GetMedia(
+        self,
+        request: _gateway_pb2.GetMediaRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.Media, _abc.Awaitable[_gateway_pb2.Media]]: ...
+
+    @_abc_1.abstractmethod
+    def ListMedia(
+        self,
+        request: _gateway_pb2.ListMediaRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.ListMediaResponse, _abc.Awaitable[_gateway_pb2.ListMediaResponse]]:
+        """The caller's own first, then newest first."""
+
+    @_abc_1.abstractmethod
+    def DeleteMedia(
+        self,
+        request: _gateway_pb2.DeleteMediaRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.DeleteMediaResponse, _abc.Awaitable[_gateway_pb2.DeleteMediaResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def DownloadMedia(
+        self,
+        request: _gateway_pb2.DownloadMediaRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_gateway_pb2.DownloadMediaResponse], _abc.AsyncIterator[_gateway_pb2.DownloadMediaResponse]]:
+        """The recording as it was uploaded, in pieces of about 1 MiB."""
+
+    @_abc_1.abstractmethod
+    def GetThumbnail(
+        self,
+        request: _gateway_pb2.GetThumbnailRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.Picture, _abc.Awaitable[_gateway_pb2.Picture]]:
+        """A small JPEG of the first picture."""
+
+    @_abc_1.abstractmethod
+    def StartPreflight(
+        self,
+        request: _gateway_pb2.StartPreflightRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.Preflight, _abc.Awaitable[_gateway_pb2.Preflight]]:
+        """Looks for the faces of an upload before anything is rendered; once for each content."""
+
+    @_abc_1.abstractmethod
+    def GetPreflight(
+        self,
+        request: _gateway_pb2.GetPreflightRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.Preflight, _abc.Awaitable[_gateway_pb2.Preflight]]: ...
+
+    @_abc_1.abstractmethod
+    def WatchPreflight(
+        self,
+        request: _gateway_pb2.WatchPreflightRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_gateway_pb2.Preflight], _abc.AsyncIterator[_gateway_pb2.Preflight]]:
+        """The preflight now and after each change, until it has ended."""
+
+    @_abc_1.abstractmethod
+    def CancelPreflight(
+        self,
+        request: _gateway_pb2.CancelPreflightRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.CancelPreflightResponse, _abc.Awaitable[_gateway_pb2.CancelPreflightResponse]]: ...
 
     @_abc_1.abstractmethod
     def CreateBatch(
@@ -119,6 +243,14 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_gateway_pb2.Batch, _abc.Awaitable[_gateway_pb2.Batch]]:
         """Cancels the jobs that have not finished."""
+
+    @_abc_1.abstractmethod
+    def WatchBatch(
+        self,
+        request: _gateway_pb2.WatchBatchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_gateway_pb2.WatchBatchResponse], _abc.AsyncIterator[_gateway_pb2.WatchBatchResponse]]:
+        """All jobs of a batch now and after each change; ends when all are finished."""
 
     @_abc_1.abstractmethod
     def ListJobs(
@@ -164,6 +296,14 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_gateway_pb2.DeleteJobResponse, _abc.Awaitable[_gateway_pb2.DeleteJobResponse]]: ...
 
     @_abc_1.abstractmethod
+    def DeleteJobs(
+        self,
+        request: _gateway_pb2.DeleteJobsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.DeleteJobsResponse, _abc.Awaitable[_gateway_pb2.DeleteJobsResponse]]:
+        """Deletes those that are finished; the others stay, and each says why."""
+
+    @_abc_1.abstractmethod
     def DownloadOutput(
         self,
         request: _gateway_pb2.DownloadOutputRequest,
@@ -172,10 +312,56 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         """The finished video, in pieces of about 1 MiB."""
 
     @_abc_1.abstractmethod
+    def GetPoster(
+        self,
+        request: _gateway_pb2.GetPosterRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.Picture, _abc.Awaitable[_gateway_pb2.Picture]]:
+        """A picture of the finished video (JPEG)."""
+
+    @_abc_1.abstractmethod
+    def DownloadArchive(
+        self,
+        request: _gateway_pb2.DownloadArchiveRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_gateway_pb2.DownloadArchiveResponse], _abc.AsyncIterator[_gateway_pb2.DownloadArchiveResponse]]:
+        """The finished videos among some jobs in one ZIP, in pieces."""
+
+    @_abc_1.abstractmethod
     def ListFamilies(
         self,
         request: _gateway_pb2.ListFamiliesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_gateway_pb2.ListFamiliesResponse, _abc.Awaitable[_gateway_pb2.ListFamiliesResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def GetLimits(
+        self,
+        request: _gateway_pb2.GetLimitsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.Limits, _abc.Awaitable[_gateway_pb2.Limits]]: ...
+
+    @_abc_1.abstractmethod
+    def GetQueue(
+        self,
+        request: _gateway_pb2.GetQueueRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.Queue, _abc.Awaitable[_gateway_pb2.Queue]]:
+        """How many jobs of the whole installation are in each state."""
+
+    @_abc_1.abstractmethod
+    def GetDiskUse(
+        self,
+        request: _gateway_pb2.GetDiskUseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.DiskUse, _abc.Awaitable[_gateway_pb2.DiskUse]]: ...
+
+    @_abc_1.abstractmethod
+    def ReadLog(
+        self,
+        request: _gateway_pb2.ReadLogRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_gateway_pb2.LogLine], _abc.AsyncIterator[_gateway_pb2.LogLine]]:
+        """The last lines of the log of all processes, and with `follow` each that is written from then on."""
 
 def add_GatewayServiceServicer_to_server(servicer: GatewayServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,0 +1,30 @@
+"""Who makes a request: a colleague with a login, a browser without one, or a program."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import Final
+
+ANONYMOUS_PREFIX: Final = "anon-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Whom uploads and batches belong to; everybody who may call sees everything, but their own first."""
+
+    owner: str = ""
+    """A login name, or anon-... for a browser without one, or "" for a program"""
+    name: str | None = None
+    """The login name, where there are accounts"""
+
+
+def new_anonymous() -> str:
+    """An owner for a browser that has none yet."""
+    return f"{ANONYMOUS_PREFIX}{uuid.uuid4().hex}"
+
+
+def is_anonymous(owner: str) -> bool:
+    """True for what new_anonymous makes."""
+    digits = owner.removeprefix(ANONYMOUS_PREFIX)
+    return owner != digits and len(digits) == 32 and set(digits) <= set("0123456789abcdef")

@@ -1,0 +1,19 @@
+"""What the doors need to know of a file to serve it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredFile:
+    """A file of the store: what a door needs to serve it."""
+
+    key: str
+    name: str
+    bytes: int
+    media_type: str
+    version: str
+    """Changes when the bytes under the key may have changed"""
+    modified_at: datetime

@@ -1,0 +1,56 @@
+"""A place to drop files on. The browser sends them by itself (tus); this only tells it what may come, and whereto."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from nicegui.element import Element
+from nicegui.events import GenericEventArguments
+
+from services.gateway.web.draft import DraftKind
+from services.gateway.web.open_page import OpenPage
+
+_STATIC: Final = Path(__file__).parent / "static"
+
+
+class DropZone(Element, component="drop_zone.js", esm={"chorus-page": str(_STATIC)}):
+    """Recordings ("audio") or pictures ("video") for one of the drafts."""
+
+    def __init__(self, page: OpenPage, kind: DraftKind, role: str, *, multiple: bool = False) -> None:
+        super().__init__()
+        words, limits = page.words, page.operations.limits
+        sounds, pictures = sorted(limits.audio_suffixes), sorted(limits.picture_suffixes)
+        self._props.update(
+            {
+                "zone": f"{kind}-{role}",
+                "preferred": sounds if role == "audio" else pictures,
+                "accepted": _with_sound(sounds, pictures) if role == "audio" else pictures,
+                "multiple": multiple,
+                "max-bytes": limits.max_upload_bytes,
+                "icon": "mic" if role == "audio" else "movie",
+                "title": words(f"upload.{role}_title"),
+                "hint": words(f"upload.{role}_hint"),
+                "button": words("upload.choose_many" if multiple else "upload.choose"),
+                "words": words.group("upload"),
+            }
+        )
+
+    def on_busy(self, call: Callable[[int], object]) -> None:
+        """Hear how many uploads of this tab are under way."""
+        self.on("busy", lambda event: call(_number(event)))
+
+    def shrink(self, small: bool) -> None:
+        """A line instead of a field, once there is something in the list."""
+        if bool(self._props.get("compact")) != small:
+            self._props["compact"] = small
+
+
+def _number(event: GenericEventArguments) -> int:
+    return int(event.args)
+
+
+def _with_sound(sounds: Sequence[str], pictures: Sequence[str]) -> list[str]:
+    stills = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+    return [*sounds, *(each for each in pictures if each not in stills)]

@@ -1,0 +1,119 @@
+"""Hangs the page into the gateway's FastAPI app."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+from fastapi import FastAPI
+from nicegui import app as page_app
+from nicegui import context, ui
+from starlette.requests import Request
+
+from services.gateway.operations import Operations
+from services.gateway.web.batch_view import BatchView
+from services.gateway.web.compare_view import show_comparison
+from services.gateway.web.frame import Frame, View
+from services.gateway.web.history_view import HistoryView
+from services.gateway.web.live_view import LiveView
+from services.gateway.web.log_view import show_log
+from services.gateway.web.open_page import OpenPage, open_page
+from services.gateway.web.single_view import SingleView
+from services.gateway.web.visitor import CLOCK_COOKIE, Visitor, visitor_of
+
+_FOLDER: Final = Path(__file__).parent
+_PATHS: Final = ("/", "/single", "/live", "/history", "/compare/{job_id}", "/log", "/settings")
+_STYLES: Final = (
+    "theme.css",
+    "frame.css",
+    "layout.css",
+    "lists.css",
+    "marks.css",
+    "views.css",
+    "pictures.css",
+    "narrow.css",
+)
+_RECONNECT_SECONDS: Final = 30.0
+_CLOCK_SCRIPT: Final = (
+    f"<script>document.cookie = '{CLOCK_COOKIE}=' + -new Date().getTimezoneOffset() + ';path=/;samesite=lax'</script>"
+)
+
+
+def mount_page(app: FastAPI, operations: Operations, *, storage_secret: str, folder: Path) -> None:
+    """Serve the page at /, below the routes that `app` has already. Drafts lie in `folder`."""
+    page_app.storage.path = folder
+    # Quasar's bar for every request, uploads among them, would say nothing.
+    page_app.config.quasar_config["loadingBar"]["skipHijack"] = True
+    page_app.add_static_files("/page", _FOLDER / "static")
+    for path in _PATHS:
+        ui.page(path, title="Chorus", favicon=_FOLDER / "static" / "logo.svg")(_page_of(operations))
+    ui.run_with(
+        app,
+        mount_path="/",
+        title="Chorus",
+        storage_secret=storage_secret,
+        # Our style sheets do it all; Tailwind's compiler would run in every browser.
+        tailwind=False,
+        dark=None,
+        reconnect_timeout=_RECONNECT_SECONDS,
+        show_welcome_message=False,
+    )
+
+
+def _page_of(operations: Operations) -> Callable[[Request], None]:
+    def show(request: Request) -> None:
+        visitor = visitor_of(request)
+        _dress(visitor)
+        page = open_page(operations, visitor)
+        ui.on("chorus_uploaded", lambda event: _take_upload(page, event.args))
+        Frame(page, _views(page))
+        if CLOCK_COOKIE not in request.cookies:
+            ui.timer(0, lambda: _ask_clock(visitor), once=True)
+
+    return show
+
+
+def _views(page: OpenPage) -> dict[str, View]:
+    return {
+        "/": lambda _: BatchView(page),
+        "/single": lambda _: SingleView(page),
+        "/live": lambda _: LiveView(page),
+        "/history": lambda arguments: HistoryView(page, arguments),
+        "/compare/{job_id}": lambda arguments: show_comparison(page, arguments.path_parameters["job_id"]),
+        "/log": lambda arguments: show_log(page, arguments),
+    }
+
+
+def _dress(visitor: Visitor) -> None:
+    """The visitor's language and theme stand in the first HTML already: nothing flashes."""
+    own = copy.copy(context.client.page)
+    own.language = visitor.words.html_language
+    own.dark = None if visitor.theme == "auto" else visitor.theme == "dark"
+    context.client.page = own
+    for name in _STYLES:
+        ui.add_head_html(f'<link rel="stylesheet" href="/page/{name}?{version("chorus")}">')
+    ui.add_head_html(_CLOCK_SCRIPT)
+
+
+async def _ask_clock(visitor: Visitor) -> None:
+    """At somebody's very first visit the cookie comes too late."""
+    answer = await ui.run_javascript("return -new Date().getTimezoneOffset()", timeout=5)
+    if isinstance(answer, int):
+        visitor.minutes_ahead = answer
+
+
+async def _take_upload(page: OpenPage, note: dict[str, str]) -> None:
+    """A file has arrived: put it into the draft that it was dropped on, whatever view is shown now."""
+    kind, _, role = note["zone"].partition("-")
+    draft = page.batch if kind == "batch" else page.single
+    if role == "audio":
+        draft.audio_id = note["media_id"]
+    else:
+        draft.add_video(note["media_id"])
+    if page.on_upload is not None:
+        await page.on_upload()
+    ui.run_javascript(f"window.chorusUploads.settle({json.dumps(note['media_id'])})")

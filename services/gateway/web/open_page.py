@@ -1,0 +1,60 @@
+"""What every view of one open browser tab shares."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from nicegui import app, ui
+
+from services.errors import ChorusError
+from services.gateway.operations import Operations
+from services.gateway.web.catalogue import Words
+from services.gateway.web.draft import Draft
+from services.gateway.web.visitor import Visitor
+
+
+@dataclass(slots=True)
+class OpenPage:
+    """One tab: who looks, what is put together there, and the operations behind it."""
+
+    operations: Operations
+    visitor: Visitor
+    batch: Draft
+    single: Draft
+    on_upload: Callable[[], Awaitable[None]] | None = None
+    """Awaited when an upload has come into a draft; the view that is shown may put itself here"""
+    on_address: Callable[[str], object] | None = None
+    """Called with the new address when a link is followed; the view that is shown may put itself here"""
+
+    @property
+    def words(self) -> Words:
+        return self.visitor.words
+
+
+def open_page(operations: Operations, visitor: Visitor) -> OpenPage:
+    """The page of a visitor; call it while a page is built."""
+    store = app.storage.user
+    return OpenPage(operations, visitor, Draft(store, "batch"), Draft(store, "single"))
+
+
+async def attempt(page: OpenPage, call: Callable[..., Any], *arguments: Any) -> Any | None:
+    """What an operation returns, off the event loop; when it refuses, None, and the visitor reads why."""
+    try:
+        return await asyncio.to_thread(call, *arguments)
+    except ChorusError as error:
+        tell_error(page, error)
+        return None
+
+
+def tell_error(page: OpenPage, error: ChorusError) -> None:
+    """A message that stays until it is read: what happened in the visitor's language, and the details."""
+    ui.notify(
+        page.words("live.failure", kind=page.words(f"error.{error.kind}"), details=error.message),
+        type="negative",
+        timeout=0,
+        close_button=page.words("common.close"),
+        position="top",
+    )

@@ -1,0 +1,100 @@
+"""How the outputs are made: RenderOptions as a form, folded away until somebody wants it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nicegui import ui
+from nicegui.element import Element
+
+from services.gateway.families.catalogue import FAMILY_CARDS
+from services.gateway.web.draft import Draft
+from services.gateway.web.markup import Text, attribute, block, button, icon
+from services.gateway.web.open_page import OpenPage
+
+_FACES_OFFERED = 4
+_QUALITIES = {12: "finest", 18: "high", 24: "small"}
+
+
+class OptionsForm:
+    """The options of one draft."""
+
+    def __init__(self, page: OpenPage, draft: Draft) -> None:
+        self._say = page.words
+        self._draft = draft
+        with block("details", "card options"):
+            with block("summary"):
+                Text("h2", self._say("options.title"))
+                self._summary = Text("span", "", "muted")
+                icon("expand_more").classes("push")
+            self._fields()
+        self._summarise()
+
+    @ui.refreshable_method
+    def _fields(self) -> None:
+        with block("div", "options-grid"):
+            self._choice("extend", ("pingpong", "loop", "freeze", "cut"))
+            self._choice("after_audio", ("end", "rest"))
+            self._slider("expression", 0.5, 1.5)
+            self._slider("smoothing", 0.0, 1.0)
+            self._choice("silence", ("rest", "source"))
+            self._select("face", {None: self._say("options.face_auto")} | self._face_names())
+            self._select("crf", {crf: self._say(f"options.crf_{name}") for crf, name in _QUALITIES.items()})
+            self._choice("pixel_format", ("source", "yuv420p"))
+            if len(FAMILY_CARDS) > 1:
+                self._select("family", {card.name: f"{card.name} ({card.licence})" for card in FAMILY_CARDS.values()})
+            self._switch("still_motion")
+        with block("div", "dialog-actions"):
+            button(self._say("options.restore"), self._restore, kind="plain", symbol="restart_alt")
+
+    def _face_names(self) -> dict[int | None, str]:
+        return {rank: self._say("options.face_number", number=rank + 1) for rank in range(_FACES_OFFERED)}
+
+    def _choice(self, name: str, values: tuple[str, ...]) -> None:
+        self._select(name, {value: self._say(f"options.{name}_{value}") for value in values})
+
+    def _select(self, name: str, labels: dict[Any, str]) -> None:
+        with self._field(name):
+            chosen = self._chosen(name)
+            known = labels if chosen in labels else {**labels, chosen: str(chosen)}
+            field = ui.select(known, value=chosen, on_change=lambda event: self._take(name, event.value))
+            field.props("outlined dense options-dense")
+            attribute(field, "aria-label", self._say(f"options.{name}"))
+
+    def _slider(self, name: str, least: float, most: float) -> None:
+        with self._field(name):
+            slider = ui.slider(
+                min=least, max=most, step=0.1, value=self._chosen(name), on_change=lambda e: self._take(name, e.value)
+            )
+            attribute(slider, "aria-label", self._say(f"options.{name}"))
+            with block("div", "slider-ends muted"):
+                Text("span", self._say(f"options.{name}_least"))
+                Text("span", self._say(f"options.{name}_most"))
+
+    def _switch(self, name: str) -> None:
+        with self._field(name):
+            switch = ui.switch(value=self._chosen(name), on_change=lambda event: self._take(name, event.value))
+            attribute(switch, "aria-label", self._say(f"options.{name}"))
+
+    def _field(self, name: str) -> Element:
+        with block("div", "option") as field:
+            Text("div", self._say(f"options.{name}"), "option-name")
+            Text("div", self._say(f"options.{name}_hint"), "option-hint muted")
+        return field
+
+    def _chosen(self, name: str) -> Any:
+        value = getattr(self._draft.options, name)
+        return str(value) if name == "extend" else value
+
+    def _take(self, name: str, value: object) -> None:
+        self._draft.choose_option(name, round(value, 1) if isinstance(value, float) else value)
+        self._summarise()
+
+    def _restore(self) -> None:
+        self._draft.restore_options()
+        self._fields.refresh()
+        self._summarise()
+
+    def _summarise(self) -> None:
+        number = len(self._draft.changes)
+        self._summary.set_text(self._say.count("options.changed", number) if number else self._say("options.standard"))

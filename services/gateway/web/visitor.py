@@ -1,0 +1,57 @@
+"""Who looks at the page: the owner of what they upload, their language, their clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, cast
+from urllib.parse import unquote
+
+from starlette.requests import Request
+
+from services.gateway.web.catalogue import LANGUAGES, Words, open_words, preferred_language
+
+Theme = Literal["auto", "light", "dark"]
+LANGUAGE_COOKIE = "chorus_language"
+THEME_COOKIE = "chorus_theme"
+CLOCK_COOKIE = "chorus_clock"
+"""Minutes that the visitor's clock is ahead of UTC"""
+_DAY_MINUTES = 24 * 60
+
+
+@dataclass(slots=True)
+class Visitor:
+    """One open page. Language and theme change while it is open; both are cookies, so that they outlive it."""
+
+    owner: str
+    name: str | None
+    words: Words
+    theme: Theme
+    minutes_ahead: int
+
+    def speak(self, language: str) -> None:
+        """Change the language."""
+        self.words = open_words(language)
+
+
+def visitor_of(request: Request) -> Visitor:
+    """Who sent a request."""
+    caller = request.state.caller
+    language = request.cookies.get(LANGUAGE_COOKIE, "")
+    if language not in LANGUAGES:
+        language = preferred_language(request.headers.get("accept-language", ""))
+    theme = request.cookies.get(THEME_COOKIE, "")
+    return Visitor(
+        owner=caller.owner,
+        name=caller.name,
+        words=open_words(language),
+        theme=cast("Theme", theme) if theme in ("light", "dark") else "auto",
+        minutes_ahead=_clock(unquote(request.cookies.get(CLOCK_COOKIE, ""))),
+    )
+
+
+def _clock(text: str) -> int:
+    try:
+        minutes = int(text)
+    except ValueError:
+        return 0
+    return minutes if abs(minutes) < _DAY_MINUTES else 0

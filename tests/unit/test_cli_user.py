@@ -1,0 +1,30 @@
+"""`chorus user`: who may log in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from services.cli_user import build_user_app
+from services.gateway.accounts import Accounts
+from services.local.settings import LocalSettings
+
+
+def test_users_are_added_listed_and_removed(tmp_path: Path) -> None:
+    settings = LocalSettings(home=tmp_path)
+    runner, app = CliRunner(), build_user_app()
+
+    def run(*arguments: str, typed: str = "") -> tuple[int, str]:
+        done = runner.invoke(app, arguments, input=typed, obj=settings)
+        return done.exit_code, done.output
+
+    assert run("add", "anna", typed="long enough\nlong enough\n")[0] == 0
+    assert run("list") == (0, "anna\n")
+    accounts = Accounts(tmp_path / "data" / "users")
+    assert accounts.verify("anna", "long enough")
+    code, said = run("add", "ben", typed="short\nshort\n")
+    assert (code, "8 characters or more" in said) == (1, True)
+    assert run("remove", "ben")[0] == 1
+    assert run("remove", "anna")[0] == 0
+    assert accounts.names() == []

@@ -1,0 +1,57 @@
+"""A database of the first release goes on with this one."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from services.gateway import database as tables
+
+_FIRST_RELEASE = """
+CREATE TABLE media (id TEXT NOT NULL, name TEXT NOT NULL, kind TEXT NOT NULL, bytes BIGINT NOT NULL,
+  sha256 TEXT NOT NULL, seconds FLOAT NOT NULL, has_audio BOOLEAN NOT NULL, width INTEGER, height INTEGER,
+  frame_rate TEXT, created_ms BIGINT NOT NULL, PRIMARY KEY (id));
+CREATE TABLE batches (id TEXT NOT NULL, audio_name TEXT NOT NULL, idempotency_key TEXT, request_digest TEXT NOT NULL,
+  created_ms BIGINT NOT NULL, PRIMARY KEY (id), UNIQUE (idempotency_key));
+INSERT INTO media VALUES ('m', 'clip.mp4', 'video', 4, 'abc', 1.5, 1, 640, 360, '25', 1);
+INSERT INTO batches VALUES ('b', 'speech.wav', NULL, 'digest', 1);
+"""
+
+
+def old_database(folder: Path) -> str:
+    """The URL of a database as the first release left it."""
+    url = f"sqlite:///{folder / 'chorus.db'}"
+    engine = tables.open_database(url)
+    with engine.begin() as connection:
+        for statement in filter(str.strip, _FIRST_RELEASE.split(";")):
+            connection.execute(sa.text(statement))
+    engine.dispose()
+    return url
+
+
+def test_processes_that_start_together_upgrade_once(tmp_path: Path) -> None:
+    url = old_database(tmp_path)
+    engines = [tables.open_database(url) for _ in range(8)]
+    with ThreadPoolExecutor(len(engines)) as pool:
+        list(pool.map(tables.create_tables, engines))
+    for engine in engines:
+        engine.dispose()
+
+
+def test_columns_that_are_new_are_added_and_old_rows_stay(tmp_path: Path) -> None:
+    engine = tables.open_database(old_database(tmp_path))
+    for _ in range(2):
+        tables.create_tables(engine)
+    with tables.transaction(engine) as connection:
+        media = connection.execute(sa.select(tables.media)).one()
+        assert (media.name, media.owner, media.has_thumbnail) == ("clip.mp4", "", False)
+        batch = connection.execute(sa.select(tables.batches)).one()
+        assert (batch.audio_name, batch.owner, batch.audio_id) == ("speech.wav", "", "")
+    for table in tables.metadata.sorted_tables:
+        present = {column["name"] for column in sa.inspect(engine).get_columns(table.name)}
+        assert present == {column.name for column in table.columns}
+    assert len(tables.find_secret(engine, "session")) > 30
+    assert tables.find_secret(engine, "session") == tables.find_secret(engine, "session")
+    engine.dispose()
