@@ -21,7 +21,7 @@ from services.preprocess.ranking import Candidate, rank_tracks
 from services.preprocess.recording import TrackRecording
 from services.preprocess.track_store import LandmarkSlices, TrackWriter
 from services.preprocess.tracking import FaceTracker
-from services.preprocess.weights import pose_weight
+from services.preprocess.weights import pose_weight, settled, sharpness_weight
 
 _log = logging.getLogger(__name__)
 
@@ -80,7 +80,8 @@ def _motion(recording: TrackRecording, shots: Sequence[int], clip: Clip) -> tupl
     with recording.path.open("rb") as file:
         rows, shot = LandmarkSlices(file), (shots[recording.shot], ends[recording.shot] - 1)
         visible = find_visibility(recording.colours(), rows, recording.runs, clip.frame_rate)
-        return visible, find_motion(rows, recording.runs, shot, visible)
+        believed = visible * settled(sharpness_weight(recording.blurs()))
+        return visible, find_motion(rows, recording.runs, shot, believed)
 
 
 def _candidate(recording: TrackRecording) -> Candidate:

@@ -1,9 +1,9 @@
-"""The colours of a face at fixed points of its mesh, taken while the frame is in hand: what occlusion.py judges by."""
+"""The colours of a face at fixed points of its mesh and its sharpness, taken while the frame is in hand."""
 
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -36,6 +36,7 @@ _EYE_DISTANCE: Final = 56.0
 """Pixels to which a face is reduced before its colours are taken"""
 _PATCH: Final = 0.13
 """Side of the square whose mean is taken, in eye distances"""
+_BLURS: Final = (1.0, 2.0)
 _EARS, _FOREHEAD, _CHIN_TIP = (234, 454), 10, 152
 _LEAST_FACING: Final = 0.2
 """Cosine of the angle to the camera, the head taken for a cylinder between the ears"""
@@ -55,8 +56,11 @@ def facing_points(landmarks: NDArray[np.float32]) -> NDArray[np.bool_]:
     return np.asarray(-out[..., 2] > _LEAST_FACING * np.linalg.norm(out, axis=2))
 
 
-def face_colours(picture: Picture, landmarks: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """(POINTS, 3) RGB, each the mean of a small patch; black where the point lies outside the picture."""
+def read_face(picture: Picture, landmarks: NDArray[np.float32]) -> tuple[NDArray[np.uint8], float]:
+    """(POINTS, 3) RGB, each the mean of a small patch, black where the point lies outside the picture; and the blur.
+
+    The blur is the width (sigma) of the face's edges in eye distances; noise makes it smaller.
+    """
     points, eyes = mesh_points(landmarks)[:, :2], max(eye_distance(landmarks), 1.0)
     size = np.array([picture.width, picture.height])
     low = np.clip(np.floor(points.min(axis=0) - _PATCH * eyes), 0, size - 1).astype(int)
@@ -70,4 +74,17 @@ def face_colours(picture: Picture, landmarks: NDArray[np.float32]) -> NDArray[np
     means = cv2.blur(small, (patch, patch))
     colours = cv2.remap(means, at[:, :1], at[:, 1:], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     outside = np.any((points < 0) | (points > size), axis=1, keepdims=True)
-    return np.where(outside, 0, colours[:, 0]).astype(np.uint8)
+    return np.where(outside, 0, colours[:, 0]).astype(np.uint8), edge_width(small[:, :, 1]) / (eyes * scale)
+
+
+def edge_width(channel: NDArray[Any]) -> float:
+    """The sigma in pixels of the picture's edges, taken for blurred steps, by how much two more blurs soften them."""
+    first, second = (_edge_energy(channel, sigma) for sigma in _BLURS)
+    ratio = min(second / max(first, 1e-6), 0.99)
+    return float(np.sqrt(max((ratio**2 * _BLURS[1] ** 2 - _BLURS[0] ** 2) / (1 - ratio**2), 0.0)))
+
+
+def _edge_energy(channel: NDArray[Any], sigma: float) -> float:
+    """Mean square of the slopes of a picture that was blurred by `sigma` pixels; a step's falls as its width grows."""
+    blurred = cv2.GaussianBlur(channel.astype(np.float32), (0, 0), sigma)
+    return float(np.square(np.diff(blurred, axis=0)).mean() + np.square(np.diff(blurred, axis=1)).mean())

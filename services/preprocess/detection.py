@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 import cv2
@@ -42,6 +42,8 @@ class View:
     left: float
     top: float
     side: float
+    quarter_turns: int = 0
+    """Against the clock, before the model looks: it finds no faces that lie or stand on their heads"""
 
 
 def detect(rgb: NDArray[np.uint8], views: Sequence[View], triton: Inference) -> list[Detection]:
@@ -55,8 +57,9 @@ def detect(rgb: NDArray[np.uint8], views: Sequence[View], triton: Inference) -> 
         corner = np.array([view.left, view.top])
         for index in np.flatnonzero(answer["scores"][row] > _LEAST_SCORE):
             points = np.concatenate([answer["boxes"][row, index].reshape(2, 2), answer["keypoints"][row, index]])
-            placed = points.astype(np.float64) * view.side + corner
-            detections.append(Detection(placed[:2].ravel(), placed[2:], float(answer["scores"][row, index])))
+            placed = _turned_back(points.astype(np.float64), view.quarter_turns) * view.side + corner
+            box = np.concatenate([placed[:2].min(axis=0), placed[:2].max(axis=0)])
+            detections.append(Detection(box, placed[2:], float(answer["scores"][row, index])))
     return suppress(detections)
 
 
@@ -64,6 +67,11 @@ def whole_view(width: int, height: int) -> View:
     """The whole frame, letterboxed."""
     side = max(width, height)
     return View((width - side) / 2, (height - side) / 2, side)
+
+
+def turned_views(width: int, height: int) -> list[View]:
+    """The whole frame turned in the three other ways."""
+    return [replace(whole_view(width, height), quarter_turns=turns) for turns in (1, 2, 3)]
 
 
 def tile_views(width: int, height: int) -> list[View]:
@@ -114,4 +122,11 @@ def _view_image(rgb: NDArray[np.uint8], view: View) -> NDArray[np.uint8]:
     )
     shrunk = cv2.resize(rgb[top:bottom, left:right], size, interpolation=cv2.INTER_AREA)
     image[y : y + size[1], x : x + size[0]] = shrunk
-    return image
+    return np.rot90(image, view.quarter_turns)
+
+
+def _turned_back(points: NDArray[np.float64], quarter_turns: int) -> NDArray[np.float64]:
+    """(n, 2) points of a turned view, 0..1, as they lie in the view before it was turned."""
+    for _ in range(quarter_turns):
+        points = np.column_stack([1 - points[:, 1], points[:, 0]])
+    return points

@@ -105,7 +105,7 @@ def find_visibility(
 ) -> Array:
     """(rows,) 0..1: 0 where something is in front of the mouth, with soft edges.
 
-    `rgb` (rows, POINTS, 3) is as of complexion.face_colours; a row of zeros was filled in between others, not seen.
+    `rgb` (rows, POINTS, 3) is as of complexion.read_face; a row of zeros was filled in between others, not seen.
     """
     doubt = find_doubt(rgb, landmarks)
     return np.concatenate(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from services.preprocess.faces import LANDMARKS
 from services.preprocess.recording import Run
 from services.preprocess.smoothing import gaussian_smoothed, running_maximum, smooth_polynomial
-from services.preprocess.weights import pose_weight, run_weight
+from services.preprocess.weights import pose_weight, run_weight, settled, size_weight
 
 Array = NDArray[np.float64]
 
@@ -77,18 +77,22 @@ class _Similarities:
     offset: Array
 
 
-def find_motion(rows: LandmarkRows, runs: Sequence[Run], shot: tuple[int, int], visible: Array) -> TrackMotion:
+def find_motion(rows: LandmarkRows, runs: Sequence[Run], shot: tuple[int, int], believed: Array) -> TrackMotion:
     """Work out the motion of a track; `shot` is the first and the last frame of its shot (included).
 
-    `visible` (rows,) is 0 where something is in front of the mouth: what it looks like there is not believed.
+    `believed` (rows,) is 0 where the mouth cannot be seen for a thing in front of it or for blur, 1 where it can.
     """
     model = _frontal_model(rows, runs)
     model = _mean_head(rows, runs, model)
     fits, openings = _fit_all(rows, runs, model)
-    neutral, centre = _neutral_mouth(rows, fits, openings, visible)
+    neutral, centre = _neutral_mouth(rows, fits, openings, believed)
     pose = _poses(fits, centre, runs)
     still = np.concatenate([_stillness(rows, run, pose, neutral) for run in runs])
-    weight = np.concatenate([run_weight(run, shot) for run in runs]) * pose_weight(pose) * visible
+    weight = (
+        np.concatenate([run_weight(run, shot) for run in runs])
+        * settled(pose_weight(pose) * size_weight(pose))
+        * believed
+    )
     return TrackMotion(neutral, pose, still, weight)
 
 
@@ -222,9 +226,9 @@ def _fit_all(rows: LandmarkRows, runs: Sequence[Run], model: Array) -> tuple[_Si
     return joined, np.concatenate(openings)
 
 
-def _neutral_mouth(rows: LandmarkRows, fits: _Similarities, openings: Array, visible: Array) -> tuple[Array, Array]:
+def _neutral_mouth(rows: LandmarkRows, fits: _Similarities, openings: Array, believed: Array) -> tuple[Array, Array]:
     """The resting face round the middle of its mouth, and that middle in the model's frame."""
-    seen = np.flatnonzero(visible > 0.5) if (visible > 0.5).any() else np.arange(len(visible))
+    seen = np.flatnonzero(believed > 0.5) if (believed > 0.5).any() else np.arange(len(believed))
     closed = seen[openings[seen] <= np.percentile(openings[seen], _CLOSED_SHARE) + 1e-6]
     chosen = closed[np.linspace(0, len(closed) - 1, min(len(closed), _NEUTRAL_ROWS)).astype(int)]
     heads = [

@@ -1,4 +1,4 @@
-"""One track while it is followed: landmark rows on disk, its runs of frames, its sizes and colours."""
+"""One track while it is followed: landmark rows on disk, its runs of frames, its looks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from services.preprocess.complexion import POINTS, face_colours
+from services.preprocess.complexion import POINTS, read_face
 from services.preprocess.crops import Picture
 from services.preprocess.faces import LANDMARKS
 from services.preprocess.landmarks import box_of_landmarks, eye_distance
@@ -53,6 +53,7 @@ class TrackRecording:
         self._boxes = array("f")
         self._eye_distances = array("f")
         self._colours = bytearray()
+        self._blurs = array("f")
 
     @property
     def rows(self) -> int:
@@ -74,7 +75,9 @@ class TrackRecording:
             self.runs.append(Run(first_frame=frame, first_row=self.rows, rows=1))
         self._file.write(between.astype("<f4").tobytes())
         self._file.write(landmarks.astype("<f4").tobytes())
-        self._colours += bytes(len(between) * POINTS * 3) + face_colours(picture, landmarks).tobytes()
+        colours, blur = read_face(picture, landmarks)
+        self._colours += bytes(len(between) * POINTS * 3) + colours.tobytes()
+        self._blurs.extend([blur] * (len(between) + 1))
         self._boxes.extend(box_of_landmarks(landmarks).tolist())
         self._eye_distances.append(eye_distance(landmarks))
         self._choice.consider(self.rows - 1, landmarks, picture)
@@ -87,8 +90,12 @@ class TrackRecording:
         self._choice = ReferenceChoice()
 
     def colours(self) -> NDArray[np.uint8]:
-        """(rows, POINTS, 3) of every row, zeros in a gap that was filled; see complexion.face_colours."""
+        """(rows, POINTS, 3) of every row, zeros in a gap that was filled; see complexion.read_face."""
         return np.frombuffer(self._colours, np.uint8).reshape(-1, POINTS, 3)
+
+    def blurs(self) -> NDArray[np.float64]:
+        """(rows,) widths of the face's edges in eye distances."""
+        return np.frombuffer(self._blurs, np.float32).astype(np.float64)
 
     def drop_references(self, hidden: NDArray[np.bool_]) -> None:
         """Forget the reference frames of a closed recording that do not show the mouth, unless none of them does."""

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from services.media import Frame
 from services.preprocess.cuts import Cut
-from services.preprocess.detection import Inference, View, detect, overlap, tile_views, whole_view
+from services.preprocess.detection import Inference, View, detect, overlap, tile_views, turned_views, whole_view
 from services.preprocess.landmarks import (
     box_of_landmarks,
     eye_distance,
     find_landmarks,
-    square_of_detection,
+    find_new_landmarks,
     square_of_landmarks,
 )
 from services.preprocess.recording import TrackRecording
@@ -128,16 +128,15 @@ class FaceTracker:
         if not self._live and self._close_look_due(frame.index):
             self._last_close_look = frame.index
             self._look_in(frame, rgb, tile_views(frame.width, frame.height))
+            if not self._live:
+                self._look_in(frame, rgb, turned_views(frame.width, frame.height))
 
     def _close_look_due(self, frame: int) -> bool:
         return self._last_close_look is None or frame - self._last_close_look >= _DETECT_EVERY
 
     def _look_in(self, frame: Frame, rgb: NDArray[np.uint8], views: Sequence[View]) -> None:
         fresh = [found for found in detect(rgb, views, self._triton) if not self._is_followed(found.box)]
-        squares = [square_of_detection(detection) for detection in fresh[:_MOST_FACES]]
-        rough = [face for face in find_landmarks(frame, squares, self._triton) if _plausible(face)]
-        # The detector's square is only roughly right; the landmarks themselves say where to look properly.
-        for landmarks in find_landmarks(frame, [square_of_landmarks(face) for face in rough], self._triton):
+        for landmarks in find_new_landmarks(frame, fresh[:_MOST_FACES], self._triton):
             if len(self._live) < _MOST_FACES and self._is_new_face(landmarks):
                 track = self._lost_track(landmarks) or self._new_track()
                 track.append(frame.index, landmarks, frame)

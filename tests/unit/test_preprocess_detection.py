@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from services.preprocess.detection import Detection, detect, overlap, suppress, tile_views, whole_view
+from services.preprocess.detection import Detection, detect, overlap, suppress, tile_views, turned_views, whole_view
 
 
 class BrightestSpot:
@@ -51,6 +51,16 @@ def test_small_faces_are_found_in_tiles_and_once() -> None:
     assert detect(picture, [whole_view(1280, 720)], model) == []
     (found,) = detect(picture, tile_views(1280, 720), model)
     assert found.box == pytest.approx([900, 500, 940, 540], abs=4)
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2])
+def test_turned_views_lead_back_to_the_frame(turns: int) -> None:
+    view = turned_views(1280, 720)[turns]
+    (found,) = detect(picture_with(300, 100, 160), [view], BrightestSpot())
+    assert found.box == pytest.approx([300, 100, 460, 260], abs=7)
+    # The corner that is the first one in the turned picture.
+    corner = {1: (460, 100), 2: (460, 260), 3: (300, 260)}[view.quarter_turns]
+    assert found.keypoints[0] == pytest.approx(corner, abs=7)
 
 
 def test_nothing_is_found_in_an_empty_picture() -> None:

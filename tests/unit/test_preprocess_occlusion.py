@@ -6,11 +6,20 @@ from collections.abc import Callable
 from fractions import Fraction
 from functools import cache
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from services.preprocess.complexion import LOWER_LIP, POINTS, UPPER_FACE, face_colours, facing_points, mesh_points
+from services.preprocess.complexion import (
+    LOWER_LIP,
+    POINTS,
+    UPPER_FACE,
+    edge_width,
+    facing_points,
+    mesh_points,
+    read_face,
+)
 from services.preprocess.faces import LANDMARKS
 from services.preprocess.occlusion import find_visibility
 from services.preprocess.recording import Run
@@ -111,9 +120,13 @@ def noise(index: int) -> NDArray[np.float64]:
     return np.roll(one_noise(), 17 * index, axis=(0, 1))
 
 
+def look(picture: Shown, landmarks: NDArray[np.float32]) -> NDArray[np.uint8]:
+    return read_face(picture, landmarks)[0]
+
+
 def visibility(paint: Paint, frames: int = FRAMES) -> NDArray[np.float64]:
     landmarks = face()
-    colours = np.array([face_colours(Shown(paint(drawn(index), index)), landmarks) for index in range(frames)])
+    colours = np.array([look(Shown(paint(drawn(index), index)), landmarks) for index in range(frames)])
     return find_visibility(colours, Rows(np.repeat(landmarks[None], frames, axis=0)), [Run(0, 0, frames)], RATE)
 
 
@@ -211,7 +224,7 @@ def test_the_effect_does_not_blink_between_two_covers() -> None:
 
 def test_frames_that_nobody_looked_at_hide_the_effect_unless_they_are_few() -> None:
     landmarks = np.repeat(face()[None], 40, axis=0)
-    colours = np.array([face_colours(Shown(drawn(index)), landmarks[0]) for index in range(40)])
+    colours = np.array([look(Shown(drawn(index)), landmarks[0]) for index in range(40)])
     colours[10:12], colours[25:32] = 0, 0
     visible = find_visibility(colours, Rows(landmarks), [Run(0, 0, 40)], RATE)
     assert visible[5:15].min() == 1
@@ -222,7 +235,7 @@ def test_runs_are_judged_apart() -> None:
     landmarks = np.repeat(face()[None], 60, axis=0)
     colours = np.array(
         [
-            face_colours(Shown(covered(drawn(index), (35, 35, 38)) if index < 20 else drawn(index)), landmarks[0])
+            look(Shown(covered(drawn(index), (35, 35, 38)) if index < 20 else drawn(index)), landmarks[0])
             for index in range(60)
         ]
     )
@@ -232,7 +245,7 @@ def test_runs_are_judged_apart() -> None:
 
 
 def test_colours_are_means_at_the_points_of_the_mesh() -> None:
-    colours = face_colours(Shown(drawn(0)), face())
+    colours = look(Shown(drawn(0)), face())
     assert colours.shape == (POINTS, 3)
     assert np.abs(colours[UPPER_FACE].astype(int) - SKIN).max() < 45
     assert np.abs(np.median(colours[LOWER_LIP], axis=0) - np.multiply(LIPS, 0.97)).max() < 12
@@ -240,7 +253,7 @@ def test_colours_are_means_at_the_points_of_the_mesh() -> None:
 
 def test_points_outside_the_picture_are_unknown() -> None:
     landmarks = face() + np.array([0, 60, 0], np.float32)
-    colours = face_colours(Shown(drawn(0)), landmarks)
+    colours = look(Shown(drawn(0)), landmarks)
     outside = mesh_points(landmarks)[:, 1] > 240
     assert outside.any()
     assert (colours.any(axis=1) == ~outside).all()
@@ -254,3 +267,15 @@ def test_the_far_cheek_of_a_turned_head_is_not_judged() -> None:
     assert facing_points(centred[None])[0].mean() > 0.95
     far = mesh_points(centred)[:, 0] < -25
     assert not facing_points(turned[None])[0, far].any()
+
+
+@pytest.mark.parametrize("sigma", [1.5, 3.0, 6.0])
+def test_the_width_of_edges_is_measured(sigma: float) -> None:
+    steps = np.kron(np.random.default_rng(1).uniform(0, 255, (4, 4)), np.ones((32, 32)))
+    blurred = cv2.GaussianBlur(steps, (0, 0), sigma).astype(np.uint8)
+    assert edge_width(blurred) == pytest.approx(sigma, rel=0.3)
+    assert edge_width(steps.astype(np.uint8)) < 0.5
+
+
+def test_a_picture_without_edges_is_not_called_blurred() -> None:
+    assert edge_width(np.full((64, 64), 90, np.uint8)) == 0
