@@ -14,7 +14,9 @@ from torch import Tensor, nn
 
 from export.renderer.contours import (
     Coefficients,
+    between,
     contours_of,
+    faded,
     inside_open_lips,
     opening_of,
     parted_share,
@@ -32,6 +34,8 @@ FEATHER: Final = 0.025
 """Face units in which the window goes over into the area around it"""
 FADE: Final = 0.10
 """Face units in which every displacement ends at the edges of the area"""
+PAINTED: Final = 0.25
+"""Weight below which the footage's own mouth shows through what is painted between the lips"""
 OUTPUTS: Final = ("around", "lips", "inside")
 
 
@@ -43,6 +47,7 @@ class MouthRenderer(nn.Module):  # type: ignore[misc]
         landmarks: Tensor,
         rest: Tensor,
         coefficients: Tensor,
+        weight: Tensor,
         upper_teeth: Tensor,
         lower_teeth: Tensor,
         tones: Tensor,
@@ -54,9 +59,10 @@ class MouthRenderer(nn.Module):  # type: ignore[misc]
         """The contract's inputs -> around (b, rows, columns, 2), lips (b, rows, columns, 4), inside uint8 likewise."""
         asked = Coefficients(*coefficients.split(1, 1))
         resting = rest_of(rest)
-        posed = pose(contours_of(rest), resting, asked)
         seen = contours_of(landmarks)
-        before = inside_open_lips(seen), opening_of(seen)
+        posed = faded(pose(contours_of(rest), resting, asked), seen, weight)
+        painted = smoothstep(weight / PAINTED)
+        before = between(seen, inside_open_lips(seen), painted), opening_of(seen)
 
         area = area_columns, area_rows[:, :, None]
         window = window_columns, window_rows[:, :, None]
@@ -71,7 +77,7 @@ class MouthRenderer(nn.Module):  # type: ignore[misc]
         seam = seam_at(lips, posed, parted_share(seen), *window)
         colour, alpha = with_seam(colour, lips, seam, paint.cavity)
         layers = torch.stack([near.upper, near.lower, lips.from_upper, feather.expand_as(near.upper)], 3)
-        return around, layers, _bytes(torch.cat([colour, (alpha * feather)[:, None]], 1))
+        return around, layers, _bytes(torch.cat([colour, (alpha * feather * painted[..., None])[:, None]], 1))
 
 
 def _inwards(x: Tensor, y: Tensor, reach: float) -> Tensor:
@@ -104,6 +110,7 @@ def example(batch: int) -> dict[str, Tensor]:
         "landmarks": points,
         "rest": points,
         "coefficients": torch.rand(batch, len(Coefficients._fields)),
+        "weight": torch.ones(batch, 1),
         "upper_teeth": teeth,
         "lower_teeth": teeth,
         "tones": torch.rand(batch, 3, 3),

@@ -179,6 +179,7 @@ def _renderer_inputs() -> Iterator[Mapping[str, NDArray[np.generic]]]:
                 "landmarks": rest + random.normal(0, 0.006, rest.shape).astype(np.float32),
                 "rest": rest,
                 "coefficients": random.random((batch, 8), np.float32),
+                "weight": random.random((batch, 1), np.float32),
                 "upper_teeth": random.integers(0, 256, (batch, *teeth_size, 4), np.uint8),
                 "lower_teeth": random.integers(0, 256, (batch, *teeth_size, 4), np.uint8),
                 "tones": random.random((batch, 3, 3), np.float32),

@@ -14,6 +14,8 @@ _SHUT_HALF_WIDTH: Final = 0.315
 """A mouth whose lips touch is hardly ever wider: what a parted one has beyond it is smile"""
 _SMILE_WIDTH: Final = 0.04
 """Smile on each side from which on the corners sink by their full share"""
+_JAW_SHARE: Final = 0.86
+"""Share of the opening by which the lower lip sinks"""
 _SMILE_OPENING: Final = 0.09
 """Opening at which a smile has its width back"""
 
@@ -127,6 +129,13 @@ def inside_open_lips(source: Contours) -> Contours:
     )
 
 
+def between(first: Contours, second: Contours, share: Tensor) -> Contours:
+    """The first contours at a share (b, 1) of 0, the second ones at 1."""
+    shares = (*[share[..., None]] * 4, share)
+    parts = zip(first, second, shares, strict=True)
+    return Contours._make(one + (other - one) * weight for one, other, weight in parts)
+
+
 def heights(contours: Contours, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """y of the four lip lines at x (b or 1, n): (b, n) each, top to bottom."""
     outer, inner, low_inner, low_outer = (
@@ -149,7 +158,7 @@ def pose(resting: Contours, rest: Rest, asked: Coefficients) -> Pose:
     profile = bell.pow((1 - 0.20 * asked.jaw - 0.25 * asked.round).clamp(0.35, 1)) * ends
     sink = 0.10 * opening * (1 - profile)
     lift = 0.15 * opening + 0.030 * asked.upper * parted * (1 - 0.5 * asked.fv) + 0.016 * asked.fv
-    drop = 0.86 * opening + 0.030 * asked.lower * parted
+    drop = _JAW_SHARE * opening + 0.030 * asked.lower * parted
     upper_shift = sink - lift * profile
     lower_shift = sink + drop * profile
 
@@ -161,7 +170,7 @@ def pose(resting: Contours, rest: Rest, asked: Coefficients) -> Pose:
     lower_outer = resting.lower_outer[..., 1] - 0.35 * gap + 0.95 * lower_shift + bell * lower_bulge
 
     stretch = 0.085 * asked.wide * (1 - 0.3 * asked.round) - 0.20 * asked.round - 0.06 * asked.jaw
-    jaw_drop = 0.86 * opening
+    jaw_drop = _JAW_SHARE * opening
 
     come_in, settle = _shut_smile(seam, rest, opening)
     spread = stretch * rest.half_width - come_in
@@ -182,6 +191,16 @@ def pose(resting: Contours, rest: Rest, asked: Coefficients) -> Pose:
         resting.chin + 0.62 * jaw_drop,
     )
     return Pose(posed, opening, jaw_drop)
+
+
+def faded(posed: Pose, seen: Contours, weight: Tensor) -> Pose:
+    """The pose on the way to the footage's own mouth, where `weight` (b, 1) is 0."""
+    opening = opening_of(seen)
+    return Pose(
+        between(seen, posed.contours, weight),
+        opening + (posed.opening - opening) * weight,
+        posed.jaw_drop * weight + _JAW_SHARE * opening * (1 - weight),
+    )
 
 
 def _shut_smile(seam: Tensor, rest: Rest, opening: Tensor) -> tuple[Tensor, Tensor]:

@@ -28,8 +28,8 @@ _FROM_ABOVE: Final = 0.68
 """Share of the light that comes from above"""
 _SIDE_SHADE: Final = 0.4
 """Exponent of the opening, by that in the middle"""
-_SHADOW_HUE: Final = (0.85, 1.22, 1.28)
-"""Exponents of red, green and blue: light in a mouth comes off flesh, so what is darker is redder, not greyer"""
+_SHADOW_HUE: Final = (0.40, -0.62, -0.70)
+"""Red, green and blue that deep shadow adds to the light in it: light in a mouth comes off flesh, it is not grey"""
 
 
 class Paint(NamedTuple):
@@ -49,7 +49,7 @@ def paint_inside(paint: Paint, lips: Lips, pose: Pose, rest: Rest, asked: Coeffi
     gap = (lips.lower - lips.upper).clamp(min=1e-3)
     # Cheeks and corners let no light in from the sides.
     sides = (gap / gap.amax(2, keepdim=True)) ** _SIDE_SHADE
-    pucker = 0.03 * asked.round[:, :, None]
+    pucker = 0.05 * asked.round[:, :, None]
 
     colour = paint.cavity * _warm(_light(lips, _THROAT_DEPTH, y) * sides**2, paint)
     tongue, share = _tongue(paint, lips, along, asked, sides, y)
@@ -78,8 +78,8 @@ def _light(lips: Lips, depth: Tensor | float, y: Tensor) -> Tensor:
 
 def _warm(light: Tensor, paint: Paint) -> Tensor:
     """Grey light (b, rows, columns) as red, green and blue (b, 3, rows, columns)."""
-    redness = paint.light[:, 2]
-    return torch.stack([light ** (1 + (exponent - 1) * redness) for exponent in _SHADOW_HUE], 1)
+    shadow = (1 - light).square() * paint.light[:, 2]
+    return torch.stack([light * (1 + hue * shadow) for hue in _SHADOW_HUE], 1)
 
 
 def _tongue(

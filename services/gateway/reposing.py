@@ -18,7 +18,7 @@ Floats = NDArray[np.float32]
 _LUMA_SAMPLING: Final = cv2.INTER_LANCZOS4
 _CHROMA_SAMPLING: Final = cv2.INTER_CUBIC
 """Luma holds the sharpness: with a cubic kernel a grainy chin keeps .75 of its Laplacian variance, with Lanczos' .85"""
-_STILL: Final = 1e-5
+_STILL: Final = 3e-5
 """Face units; all around what moves farther is left alone"""
 
 
@@ -76,15 +76,13 @@ class Repose:
     """(rows, columns, 4) of the window: RGB and alpha of what lies over the lips"""
     to_face: NDArray[np.float64]
     """(2, 3) affine frame -> face units"""
-    weight: float
-    """0..1 how much of the change to show"""
     grain: Grain | None = None
     """Where to borrow the grain of what lies over the lips; None: it stays as clean as it is painted"""
 
     def apply(self, frame: Frame) -> None:
         """See MouthEdit.apply."""
         area = self._touched(frame)
-        if self.weight <= 0 or area.empty:
+        if area.empty:
             return
         around = area.seen(self.around, self.area, self.to_face)
         moved = _sampled(frame, area, self._in_pixels(around))
@@ -94,7 +92,7 @@ class Repose:
             for whole, part, step in zip(moved, mouth, frame_steps(frame), strict=True):
                 window.part_of(whole, area, step)[...] = part
         for plane, part, step in zip(frame.planes, moved, frame_steps(frame), strict=True):
-            _show(area.of_plane(plane, step), part, self.weight)
+            area.of_plane(plane, step)[...] = part
 
     def _touched(self, frame: Frame) -> _Rectangle:
         """The part of the frame that changes: round all that moves, with the window unless nothing happens at all."""
@@ -217,9 +215,3 @@ def _at(samples: Floats, step: tuple[int, int]) -> Floats:
         return samples
     size = samples.shape[1] // step[0], samples.shape[0] // step[1]
     return cv2.resize(samples, size, interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
-
-
-def _show(plane: Samples, moved: Samples, weight: float) -> None:
-    if weight < 1:
-        moved = np.rint(plane + (moved.astype(np.float32) - plane) * np.float32(weight)).astype(plane.dtype)
-    plane[...] = moved

@@ -58,6 +58,8 @@ class _Face:
     landmarks: NDArray[np.float32]
     to_frame: NDArray[np.float64]
     side: int
+    animator: DefaultAnimator
+    batch: FaceBatch
 
 
 def measure_stages(video: Path, audio: Path, folder: Path) -> list[Stage]:
@@ -92,7 +94,9 @@ def _prepare(video: Path, audio: Path) -> _Face:
     unit, along, mouth = mouth_frame(landmarks)
     face_to_frame = np.column_stack([unit * along, unit * np.array([-along[1], along[0]]), mouth])
     side = crop_side(CROP, eye_distance(landmarks))
-    return _Face(clip, audio, frames, models, landmarks, crop_to_frame(face_to_frame, CROP, side), side)
+    to_frame = crop_to_frame(face_to_frame, CROP, side)
+    introduced = _introduced(frames[0], landmarks, to_frame, side, models)
+    return _Face(clip, audio, frames, models, landmarks, to_frame, side, *introduced)
 
 
 def _count(frames: Iterator[Frame]) -> int:
@@ -124,28 +128,34 @@ def _crop(face: _Face) -> int:
     return len(face.frames)
 
 
-def _render(face: _Face) -> list[Repose]:
-    """16 edits that make a half open mouth."""
-    to_crop = inverse_affine(face.to_frame)
-    landmarks = face.landmarks.copy()
-    landmarks[:, :2] = landmarks[:, :2] @ to_crop[:, :2].T + to_crop[:, 2]
+def _introduced(
+    frame: Frame, landmarks: NDArray[np.float32], to_frame: NDArray[np.float64], side: int, models: OnnxModels
+) -> tuple[DefaultAnimator, FaceBatch]:
+    """An animator that knows the face, and a batch of it."""
+    to_crop = inverse_affine(to_frame)
+    points = landmarks.copy()
+    points[:, :2] = points[:, :2] @ to_crop[:, :2].T + to_crop[:, 2]
     columns = np.tile(np.array([0.5, 0, 0.3, 0, 0.2, 0.2, 0, 0.2], np.float32), (80, 1))
-    animator = DefaultAnimator(
-        MouthTrack(columns, np.ones(80, np.float32)), Fraction(25), cast(TritonClient, face.models)
-    )
+    mouth = MouthTrack(columns, np.ones(80, np.float32))
+    animator = DefaultAnimator(mouth, Fraction(25), cast(TritonClient, models))
     batch = FaceBatch(
         first_frame=0,
         track=0,
         present=np.ones(_BATCH, np.bool_),
-        crops=np.repeat(cut(face.frames[0], face.to_frame, face.side)[None], _BATCH, axis=0),
-        landmarks=np.repeat(landmarks[None], _BATCH, axis=0),
-        rest=np.repeat(landmarks[None], _BATCH, axis=0),
+        crops=np.repeat(cut(frame, to_frame, side)[None], _BATCH, axis=0),
+        landmarks=np.repeat(points[None], _BATCH, axis=0),
+        rest=np.repeat(points[None], _BATCH, axis=0),
         to_crop=np.repeat(to_crop[None], _BATCH, axis=0).astype(np.float32),
         weight=np.ones(_BATCH, np.float32),
         mels=np.zeros((_BATCH, 80, 0), np.float32),
     )
-    animator.introduce(FaceIntroduction(0, float(eye_distance(face.landmarks)), batch))
-    return [edit for _ in range(_HELD // _BATCH) for edit in animator.synthesise(batch)]
+    animator.introduce(FaceIntroduction(0, float(eye_distance(landmarks)), batch))
+    return animator, batch
+
+
+def _render(face: _Face) -> list[Repose]:
+    """16 edits that make a half open mouth."""
+    return [edit for _ in range(_HELD // _BATCH) for edit in face.animator.synthesise(face.batch)]
 
 
 def _composite(face: _Face, edits: list[Repose]) -> int:

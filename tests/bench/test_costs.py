@@ -87,9 +87,8 @@ def _repeated(audio: Path, path: Path, seconds: int) -> Path:
 
 
 def _needed(stages: list[Stage]) -> float:
-    """CPU milliseconds a frame of the parts when the track is known; both preprocess and the render child decode."""
-    once = sum(stage.milliseconds for stage in stages if not stage.analysis)
-    return once + sum(stage.milliseconds for stage in stages if stage.name == "decode")
+    """CPU milliseconds a frame of the parts when the track is known."""
+    return sum(stage.milliseconds for stage in stages if not stage.analysis)
 
 
 def _print_processes(height: int, first: Run, second: Run) -> None:
@@ -111,7 +110,7 @@ def _print_stages(height: int, stages: list[Stage], parts: float, second: Run) -
     for stage in stages:
         part = "the analysis, once a video" if stage.analysis else "every job"
         table.add_row(stage.name, f"{stage.milliseconds:.2f}", f"{stage.added_mib:.0f}", part)
-    table.add_row("sum for a job (decode twice)", f"{parts:.1f}", "", "")
+    table.add_row("sum for a job", f"{parts:.1f}", "", "")
     table.add_row("the whole, all processes", f"{second.milliseconds:.1f}", "", "")
     table.add_row("whole / sum", f"{second.milliseconds / parts:.2f}", "", "")
     Console(width=120).print(table)

@@ -41,6 +41,7 @@ def ask(
     half_width: float = 0.28,
     cavity: tuple[float, float, float] = CAVITY,
     teeth: int = 0,
+    weight: float = 1.0,
 ) -> Inputs:
     """A mouth with or without white teeth, asked for each row's coefficients; a face unit is side / 1.5 pixels."""
     batch = len(rows)
@@ -55,6 +56,7 @@ def ask(
         "landmarks": rest,
         "rest": rest,
         "coefficients": coefficients,
+        "weight": np.full((batch, 1), weight, np.float32),
         "upper_teeth": atlas,
         "lower_teeth": atlas,
         "tones": np.repeat(np.array([[cavity, cavity, (1, 1, 1)]], np.float32), batch, 0),
@@ -72,7 +74,7 @@ def shown(
     faces = []
     for around, lips, inside in zip(*session.run(["around", "lips", "inside"], inputs), strict=True):
         frame = framed(picture)
-        Repose(area, window, around, lips, inside, to_face, 1.0).apply(frame)
+        Repose(area, window, around, lips, inside, to_face).apply(frame)
         faces.append(frame.rgb().astype(np.float64))
     return np.stack(faces)
 
@@ -236,3 +238,52 @@ def test_lip_edges_are_never_finer_than_the_pixels_of_the_frame(session: onnxrun
     for alpha, steepest in ((small, 130), (large, 45)):
         assert alpha.max() > 230
         assert np.abs(np.diff(alpha.astype(int), axis=0)).max() < steepest
+
+
+@pytest.mark.parametrize("opening", [0.0, 0.12])
+def test_without_weight_the_footages_own_mouth_stays_bit_by_bit(
+    session: onnxruntime.InferenceSession, opening: float
+) -> None:
+    face = shown(session, 256, ask(256, [{JAW: 0.7}], opening, weight=0.0))[0]
+    np.testing.assert_array_equal(face, untouched(drawn_picture(256)))
+
+
+def test_the_mouth_goes_over_into_the_footages_own_as_the_weight_falls(session: onnxruntime.InferenceSession) -> None:
+    weights = (1.0, 0.8, 0.6, 0.4, 0.2, 0.05)
+    faces = [shown(session, 256, ask(256, [{JAW: 0.9}], weight=weight))[0] for weight in weights]
+    inside = [cavity_pixels(face) for face in faces]
+    assert inside == sorted(inside, reverse=True)
+    assert 0.4 * inside[0] < inside[2] < 0.8 * inside[0], "narrower, not paler"
+    assert inside[-1] == 0
+
+
+def around(session: onnxruntime.InferenceSession, asked: dict[int, float]) -> tuple[Picture, Picture, Picture]:
+    """x and y of the area in face units, and the displacement of every point of it."""
+    area, _ = grids(180.0)
+    x, y = np.meshgrid(area.x.astype(float), area.y.astype(float))
+    return x, y, session.run(["around"], ask(270, [asked]))[0][0].astype(np.float64)
+
+
+def test_the_jaw_takes_the_chin_the_cheeks_and_some_of_the_neck_with_it(session: onnxruntime.InferenceSession) -> None:
+    x, y, displacement = around(session, {JAW: 1.0})
+
+    def moves(at_x: float, at_y: float) -> NDArray[np.float64]:
+        return np.asarray(-displacement.reshape(-1, 2)[np.hypot(x - at_x, y - at_y).argmin()])
+
+    chin, side, ear, neck, cheek = (moves(*at) for at in ((0, 0.5), (0.4, 0.4), (0.65, 0.3), (0, 0.75), (0.42, 0.1)))
+    assert chin[1] > 0.1
+    assert 0.3 * chin[1] < side[1] < 0.7 * chin[1]
+    assert abs(ear[1]) < 0.01
+    assert 0.2 * chin[1] < neck[1] < 0.7 * chin[1]
+    assert cheek[1] > 0.01
+    assert cheek[0] < -0.01, "it comes in"
+
+
+@pytest.mark.parametrize("asked", [{JAW: 1.0}, {ROUND: 1.0, JAW: 0.2}, {WIDE: 1.0, JAW: 0.2}], ids=str)
+def test_skin_is_neither_folded_nor_drawn_out(session: onnxruntime.InferenceSession, asked: dict[int, float]) -> None:
+    x, y, displacement = around(session, asked)
+    across = np.diff(x + displacement[..., 0], axis=1) / np.diff(x, axis=1)
+    down = np.diff(y + displacement[..., 1], axis=0) / np.diff(y, axis=0)
+    beside_the_lips = ((np.abs(x) > 0.34) | (y < -0.1) | (y > 0.27))[1:]
+    for stretch in (across, down[beside_the_lips]):
+        assert 0.65 < stretch.min() < stretch.max() < 1.65

@@ -70,6 +70,7 @@ class DefaultAnimator:
             "landmarks": _moved(batch.landmarks, crop_to_face),
             "rest": _moved(batch.rest, crop_to_face),
             "coefficients": coefficients,
+            "weight": weights[:, None].astype(np.float32),
             "upper_teeth": np.stack([interior.upper_teeth for interior in interiors]),
             "lower_teeth": np.stack([interior.lower_teeth for interior in interiors]),
             "tones": np.stack([interior.tones for interior in interiors]),
@@ -77,8 +78,8 @@ class DefaultAnimator:
         }
         grain = self._interior.grain
         return [
-            Repose(self._area, self._window, around, lips, inside, _joined(to_crop, crop_to_face), float(weight), grain)
-            for around, lips, inside, to_crop, weight in zip(*self._fields(inputs), batch.to_crop, weights, strict=True)
+            Repose(self._area, self._window, around, lips, inside, _joined(to_crop, crop_to_face), grain)
+            for around, lips, inside, to_crop in zip(*self._fields(inputs), batch.to_crop, strict=True)
         ]
 
     def _same_for_all(self, faces: int) -> dict[str, NDArray[np.generic]]:

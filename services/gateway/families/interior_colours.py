@@ -90,7 +90,8 @@ def light_tint(skin: Colour) -> NDArray[np.float64]:
     """(3,) colour of the light, about 1, that lets skin look like this."""
     tint = skin / max(float(luminance(skin)), 1e-3) / _SKIN_TINT
     # Burnt-out skin has lost its colour.
-    return np.asarray(1 + (tint - 1) * float(np.clip((1 - skin.max()) / 0.05, 0, 1)))
+    known = float(np.clip((1 - skin.max()) / 0.05, 0, 1))
+    return np.asarray(np.maximum(1 + (tint - 1) * known, 0.2), np.float64)
 
 
 def eye_white(reference: Reference) -> Colour | None:

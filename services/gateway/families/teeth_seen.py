@@ -38,7 +38,7 @@ SHADE: Final = 0.85
 """Share of the lips' shadow that lies on seen teeth, is taken off them, and comes back elsewhere"""
 _LEAST_LIGHT: Final = 0.6
 """Deeper shadow is not lit up: nothing but noise is in it"""
-_SHADOW_HUE: Final = np.array([0.85, 1.22, 1.28])
+_SHADOW_HUE: Final = np.array([0.40, -0.62, -0.70])
 
 
 def is_open(reference: Reference) -> bool:
@@ -89,7 +89,8 @@ def cut_teeth(reference: Reference, rows: int) -> SeenTeeth:
     light = _light(reference, x, y)
     most = float(light.max())
     upper = _cut_out(reference, x, y, (top, cut), _soft_step(edge - y), most)
-    lit = reference.sample(*np.broadcast_arrays(x, y))[(light > 0.9 * most) & (y > top) & (y < cut)]
+    inside = (y > top) & (y < np.maximum(cut, top + _LIP_EDGE)) & (np.abs(x) < 0.5 * reference.half_width)
+    lit = reference.sample(*np.broadcast_arrays(x, y))[inside & (light >= 0.9 * light[inside].max())]
     colour = np.asarray(np.median(lit[np.argsort(luminance(lit))[len(lit) // 2 :]], axis=0), np.float32)
     lower = None
     if split is not None and _below_shows_teeth(reference, cut, bottom, x):
@@ -116,7 +117,7 @@ def join_teeth(widest: NDArray[np.float32], reference: Reference, least_likeness
     shown = np.asarray(cv2.warpAffine(own.astype(np.float32), move, size), np.float32)[..., None]
     weight = shown * widest[..., 3:]
     mean, wanted = ((part * weight).sum(axis=(0, 1)) / weight.sum() for part in (colour, widest[..., :3]))
-    joined = widest[..., :3] + (np.clip(colour * (wanted / mean), 0, 1) - widest[..., :3]) * shown
+    joined = widest[..., :3] + (np.clip(colour * (wanted / np.maximum(mean, 1e-3)), 0, 1) - widest[..., :3]) * shown
     return np.dstack([joined, widest[..., 3]]).astype(np.float32)
 
 
@@ -178,11 +179,9 @@ def _cut_out(
 def _in_full_light(reference: Reference, x: NDArray[np.float64], y: NDArray[np.float64], most: float) -> Colour:
     """Colours at columns x and rows y without the lips' shadow; as bright as they are where the light is `most`."""
     y = np.broadcast_to(y, (y.shape[0], x.shape[0]))
-    light = (
-        np.maximum(_light(reference, x, y), _LEAST_LIGHT)[..., None] ** (1 + (_SHADOW_HUE - 1) * redness(reference))
-        / most
-    )
-    colour = reference.sample(np.broadcast_to(x, y.shape), y) / light
+    light = np.maximum(_light(reference, x, y), _LEAST_LIGHT)[..., None]
+    warm = light * (1 + _SHADOW_HUE * redness(reference) * (1 - light) ** 2) / most
+    colour = reference.sample(np.broadcast_to(x, y.shape), y) / warm
     # What is too bright for an atlas keeps its hue.
     return np.asarray(colour / np.maximum(colour.max(axis=-1, keepdims=True), 1), np.float32)
 
