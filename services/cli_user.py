@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from services.errors import ChorusError
-from services.gateway.accounts import Accounts
+from services.gateway.safety.accounts import Accounts
 from services.local.settings import LocalSettings
 
 

@@ -29,7 +29,6 @@ from services.gateway.engine.queue import JobQueue
 from services.gateway.engine.runner import RenderSettings
 from services.gateway.engine.worker import Worker
 from services.gateway.installation import Limits
-from services.gateway.lock import build_gate, check_lock
 from services.gateway.media_library import MediaLibrary
 from services.gateway.operations import Operations
 from services.gateway.partial_uploads import PartialUploads
@@ -39,6 +38,7 @@ from services.gateway.readiness import Readiness
 from services.gateway.rest_app import build_app
 from services.gateway.rpc import build_rpc_server
 from services.gateway.run_log import RunLog
+from services.gateway.safety.lock import build_gate, check_lock
 from services.gateway.settings import GatewaySettings
 from services.storage import Storage
 

@@ -10,34 +10,35 @@ import torch
 import typer
 
 from export.training import evaluation
+from export.training.kokoro import Kokoro
 from export.training.recipe import Effort, Sources, music_of
 from export.training.recipe import train as follow
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
-_STAMPS = Path("/usr/share/tuxpaint/stamps")
-_LETTERS = Path("/usr/share/klettres")
 _MUSIC = Path("/usr/share/asterisk/moh/opsound")
 _PROMPTS = Path("/usr/share/asterisk/sounds/en_US_f_Allison")
+_WORDNET = Path("/usr/share/wordnet")
+_KOKORO = Path("build/kokoro")
 _WEIGHTS = Path("export/weights/speech_to_mouth.npz")
 
 
 @app.command()
 def train(
     folder: Annotated[Path, typer.Option(help="where everything is kept; a second run goes on from there")],
-    stamps: Annotated[Path, typer.Option(help="the stamps of tuxpaint-stamps-default")] = _STAMPS,
-    letters: Annotated[Path, typer.Option(help="the sounds of klettres-data")] = _LETTERS,
     music: Annotated[Path, typer.Option(help="the music of asterisk-moh-opsound-g722")] = _MUSIC,
+    wordnet: Annotated[Path, typer.Option(help="the files of wordnet-base")] = _WORDNET,
+    kokoro: Annotated[Path, typer.Option(help="the packages of Kokoro-82M")] = _KOKORO,
     start: Annotated[Path, typer.Option(help="weights to continue from")] = _WEIGHTS,
     from_nothing: Annotated[bool, typer.Option("--from-nothing", help="begin with random weights")] = False,
-    steps: Annotated[int, typer.Option(help="steps of the long fit")] = Effort().all_steps,
+    steps: Annotated[int, typer.Option(help="steps of the fit")] = Effort().steps,
     seed: int = Effort().seed,
     threads: int = 2,
 ) -> None:
     """Make new weights and the ONNX model from them."""
     torch.set_num_threads(threads)
-    sources = Sources(stamps, letters, music, None if from_nothing else start)
-    model = follow(folder, sources, Effort(all_steps=steps, seed=seed), lambda line: print(line, flush=True))
+    sources = Sources(kokoro, wordnet, music, None if from_nothing else start)
+    model = follow(folder, sources, Effort(steps=steps, seed=seed), lambda line: print(line, flush=True))
     print(f"{model}, weights beside it")
 
 
@@ -47,16 +48,19 @@ def evaluate(
     music: Annotated[Path, typer.Option(help="the music of asterisk-moh-opsound-g722")] = _MUSIC,
     prompts: Annotated[Path, typer.Option(help="the English prompts of asterisk-core-sounds-en-g722")] = _PROMPTS,
     prompt_texts: Annotated[Path | None, typer.Option(help="their words, lines of 'name: words'")] = None,
+    kokoro: Annotated[Path | None, typer.Option(help="the packages of Kokoro-82M")] = None,
     clip: Annotated[Path | None, typer.Option(help="a recording of English speech")] = None,
     clip_text: Annotated[Path | None, typer.Option(help="its words; else pocketsphinx decodes it")] = None,
     room: Annotated[Path | None, typer.Option(help="a recording in which nobody speaks")] = None,
 ) -> None:
     """Print one table for all nets on recordings that no training has seen."""
-    sets = {}
+    sets: dict[str, list[evaluation.Recording]] = {}
     if clip is not None:
         sets["natural English: clip"] = evaluation.clip(clip, clip_text.read_text() if clip_text else None)
     if prompt_texts is not None:
         sets["natural English: prompts"] = list(evaluation.prompts(prompts, prompt_texts))
+    if kokoro is not None:
+        sets |= evaluation.narrated(Kokoro(kokoro))
     sets["synthetic English"] = list(evaluation.synthetic(evaluation.ENGLISH, evaluation.ENGLISH_VOICES))
     sets["synthetic Mandarin"] = list(evaluation.synthetic(evaluation.MANDARIN, evaluation.MANDARIN_VOICES))
     resting = [*music_of(music)[-1:], *([room] if room else [])]

@@ -7,14 +7,12 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-import numpy as np
 import pocketsphinx
 
+from export.training.alignment import FRAME, feed
 from export.training.phones import Segment, of_arpabet, spread
 from export.training.sound import RATE, Samples
 
-_FRAME: Final = 0.01
-"""Seconds of a pocketsphinx frame"""
 _SPOKEN_SHARE: Final = 0.35
 """A prompt whose phones take less of it, or of which a phone lasts absurdly long, is badly aligned"""
 _LONGEST_PHONE: Final = 0.45
@@ -23,7 +21,7 @@ _LONGEST_PHONE: Final = 0.45
 def decoded(samples: Samples) -> str:
     """What pocketsphinx hears."""
     decoder = pocketsphinx.Decoder(samprate=RATE, loglevel="FATAL", bestpath=True)
-    _feed(decoder, samples)
+    feed(decoder, samples)
     hypothesis = decoder.hyp()
     return str(hypothesis.hypstr) if hypothesis else ""
 
@@ -35,10 +33,10 @@ def aligned(samples: Samples, text: str) -> list[Segment] | None:
         return None
     decoder = pocketsphinx.Decoder(samprate=RATE, loglevel="FATAL", bestpath=False)
     decoder.set_align_text(" ".join(words))
-    _feed(decoder, samples)
+    feed(decoder, samples)
     try:
         decoder.set_alignment()
-        _feed(decoder, samples)
+        feed(decoder, samples)
         alignment = decoder.get_alignment()
     except RuntimeError:
         return None
@@ -47,21 +45,14 @@ def aligned(samples: Samples, text: str) -> list[Segment] | None:
     segments: list[Segment] = []
     for word in alignment:
         for phone in word:
-            start = phone.start * _FRAME
-            segments += spread(of_arpabet(phone.name), start, start + phone.duration * _FRAME)
+            start = phone.start * FRAME
+            segments += spread(of_arpabet(phone.name), start, start + phone.duration * FRAME)
     return segments if _credible(segments, len(samples) / RATE) else None
 
 
 def _credible(segments: list[Segment], seconds: float) -> bool:
     spoken = [segment.end - segment.start for segment in segments if segment.symbol]
     return bool(spoken) and sum(spoken) >= _SPOKEN_SHARE * seconds and max(spoken) <= _LONGEST_PHONE
-
-
-def _feed(decoder: pocketsphinx.Decoder, samples: Samples) -> None:
-    loud = samples / (float(np.abs(samples).max()) + 1e-9) * 0.8
-    decoder.start_utt()
-    decoder.process_raw((loud * 32767).astype("<i2").tobytes(), full_utt=True)
-    decoder.end_utt()
 
 
 @cache

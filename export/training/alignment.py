@@ -1,86 +1,87 @@
-"""Forced alignment: where each phone of a known sequence lies in a sound, by the training net's own phone scores."""
+"""Forced alignment: where each phone of a known sequence lies in a sound, by pocketsphinx's model of real people."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
+import pocketsphinx
 
-from export.training.phones import CLASSES, SILENCE, Segment, spread
-from export.training.targets import RATE
+from export.training.phones import Segment, spread
+from export.training.sound import RATE, Samples
 
-_PAUSE_COST: Final = 3.0
-"""What it costs to hear a pause between two words"""
-_SHORTEST: Final = 2
-"""Columns of a phone at least"""
+FRAME: Final = 0.01
+"""Seconds of a pocketsphinx frame"""
 
 
 @dataclass(frozen=True, slots=True)
-class Alignment:
-    """The phones with their times, and how well the scores speak for them (mean log ratio a column, best 0)."""
+class Sound:
+    """One phone of pocketsphinx's and what it is to us: one symbol, or two of a diphthong or an affricate."""
 
-    segments: list[Segment]
-    credit: float
+    arpabet: str
+    symbols: str
 
 
-def align(scores: NDArray[np.float32], words: Sequence[Sequence[str]]) -> Alignment | None:
-    """`scores` (columns, classes) are log posteriors less log priors; None where the sound is too short for the words.
+_NEAREST: Final = {
+    "i": "IY", "ɪ": "IH", "ɨ": "IH", "e": "EY", "ɛ": "EH", "æ": "AE", "a": "AA", "ɑ": "AA", "ɐ": "AH", "ʌ": "AH",
+    "ɒ": "AA", "ɔ": "AO", "o": "OW", "u": "UW", "ʊ": "UH", "ʉ": "UW", "y": "IY", "ʏ": "IH", "ø": "ER", "œ": "EH",
+    "ɶ": "AE", "ə": "AH", "ɜ": "ER", "ɯ": "UH", "p": "P", "b": "B", "m": "M", "f": "F", "v": "V", "θ": "TH", "t": "T",
+    "d": "D", "n": "N", "s": "S", "z": "Z", "ʃ": "SH", "k": "K", "ɡ": "G", "ŋ": "NG", "h": "HH", "ɹ": "R", "r": "D",
+    "l": "L", "β": "V", "w": "W", "j": "Y",
+}  # fmt: skip
 
-    Pauses are possible before, after and between words.
-    """
-    symbols, optional = _states(words)
-    labels = np.array([CLASSES.index(symbol) for symbol in symbols])
-    path = _best_path(scores[:, labels], optional)
-    if path is None:
+
+def sound_of(symbol: str) -> Sound:
+    """The English phone that is most like one of phones.SHAPES."""
+    return Sound(_NEAREST[symbol], symbol)
+
+
+def align(samples: Samples, words: Sequence[Sequence[Sound]]) -> list[Segment] | None:
+    """Pauses are possible between words; None where the sound is too short for the words or does not fit at all."""
+    decoder = _decoder()
+    sounds = [sound for word in words for sound in word]
+    if not sounds:
         return None
-    credit = float((scores[np.arange(len(path)), labels[path]] - scores.max(axis=1)).mean())
+    try:
+        decoder.set_align_text(" ".join(_taught(decoder, [sound.arpabet for sound in word]) for word in words))
+        feed(decoder, samples)
+        decoder.set_alignment()
+        feed(decoder, samples)
+        found = decoder.get_alignment()
+    except RuntimeError:
+        return None
+    if found is None:
+        return None
+    heard = [phone for word in found for phone in word]
+    if [phone.name for phone in heard if phone.name != "SIL"] != [sound.arpabet for sound in sounds]:
+        return None
+    names = iter(sounds)
     segments: list[Segment] = []
-    edges = np.flatnonzero(np.diff(path // _SHORTEST)) + 1
-    starts = np.concatenate([[0], edges])
-    for start, end in zip(starts, np.concatenate([edges, [len(path)]]), strict=True):
-        symbol = symbols[path[start]]
-        # A column stands for the sound round its centre.
-        first, last = max((int(start) - 0.5) / RATE, 0.0), (int(end) - 0.5) / RATE
-        segments += spread([symbol] if symbol != SILENCE else [], first, last)
-    return Alignment(segments, credit)
+    for phone in heard:
+        symbols = [] if phone.name == "SIL" else list(next(names).symbols)
+        segments += spread(symbols, phone.start * FRAME, (phone.start + phone.duration) * FRAME)
+    return segments
 
 
-def _states(words: Sequence[Sequence[str]]) -> tuple[list[str], NDArray[np.bool_]]:
-    """The sequence with pauses between the words, each as often as it must last; and what may be skipped."""
-    sequence = [SILENCE]
-    for word in words:
-        sequence += [*word, SILENCE]
-    symbols = [symbol for symbol in sequence for _ in range(_SHORTEST)]
-    return symbols, np.array([symbol == SILENCE for symbol in symbols])
+def feed(decoder: pocketsphinx.Decoder, samples: Samples) -> None:
+    """One whole utterance."""
+    loud = samples / (float(np.abs(samples).max()) + 1e-9) * 0.8
+    decoder.start_utt()
+    decoder.process_raw((loud * 32767).astype("<i2").tobytes(), full_utt=True)
+    decoder.end_utt()
 
 
-def _best_path(scores: NDArray[np.float32], optional: NDArray[np.bool_]) -> NDArray[np.int64] | None:
-    """Viterbi: stay, step on, or (between phones) skip a whole optional pause."""
-    columns, states = scores.shape
-    if columns < int((~optional).sum()):
-        return None
-    index = np.arange(states)
-    may_skip = (index % _SHORTEST == 0) & (index >= 2 * _SHORTEST)
-    skipped = index - _SHORTEST - 1
-    may_skip &= optional[np.maximum(skipped + 1, 0)] & ~optional
-    entering_pause = optional & (index % _SHORTEST == 0) & (index > 0) & (index < states - _SHORTEST)
-    best = np.full(states, -np.inf)
-    best[0], best[_SHORTEST] = scores[0, 0], scores[0, _SHORTEST]
-    came = np.zeros((columns, states), np.int8)
-    for column in range(1, columns):
-        stepped = np.concatenate([[-np.inf], best[:-1]]) - _PAUSE_COST * entering_pause
-        jumped = np.where(may_skip, best[np.maximum(skipped, 0)], -np.inf)
-        options = np.stack([best, stepped, jumped])
-        came[column] = options.argmax(axis=0)
-        best = options.max(axis=0) + scores[column]
-    state = states - 1 if best[-1] >= best[-1 - _SHORTEST] else states - 1 - _SHORTEST
-    if not np.isfinite(best[state]):
-        return None
-    path = np.empty(columns, np.int64)
-    for column in range(columns - 1, -1, -1):
-        path[column] = state
-        state -= (0, 1, _SHORTEST + 1)[came[column, state]]
-    return path
+@cache
+def _decoder() -> pocketsphinx.Decoder:
+    return pocketsphinx.Decoder(samprate=RATE, loglevel="FATAL", bestpath=False, lm=None)
+
+
+def _taught(decoder: pocketsphinx.Decoder, phones: list[str]) -> str:
+    """A word of the decoder's that is said like that."""
+    word = "_".join(phones)
+    if decoder.lookup_word(word) is None:
+        decoder.add_word(word, " ".join(phones), False)
+    return word

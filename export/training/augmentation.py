@@ -21,7 +21,7 @@ def disturbed(speech: Samples, backgrounds: Sequence[Samples], chance: Generator
     made = _coloured(made, chance)
     if chance.random() < 0.5:
         made = _in_room(made, chance)
-    if chance.random() < 0.6:
+    if chance.random() < 0.5:
         made = made + _background(made, backgrounds, chance)
     if chance.random() < 0.2:
         made = _over_line(made, chance)

@@ -137,6 +137,11 @@ def _shorten(segments: list[Segment], end: float) -> None:
         segments[-1] = Segment(last.symbol, last.start, end, min(last.hold_end, end))
 
 
+def library() -> ctypes.CDLL:
+    """espeak-ng, started."""
+    return _synthesiser().library
+
+
 def phones_of(text: str, voice: str) -> list[list[str]]:
     """The phones of `text` word by word, as espeak-ng would say it; [] where it has no such voice."""
     library = _synthesiser().library

@@ -11,8 +11,12 @@ import numpy as np
 import onnxruntime
 from numpy.random import default_rng
 
-from export.training import augmentation, espeak
+from export.training import augmentation, espeak, narration
+from export.training import kokoro_notation as notation
 from export.training.aligned_english import aligned, decoded
+from export.training.alignment import align
+from export.training.kokoro import RATE as KOKORO_RATE
+from export.training.kokoro import Kokoro
 from export.training.measures import Hits, Track, correlation, hits, lag, opening
 from export.training.phones import BILABIALS, LABIODENTALS, Segment
 from export.training.sound import RATE, Samples, columns_of, level_db, levelled, mel, noise_gate, read, resampled
@@ -124,6 +128,33 @@ def synthetic(texts: Sequence[str], voices: Sequence[str]) -> Iterator[Recording
             if spoken is not None:
                 samples, rate, segments = spoken
                 yield Recording(resampled(samples, rate), segments)
+
+
+def narrated(kokoro: Kokoro) -> dict[str, list[Recording]]:
+    """The same sentences by those of Kokoro's voices that no training hears."""
+    english = [
+        (notation.english(text, narration.LANGUAGES[voice[0]]), voice)
+        for voice in narration.UNSEEN
+        if voice[0] in "ab"
+        for text in ENGLISH
+    ]
+    mandarin = [
+        (notation.mandarin([[syllable] for syllable in text.split()]), voice)
+        for voice in narration.UNSEEN
+        if voice[0] == "z"
+        for text in MANDARIN
+    ]
+    return {"narrated English": _placed(kokoro, english), "narrated Mandarin": _placed(kokoro, mandarin)}
+
+
+def _placed(kokoro: Kokoro, sentences: Sequence[tuple[str, str]]) -> list[Recording]:
+    recordings = []
+    for tokens, voice in sentences:
+        samples = resampled(kokoro.speak(tokens, kokoro.style(voice)).samples, KOKORO_RATE)
+        segments = align(samples, notation.words_of(tokens))
+        if segments is not None:
+            recordings.append(Recording(samples, segments))
+    return recordings
 
 
 def silence_and_noise(clips: Sequence[Path]) -> Iterator[Recording]:

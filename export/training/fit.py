@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -19,7 +20,11 @@ from export.training.network import TrainedNet
 COLUMNS: Final = 256
 _WEIGHTS: Final = torch.tensor([3.0, 4.0, 1.0, 1.5, 1.5, 1.5, 4.0, 0.7]).view(1, 8, 1)
 """Squared errors: the absolute one regresses to the median, where the rare channels vanish"""
-_WARM_UP: Final = 50
+_WARM_UP: Final = 100
+_REPORTED: Final = 250
+"""Every so many steps the fit says how it goes, and keeps where it is"""
+
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +42,24 @@ class Schedule:
     steps: int
     learning_rate: float
     batch: int = 24
-    phone_weight: float = 0.3
+    phone_weight: float = 0.5
 
 
-def fit(
-    net: TrainedNet, portions: Sequence[Portion], schedule: Schedule, seed: int, report: Callable[[int, str], None]
-) -> None:
-    """Train in place; `report` is called every 50 steps with the step and a line of figures."""
+def fit(net: TrainedNet, portions: Sequence[Portion], schedule: Schedule, seed: int, say: Say, kept: Path) -> None:
+    """Train in place, ending with the running mean of the weights; `kept` lets an interrupted fit go on."""
     chance = Generator().manual_seed(seed)
     optimiser = torch.optim.AdamW(net.parameters(), schedule.learning_rate, weight_decay=0.01)
     average: dict[str, Tensor] = {name: weight.clone() for name, weight in net.state_dict().items()}
+    first = 0
+    if kept.exists():
+        state = torch.load(kept)
+        net.load_state_dict(state["net"])
+        optimiser.load_state_dict(state["optimiser"])
+        chance.set_state(state["chance"])
+        average, first = state["average"], state["step"]
     net.train()
-    started = time.process_time()
-    running = 0.0
-    for step in range(schedule.steps):
+    started, running = time.process_time(), 0.0
+    for step in range(first, schedule.steps):
         for group in optimiser.param_groups:
             group["lr"] = _rate(step, schedule)
         loss = _loss(net, *_batch(portions, schedule.batch, chance), schedule.phone_weight)
@@ -59,9 +68,12 @@ def fit(
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         optimiser.step()
         _follow(average, net, step)
-        running += (loss.item() - running) / min(step + 1, 100)
-        if step % 50 == 49:
-            report(step + 1, f"loss {running:.4f}, {(time.process_time() - started) / (step + 1):.3f} s a step")
+        running += (loss.item() - running) / min(step - first + 1, 100)
+        if (step + 1) % _REPORTED == 0:
+            seconds = (time.process_time() - started) / (step + 1 - first)
+            say(f"step {step + 1} of {schedule.steps}: loss {running:.4f}, {seconds:.2f} s of one core a step")
+            state = {"net": net.state_dict(), "optimiser": optimiser.state_dict(), "chance": chance.get_state()}
+            torch.save({**state, "average": average, "step": step + 1}, kept)
     net.load_state_dict(average)
 
 

@@ -40,3 +40,10 @@ def start_from(net: TrainedNet, path: Path) -> None:
     """Continue from weights that save_served wrote."""
     with np.load(path) as weights:
         net.served.load_state_dict({name: torch.from_numpy(weights[name]) for name in weights.files})
+
+
+def mix_in(net: TrainedNet, path: Path, share: float) -> None:
+    """Move the served weights by `share` of the way to those of `path`."""
+    with np.load(path) as weights:
+        for name, weight in net.served.state_dict().items():
+            weight.lerp_(torch.from_numpy(weights[name]), share)

@@ -72,6 +72,18 @@ class Sentences:
         """Common words, or any words of pocketsphinx's dictionary."""
         return self._joined(self._words["en_US"] if self._chance.random() < 0.5 else self._dictionary)
 
+    def of(self, language: str) -> str:
+        """In one of faker's languages."""
+        return self._joined(self._words[language])
+
+    def pinyin(self) -> list[list[str]]:
+        """Words of numbered Mandarin syllables."""
+        words = self._chance.choices(self._words["zh_CN"], k=self._chance.randint(4, 10))
+        spelled = [lazy_pinyin(word, style=Style.TONE3, neutral_tone_with_five=True) for word in words]
+        if self._chance.random() < 0.5:
+            spelled += [[f"{self._chance.choice(_LABIAL_PINYIN)}{self._chance.randint(1, 4)}"] for _ in range(4)]
+        return spelled
+
     def _joined(self, words: Sequence[str]) -> str:
         chosen = self._chance.choices(words, k=self._chance.randint(4, 12))
         return " ".join(word + ("," if self._chance.random() < 0.12 else "") for word in chosen)

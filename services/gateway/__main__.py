@@ -54,10 +54,10 @@ def run_api(settings: GatewaySettings) -> int:
 
     from services import grpc_server
     from services.gateway import database as tables
-    from services.gateway.lock import build_gate, check_lock
     from services.gateway.readiness import Readiness
     from services.gateway.rest_app import build_app
     from services.gateway.rpc import build_rpc_server
+    from services.gateway.safety.lock import build_gate, check_lock
     from services.gateway.web.mount import mount_page
 
     check_lock(settings)
@@ -82,6 +82,8 @@ def run_api(settings: GatewaySettings) -> int:
                 port=settings.port,
                 log_config=None,
                 access_log=False,
+                # At info it tells every websocket that the page opens, with the id of the page.
+                log_level="warning",
                 timeout_graceful_shutdown=_GRACE_SECONDS,
             )
         ).run()

@@ -15,7 +15,7 @@ from services.gateway.families.family import Animator, ModelFamily, MouthEdit
 from services.gateway.families.registry import find_family
 from services.gateway.jobs import JobSpec, Progress, RenderOptions, Stage
 from services.gateway.render_clock import Report, StageClock, report_each
-from services.gateway.still_motion import StillMotion
+from services.gateway.stills.motion import StillMotion
 from services.media import Clip, Frame, open_clip, read_frames, speech_seconds, write_poster, write_video
 from services.preprocess.client import PreprocessClient
 from services.preprocess.faces import (

@@ -17,11 +17,12 @@ from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 
 from services.errors import ERROR_TABLE, ChorusError, ErrorKind
-from services.gateway import login, rest, rest_media, rest_service, schemas, tus
-from services.gateway.gate import Gate
-from services.gateway.guard import Guard
+from services.gateway import rest, rest_media, rest_service, schemas, tus
 from services.gateway.operations import Operations
 from services.gateway.readiness import Readiness
+from services.gateway.safety import login
+from services.gateway.safety.gate import Gate
+from services.gateway.safety.guard import Guard
 
 _THREADS: Final = 64
 

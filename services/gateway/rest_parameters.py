@@ -7,8 +7,8 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import Depends, Query, Request
 
 from services.gateway import schemas
-from services.gateway.access import Caller
 from services.gateway.operations import Operations
+from services.gateway.safety.access import Caller
 
 PING_SECONDS: Final = 15
 REFUSALS: Final[dict[int | str, dict[str, Any]]] = {"4XX": {"model": schemas.ErrorBody}}

@@ -12,9 +12,7 @@ import grpc
 from services.gateway.batch_request import BatchRequest
 from services.gateway.downloads import zip_pieces
 from services.gateway.families.catalogue import FAMILY_CARDS
-from services.gateway.gate import Gate
 from services.gateway.operations import Batch, Operations
-from services.gateway.rpc_access import TokenInterceptor
 from services.gateway.rpc_messages import (
     batch_message,
     job_filter,
@@ -23,6 +21,8 @@ from services.gateway.rpc_messages import (
     preflight_message,
     render_options,
 )
+from services.gateway.safety.gate import Gate
+from services.gateway.safety.rpc_access import TokenInterceptor
 from services.gateway.stored_file import StoredFile
 from services.gateway.v1 import gateway_pb2 as pb
 from services.gateway.v1.gateway_pb2_grpc import GatewayServiceServicer, add_GatewayServiceServicer_to_server

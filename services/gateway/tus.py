@@ -15,10 +15,10 @@ from starlette.requests import ClientDisconnect
 
 from services.errors import ChorusError, ErrorKind
 from services.gateway import schemas_media
-from services.gateway.access import Caller
 from services.gateway.operations import Operations
 from services.gateway.partial_uploads import PartialUpload, PartialUploads
 from services.gateway.rest_parameters import REFUSALS, Ops, Who
+from services.gateway.safety.access import Caller
 
 VERSION: Final = "1.0.0"
 MEDIA_ID_HEADER: Final = "Chorus-Media-Id"

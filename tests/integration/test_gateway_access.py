@@ -14,7 +14,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from pydantic import SecretStr
 
 from services.errors import ChorusError
-from services.gateway.accounts import Accounts
+from services.gateway.safety.accounts import Accounts
 from services.gateway.v1 import gateway_pb2 as pb
 from services.gateway.v1.gateway_pb2_grpc import GatewayServiceStub
 from tests.gateway_stack import ROOT, Gateway, environment_of, make_settings, open_gateway

@@ -7,7 +7,7 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from services.cli_user import build_user_app
-from services.gateway.accounts import Accounts
+from services.gateway.safety.accounts import Accounts
 from services.local.settings import LocalSettings
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from services.gateway.eyelids import Eyelids
+from services.gateway.stills.eyelids import Eyelids
 from services.media import Frame, Range
 from tests.drawn_face import EYE, EYES, UNIT, Look, draw_face, face_points
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from services.gateway.eyelids import Eyelids
-from services.gateway.fine_plane import FinePlane
-from services.gateway.head_warp import HeadWarp
-from services.gateway.still_motion_curves import DIP, LARGEST_SWAY, PITCH, ROLL, SLIDE, YAW
+from services.gateway.stills.curves import DIP, LARGEST_SWAY, PITCH, ROLL, SLIDE, YAW
+from services.gateway.stills.eyelids import Eyelids
+from services.gateway.stills.fine_plane import FinePlane
+from services.gateway.stills.head_warp import HeadWarp
 from services.media import Frame, Range
 from tests.drawn_face import EYES, MIDDLE, UNIT, Look, draw_face, face_points
 

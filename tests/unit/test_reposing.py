@@ -60,7 +60,7 @@ def repose_of(
     share = np.repeat((window.y < 0).astype(np.float32)[:, None], window.columns, axis=1)
     layers = np.dstack([np.full_like(counts, -upper), np.full_like(counts, -lower), share, counts])
     inside = np.broadcast_to(np.array(colour, np.uint8), (*counts.shape, 4)) * (counts[..., None] == 1)
-    return Repose(area, window, around, layers, inside.astype(np.uint8), to_face(unit=unit), 1.0)
+    return Repose(area, window, around, layers, inside.astype(np.uint8), to_face(unit=unit))
 
 
 def same_bits(first: Frame, second: Frame) -> bool:
@@ -71,13 +71,6 @@ def same_bits(first: Frame, second: Frame) -> bool:
 def test_what_does_not_move_keeps_its_bits(bit_depth: int, step: tuple[int, int]) -> None:
     frame = wavy_frame(bit_depth, step)
     repose_of().apply(frame)
-    assert same_bits(frame, wavy_frame(bit_depth, step))
-
-
-@pytest.mark.parametrize(("bit_depth", "step"), LAYOUTS)
-def test_no_weight_changes_nothing(bit_depth: int, step: tuple[int, int]) -> None:
-    frame = wavy_frame(bit_depth, step)
-    replace(repose_of((0.1, 0.05), colour=(255, 0, 0, 255)), weight=0.0).apply(frame)
     assert same_bits(frame, wavy_frame(bit_depth, step))
 
 
@@ -96,15 +89,6 @@ def test_a_shift_lands_where_it_should_in_every_plane(bit_depth: int, step: tupl
         assert np.abs(old[middle].astype(int) - expected[middle]).max() > 10
         np.testing.assert_array_equal(plane[:, 0], old[:, 0])
         np.testing.assert_array_equal(plane[-1], old[-1])
-
-
-def test_half_a_weight_shows_half_the_change() -> None:
-    whole, half, before = (wavy_frame(8, (2, 2)) for _ in range(3))
-    edit = repose_of((0.06, 0.04), colour=(255, 255, 255, 200))
-    edit.apply(whole)
-    replace(edit, weight=0.5).apply(half)
-    for full, part, old in zip(whole.planes, half.planes, before.planes, strict=True):
-        np.testing.assert_allclose(part, (full.astype(float) + old) / 2, atol=0.51)
 
 
 def test_the_lips_move_apart_and_join_where_the_shares_say() -> None:

@@ -8,8 +8,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from services.gateway.still_motion import Mouths, StillMotion
-from services.gateway.still_motion_curves import DIP, LARGEST_SWAY, PITCH, MotionCurves, motion_curves
+from services.gateway.stills.curves import DIP, LARGEST_SWAY, PITCH, MotionCurves, motion_curves
+from services.gateway.stills.motion import Mouths, StillMotion
 from services.media import Frame
 from services.preprocess.faces import FaceBatch, Speech
 from tests.drawn_face import draw_face, face_points

@@ -1,15 +1,14 @@
-"""Phones, their targets, and finding them in a sound: what the training of speech_to_mouth stands on."""
+"""Phones, their targets and the measures: what the training of speech_to_mouth stands on."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from export.training.alignment import align
 from export.training.flite import segments_of
 from export.training.measures import Hits, correlation, hits, lag, opening
 from export.training.phones import BILABIALS, CLASSES, SILENCE, Segment, of_arpabet, of_ipa, spread
-from export.training.targets import RATE, classes, coefficients, holds
+from export.training.targets import RATE, classes, coefficients
 
 CLOSE, FV, JAW = 1, 6, 0
 
@@ -74,27 +73,3 @@ def test_measures_count_events_not_columns() -> None:
     assert lag(np.roll(wave, 3), wave) == 3
     assert correlation(wave, -wave) == pytest.approx(-1)
     assert np.isnan(correlation(np.zeros(9, np.float32), wave[:9]))
-
-
-def test_alignment_finds_the_words_and_the_pause_between_them() -> None:
-    truth = ["", "", "", "", "m", "m", "m", "a", "a", "a", "a", "", "", "", "p", "p", "i", "i", "i", "", ""]
-    scores = np.full((len(truth), len(CLASSES)), -4.0, np.float32)
-    for column, symbol in enumerate(truth):
-        scores[column, CLASSES.index(symbol)] = 0
-    found = align(scores, [["m", "a"], ["p", "i"]])
-    assert found is not None
-    assert found.credit == pytest.approx(0)
-    labels = classes(found.segments, len(truth))
-    assert [CLASSES[label] for label in labels] == truth
-    assert holds(found.segments, frozenset("m")) == [pytest.approx((3.5 / RATE, 6.5 / RATE))]
-
-
-def test_alignment_skips_pauses_that_nobody_makes_and_refuses_too_short_sounds() -> None:
-    truth = ["m", "m", "a", "a", "p", "p", "i", "i", "i"]
-    scores = np.full((len(truth), len(CLASSES)), -4.0, np.float32)
-    for column, symbol in enumerate(truth):
-        scores[column, CLASSES.index(symbol)] = 0
-    found = align(scores, [["m", "a"], ["p", "i"]])
-    assert found is not None
-    assert [segment.symbol for segment in found.segments] == ["m", "a", "p", "i"]
-    assert align(scores[:5], [["m", "a"], ["p", "i"]]) is None

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from services.gateway.eye_shape import EyeShape, eye_shapes, eyes_can_blink
+from services.gateway.stills.eye_shape import EyeShape, eye_shapes, eyes_can_blink
 from services.media import Frame
 
 Array = NDArray[np.floating[Any]]

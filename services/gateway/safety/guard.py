@@ -13,8 +13,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.errors import ERROR_TABLE, ChorusError, ErrorKind
 from services.gateway import schemas
-from services.gateway.access import Caller, new_anonymous
-from services.gateway.gate import OWNER_COOKIE, SESSION_COOKIE, Gate
+from services.gateway.safety.access import Caller, new_anonymous
+from services.gateway.safety.gate import OWNER_COOKIE, SESSION_COOKIE, Gate
 
 _OPEN_PATHS: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 _LOGIN_PATHS: Final = frozenset({"/login", "/v1/session"})

@@ -6,8 +6,8 @@ import logging
 from typing import Final
 
 from services.errors import ChorusError, ErrorKind
-from services.gateway.accounts import Accounts
-from services.gateway.gate import Gate
+from services.gateway.safety.accounts import Accounts
+from services.gateway.safety.gate import Gate
 from services.gateway.settings import GatewaySettings, is_loopback
 
 _log = logging.getLogger(__name__)

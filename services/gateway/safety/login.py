@@ -11,9 +11,9 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from services.errors import ChorusError, ErrorKind
 from services.gateway import schemas
-from services.gateway.gate import SESSION_SECONDS, Gate
-from services.gateway.guard import client_address, session_cookie
 from services.gateway.rest_parameters import REFUSALS, Who
+from services.gateway.safety.gate import SESSION_SECONDS, Gate
+from services.gateway.safety.guard import client_address, session_cookie
 from services.gateway.web.visitor import visitor_of
 
 router = APIRouter(responses=REFUSALS)

@@ -15,8 +15,8 @@ from limits.storage import MemoryStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
 
 from services.errors import ChorusError, ErrorKind
-from services.gateway.access import Caller, is_anonymous
-from services.gateway.accounts import Accounts
+from services.gateway.safety.access import Caller, is_anonymous
+from services.gateway.safety.accounts import Accounts
 
 SESSION_COOKIE: Final = "chorus_session"
 OWNER_COOKIE: Final = "chorus_owner"

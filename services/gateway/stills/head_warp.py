@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from services.gateway.fine_plane import FinePlane, sample_smooth
+from services.gateway.stills.fine_plane import FinePlane, sample_smooth
 from services.media import Frame
 
 Array = NDArray[np.floating[Any]]

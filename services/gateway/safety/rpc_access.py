@@ -8,7 +8,7 @@ from typing import Any, Final, NoReturn
 import grpc
 
 from services.errors import ChorusError, ErrorKind
-from services.gateway.gate import Gate
+from services.gateway.safety.gate import Gate
 
 _OPEN: Final = "/grpc.health."
 

@@ -9,10 +9,10 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from services.gateway.eyelids import Eyelids
 from services.gateway.families.family import MouthEdit
-from services.gateway.head_warp import HeadWarp
-from services.gateway.still_motion_curves import LARGEST_SWAY, motion_curves
+from services.gateway.stills.curves import LARGEST_SWAY, motion_curves
+from services.gateway.stills.eyelids import Eyelids
+from services.gateway.stills.head_warp import HeadWarp
 from services.media import Frame
 from services.preprocess.faces import FaceBatch, Speech
 

@@ -1,0 +1,1 @@
+"""Who may come in: accounts, tokens, sessions, and what stands before the doors."""
