@@ -61,6 +61,8 @@ class Visitors:
         page.on("request", lambda request: self._check(request.url))
         page.goto(self.stack.address + path)
         expect(page.locator("h1")).to_be_visible()
+        # Before the socket is there, a click is lost.
+        page.wait_for_function("window.did_handshake")
         return page
 
     def leave(self) -> None:

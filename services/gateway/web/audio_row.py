@@ -7,7 +7,8 @@ from collections.abc import Callable
 from services.gateway.media_library import Media
 from services.gateway.web.catalogue import Words
 from services.gateway.web.markup import Text, attribute, block, icon, icon_button
-from services.gateway.web.media_facts import content_address, media_facts
+from services.gateway.web.media_facts import media_facts
+from services.gateway.web.player import player
 
 
 def audio_row(words: Words, media: Media, remove: Callable[[], object]) -> None:
@@ -19,5 +20,4 @@ def audio_row(words: Words, media: Media, remove: Callable[[], object]) -> None:
             attribute(Text("div", media.name, "media-name"), "title", media.name)
             Text("div", media_facts(words, media), "media-facts numbers")
         icon_button("close", words("media.remove", name=media.name), remove)
-    player = block("audio").props(f'src="{content_address(media.id)}" controls preload=metadata')
-    attribute(player, "aria-label", words("media.play", name=media.name))
+    player(words, media, "audio")

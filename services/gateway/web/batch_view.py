@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Final
 
 from nicegui import ui
 from nicegui.elements.mixins.sortable_element import SortableElement
 
-from services.errors import ChorusError, ErrorKind
 from services.gateway.batch_request import BatchRequest
 from services.gateway.findings import Preflight, Verdict
 from services.gateway.media_library import Media
-from services.gateway.operations import Operations
 from services.gateway.web.audio_row import audio_row
 from services.gateway.web.confirm import confirm
+from services.gateway.web.draft_uploads import discard, look_at
 from services.gateway.web.drop_zone import DropZone
 from services.gateway.web.face_choice import choose_face
 from services.gateway.web.formats import length_text, size_text
@@ -42,7 +40,8 @@ class BatchView:
         self._say = page.words
         self._rows: dict[str, VideoRow] = {}
         self._audio: Media | None = None
-        self._busy: dict[str, int] = {}
+        self._uploading = 0
+        self._faceless = ""
         self._updating = asyncio.Lock()
         self._build()
 
@@ -83,18 +82,19 @@ class BatchView:
         """Show what the draft holds by now: another tab or an upload may have changed it."""
         async with self._updating:
             draft = self._page.batch
-            wanted = [draft.audio_id] if draft.audio_id else []
-            known = {**{row.media.id: row.media for row in self._rows.values()}}
-            found = await asyncio.to_thread(
-                _look, self._page.operations, [*wanted, *draft.video_ids], known, self._unsettled(draft.video_ids)
+            # What comes into the draft while we look is for the next look.
+            audio_id, video_ids = draft.audio_id, draft.video_ids
+            wanted = [audio_id, *video_ids] if audio_id else video_ids
+            known = {row.media.id: row.media for row in self._rows.values()}
+            if self._audio is not None:
+                known[self._audio.id] = self._audio
+            media, preflights = await asyncio.to_thread(
+                look_at, self._page.operations, wanted, known, self._unsettled(video_ids)
             )
-            media, preflights = found
-            for gone in [each for each in draft.video_ids if each not in media]:
-                draft.remove_video(gone)
-            if draft.audio_id and draft.audio_id not in media:
-                draft.audio_id = None
-            self._show_audio(media.get(draft.audio_id or ""))
-            self._show_videos([media[each] for each in draft.video_ids], preflights)
+            for gone in set(wanted) - media.keys():
+                draft.forget(gone)
+            self._show_audio(media.get(audio_id or ""))
+            self._show_videos([media[each] for each in video_ids if each in media], preflights)
             self._show_state()
 
     def _unsettled(self, media_ids: Sequence[str]) -> list[str]:
@@ -137,14 +137,13 @@ class BatchView:
         facts = [say.count("batch.count", len(rows)), length_text(length), size_text(size)]
         self._sum.set_text(" · ".join(facts) if rows else "")
         self._start.set_text(say.count("batch.start_videos", len(rows)) if rows else say("batch.start"))
-        uploading = max(self._busy.values(), default=0)
-        self._start.set_enabled(bool(self._audio and rows and not uploading))
-        self._state.set_text(self._missing(uploading))
+        self._start.set_enabled(bool(self._audio and rows and not self._uploading))
+        self._state.set_text(self._missing())
         self._show_faceless([row for row in rows if row.verdict is Verdict.NO_FACE])
 
-    def _missing(self, uploading: int) -> str:
-        if uploading:
-            return self._say.count("batch.uploading", uploading)
+    def _missing(self) -> str:
+        if self._uploading:
+            return self._say.count("batch.uploading", self._uploading)
         if not self._audio:
             return self._say("batch.need_audio")
         if not self._rows:
@@ -153,7 +152,7 @@ class BatchView:
 
     def _show_faceless(self, rows: Sequence[VideoRow]) -> None:
         text = self._say.count("batch.faceless", len(rows), name=rows[0].media.name) if rows else ""
-        if getattr(self, "_faceless", "") == text:
+        if self._faceless == text:
             return
         self._faceless = text
         self._notice_place.clear()
@@ -162,23 +161,28 @@ class BatchView:
                 notice(text, symbol="warning")
 
     def _show_busy(self, number: int) -> None:
-        self._busy["uploads"] = number
+        self._uploading = number
         self._show_state()
 
     async def _remove_audio(self) -> None:
-        self._page.batch.audio_id = None
-        await self.update()
+        if self._page.batch.audio_id is not None:
+            await self._discard([self._page.batch.audio_id])
 
     async def _remove(self, media_id: str) -> None:
-        self._page.batch.remove_video(media_id)
+        await self._discard([media_id])
+
+    async def _discard(self, media_ids: Sequence[str]) -> None:
+        """Take uploads off the list and off the server: what was never started is of no use to anybody."""
+        for media_id in media_ids:
+            self._page.batch.forget(media_id)
         await self.update()
+        await asyncio.to_thread(discard, self._page.operations, media_ids)
 
     async def _clear_all(self) -> None:
         number = len(self._rows)
         say = self._say
         if await confirm(say, say("batch.clear_title"), say.count("batch.clear_text", number), say("batch.clear")):
-            self._page.batch.order_videos([])
-            await self.update()
+            await self._discard(list(self._rows))
 
     async def _move(self, media_id: str, step: int) -> None:
         order = self._page.batch.video_ids
@@ -223,22 +227,3 @@ class BatchView:
             return
         draft.clear()
         ui.navigate.to("/live")
-
-
-def _look(
-    operations: Operations, media_ids: Sequence[str], known: dict[str, Media], unsettled: Sequence[str]
-) -> tuple[dict[str, Media], dict[str, Preflight]]:
-    """The uploads that still exist, and what is found out about those that are not settled."""
-    media = {}
-    for media_id in media_ids:
-        try:
-            media[media_id] = known.get(media_id) or operations.media.get(media_id)
-        except ChorusError as error:
-            if error.kind is not ErrorKind.NOT_FOUND:
-                raise
-    preflights = {}
-    for media_id in unsettled:
-        # Refused when thousands wait already, or the upload was deleted just now: the next look asks again.
-        with suppress(ChorusError):
-            preflights[media_id] = operations.preflights.start(media_id)
-    return media, preflights

@@ -11,6 +11,7 @@ from services.gateway.jobs import Job, JobState
 from services.gateway.operations import Operations
 from services.gateway.web.comparison import Comparison
 from services.gateway.web.confirm import confirm
+from services.gateway.web.draft_uploads import find_upload
 from services.gateway.web.formats import moment_text, size_text
 from services.gateway.web.job_facts import failure_text, output_address, stage_text
 from services.gateway.web.markup import block, button, empty, head, link_button, notice
@@ -57,12 +58,8 @@ def find_job(operations: Operations, job_id: str) -> Job | None:
 
 def is_photo(operations: Operations, media_id: str) -> bool:
     """True for an upload that is a still picture and was not deleted."""
-    try:
-        return operations.media.get(media_id).kind == "still"
-    except ChorusError as error:
-        if error.kind is not ErrorKind.NOT_FOUND:
-            raise
-        return False
+    media = find_upload(operations, media_id)
+    return media is not None and media.kind == "still"
 
 
 async def delete_job(page: OpenPage, job: Job) -> None:

@@ -2,7 +2,7 @@
 const DRIFT_SECONDS = 0.1;
 
 export default {
-  props: { source: String, output: String, still: Boolean, sourcePoster: String, outputPoster: String, words: Object },
+  props: { source: String, output: String, still: Boolean, sourcePoster: String, outputPoster: String, words: Object, autoplay: Boolean },
   template: `
     <div class="comparison">
       <div class="comparison-pictures">
@@ -39,6 +39,9 @@ export default {
     </div>
   `,
   data: () => ({ playing: false, now: 0, length: 0, muted: false, missing: false, frame: 0 }),
+  mounted() {
+    if (this.autoplay) this.toggle();
+  },
   unmounted() {
     cancelAnimationFrame(this.frame);
   },

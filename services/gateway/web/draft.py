@@ -69,6 +69,12 @@ class Draft:
         """Take an upload out of the draft; the upload itself stays."""
         self.order_videos([each for each in self.video_ids if each != media_id])
 
+    def forget(self, media_id: str) -> None:
+        """An upload does not exist any more."""
+        self.remove_video(media_id)
+        if self.audio_id == media_id:
+            self.audio_id = None
+
     def order_videos(self, media_ids: Sequence[str]) -> None:
         """Put the videos into this order."""
         self._values["videos"] = list(media_ids)

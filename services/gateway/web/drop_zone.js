@@ -61,7 +61,7 @@ export default {
     words: Object,
   },
   template: `
-    <div class="uploads">
+    <div class="uploads" :class="{ 'beside-grips': multiple }">
       <ul v-if="mine.length || stale.length" class="media-list">
         <li v-for="each in mine" :key="each.key" class="media-row" :class="'upload-' + each.state">
           <span class="thumb thumb-plain"><i class="material-symbols-outlined" aria-hidden="true">{{ icon }}</i></span>

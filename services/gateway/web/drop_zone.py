@@ -12,6 +12,7 @@ from nicegui.events import GenericEventArguments
 from services.gateway.web.draft import DraftKind
 from services.gateway.web.open_page import OpenPage
 
+_STILLS: Final = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 _STATIC: Final = Path(__file__).parent / "static"
 
 
@@ -52,5 +53,4 @@ def _number(event: GenericEventArguments) -> int:
 
 
 def _with_sound(sounds: Sequence[str], pictures: Sequence[str]) -> list[str]:
-    stills = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
-    return [*sounds, *(each for each in pictures if each not in stills)]
+    return [*sounds, *(each for each in pictures if each not in _STILLS)]

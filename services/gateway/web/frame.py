@@ -50,24 +50,30 @@ class Frame:
         self._dark = ui.dark_mode(_darkness(page.visitor.theme))
         self._client = context.client
         self._client.sub_pages_router.on_path_changed(self._mark)
-        self._build()
+        # The content that NiceGUI gives us is the main landmark already: the header stands before it.
+        with self._client.layout, block("div", "above") as above:
+            self._build_header()
+        above.move(target_index=0)
+        self._build_views()
         ui.timer(_COUNT_SECONDS, self._count)
 
     @ui.refreshable_method
-    def _build(self) -> None:
-        words = self._page.words
-        with block("a", "skip-link").props('href="#main"'):
-            Text("span", words("frame.skip"))
+    def _build_header(self) -> None:
+        with block("a", "skip-link").props('href="#content"'):
+            Text("span", self._page.words("frame.skip"))
         with block("header", "topbar"), block("div", "topbar-inner"):
             with block("a", "brand").props('href="/"'):
                 ui.html(_LOGO, sanitize=False)
                 Text("span", "Chorus")
             self._navigation()
             self._tools()
-        with block("main").props("id=main tabindex=-1"):
-            views = {**self._views, "/settings": lambda _: show_settings(self._page, self._speak, self._dress)}
-            ui.sub_pages({path: self._opening(view) for path, view in views.items()})
         self._mark(self._client.sub_pages_router.current_path)
+
+    @ui.refreshable_method
+    def _build_views(self) -> None:
+        views = {**self._views, "/settings": lambda _: show_settings(self._page, self._speak, self._dress)}
+        with block("div").props("id=content tabindex=-1"):
+            ui.sub_pages({path: self._opening(view) for path, view in views.items()})
 
     def _navigation(self) -> None:
         with block("nav", "views") as navigation:
@@ -120,7 +126,8 @@ class Frame:
         self._page.visitor.speak(language)
         _remember(LANGUAGE_COOKIE, language)
         ui.run_javascript(f"document.documentElement.lang = '{self._page.words.html_language}'")
-        self._build.refresh()
+        self._build_header.refresh()
+        self._build_views.refresh()
 
     def _change_theme(self) -> None:
         self._dress(_THEMES[self._page.visitor.theme][0])

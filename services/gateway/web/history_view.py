@@ -41,7 +41,7 @@ class HistoryView:
             head(say("history.title"), say("history.lead"))
             self._fields()
             with block("section", "card"):
-                with block("div", "list-head"):
+                with block("div", "list-head") as self._top:
                     self._every = ui.checkbox(on_change=lambda event: self._choose_page(event.value))
                     attribute(self._every, "aria-label", say("history.choose_page"))
                     self._count = Text("span", "", "muted numbers").props("role=status")
@@ -133,7 +133,7 @@ class HistoryView:
             if not jobs:
                 self._say_empty()
         self._count.set_text(say.count("history.count", total) if total else "")
-        self._every.set_visibility(bool(jobs))
+        self._top.set_visibility(bool(jobs))
         self._choose_all.set_visibility(total > PAGE_ROWS)
         pages = max(1, -(-total // PAGE_ROWS))
         self._pages.set_visibility(pages > 1)

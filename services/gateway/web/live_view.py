@@ -17,7 +17,7 @@ from services.gateway.web.markup import Text, block, button, empty, head, link_b
 from services.gateway.web.open_page import OpenPage, attempt
 
 _LOOK_SECONDS: Final = 0.5
-_BATCHES: Final = 30
+_BATCHES: Final = 60
 
 Seen = Sequence[tuple[Batch, Sequence[Job]]]
 

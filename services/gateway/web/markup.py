@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from html import escape
 from typing import Literal
 
 from nicegui import ui
@@ -124,4 +123,7 @@ def window(title: str, *, wide: bool = False) -> Iterator[ui.dialog]:
 
 def picture(address: str, alt: str = "") -> Element:
     """An image that is loaded when it comes into sight."""
-    return Element("img").props(f'src="{escape(address)}" alt="{escape(alt)}" loading=lazy decoding=async')
+    made = Element("img").props("loading=lazy decoding=async")
+    attribute(made, "src", address)
+    attribute(made, "alt", alt)
+    return made

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
@@ -95,7 +94,8 @@ def _dress(visitor: Visitor) -> None:
     own.dark = None if visitor.theme == "auto" else visitor.theme == "dark"
     context.client.page = own
     for name in _STYLES:
-        ui.add_head_html(f'<link rel="stylesheet" href="/page/{name}?{version("chorus")}">')
+        changed = (_FOLDER / "static" / name).stat().st_mtime_ns
+        ui.add_head_html(f'<link rel="stylesheet" href="/page/{name}?{changed:x}">')
     ui.add_head_html(_CLOCK_SCRIPT)
 
 

@@ -7,7 +7,6 @@ from typing import Final
 
 from nicegui import ui
 
-from services.errors import ChorusError, ErrorKind
 from services.gateway.batch_request import BatchRequest
 from services.gateway.jobs import Job, JobState
 from services.gateway.media_library import Media
@@ -15,6 +14,7 @@ from services.gateway.operations import Operations
 from services.gateway.web.audio_row import audio_row
 from services.gateway.web.compare_view import find_job, is_photo
 from services.gateway.web.comparison import Comparison
+from services.gateway.web.draft_uploads import find_upload
 from services.gateway.web.drop_zone import DropZone
 from services.gateway.web.face_choice import choose_face
 from services.gateway.web.job_facts import output_address
@@ -23,7 +23,7 @@ from services.gateway.web.markup import Text, block, button, head, link_button, 
 from services.gateway.web.media_facts import content_address
 from services.gateway.web.open_page import OpenPage, attempt
 from services.gateway.web.options_form import OptionsForm
-from services.gateway.web.player_dialog import video_player
+from services.gateway.web.player import player
 from services.gateway.web.video_row import RowActions, VideoRow
 
 _LOOK_SECONDS: Final = 0.5
@@ -109,7 +109,7 @@ class SingleView:
             if media.kind == "still":
                 picture(content_address(media.id), media.name).classes("shown-still")
             else:
-                video_player(self._say, media)
+                player(self._say, media, "video")
 
     async def _look_for_faces(self) -> None:
         row = self._row
@@ -131,7 +131,7 @@ class SingleView:
             self._job_row.show(job)
 
     def _build_output(self, job: Job, *, is_still: bool) -> None:
-        say = self._say
+        say, was_awaited = self._say, self._job_row is not None
         self._output.clear()
         self._job_row = None
         with self._output:
@@ -142,7 +142,7 @@ class SingleView:
                         say("common.download"), output_address(job.id), symbol="download", kind="primary", download=True
                     )
                     load.classes("push")
-                Comparison(say, job, is_still=is_still)
+                Comparison(say, job, is_still=is_still, plays=was_awaited)
             else:
                 actions = JobActions(cancel=self._cancel, retry=self._retry)
                 with block("ul", "media-list"):
@@ -196,10 +196,13 @@ class SingleView:
             owner=self._page.visitor.owner,
         )
         batch = await attempt(self._page, operations.create_batch, request)
-        if batch is not None:
-            jobs = await asyncio.to_thread(operations.jobs_of, batch.id)
-            draft.job_id = jobs[0].id
+        if batch is None:
+            self._start.enable()
+            return
+        draft.job_id = (await asyncio.to_thread(operations.jobs_of, batch.id))[0].id
         await self.update()
+        place = f"getHtmlElement({self._output.id})"
+        ui.run_javascript(f"{place}.scrollIntoView({{behavior: 'smooth', block: 'center'}})")
 
     async def _cancel(self, job_id: str) -> None:
         await attempt(self._page, self._page.operations.cancel_job, job_id)
@@ -211,12 +214,6 @@ class SingleView:
 
 
 def _find(operations: Operations, media_id: str | None, known: Media | None) -> Media | None:
-    """An upload, or None when it was deleted."""
     if media_id is None or (known is not None and known.id == media_id):
         return known if media_id is not None else None
-    try:
-        return operations.media.get(media_id)
-    except ChorusError as error:
-        if error.kind is not ErrorKind.NOT_FOUND:
-            raise
-        return None
+    return find_upload(operations, media_id)

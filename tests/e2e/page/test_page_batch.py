@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import zipfile
+from pathlib import Path
 
 from playwright.sync_api import expect
 
 from tests.e2e.page.conftest import Recordings
-from tests.page_browser import Visitors, drop, rows, start_batch
+from tests.page_browser import Visitors, drop, rows, start_batch, two_faces
 from tests.running_stack import SAMPLES
 
 
@@ -24,7 +25,7 @@ def test_a_batch_of_three_with_one_bad_file_from_drop_to_zip(visitors: Visitors,
 
     page.wait_for_url("**/live")
     expect(page.get_by_text("2 of 3 ready · 1 failed")).to_be_visible(timeout=90_000)
-    expect(page.locator(".job-row", has_text="Landscape")).to_contain_text("No face found")
+    expect(page.locator(".job-row", has_text="Landscape")).to_contain_text("No face was found")
     with page.expect_download() as download:
         page.get_by_role("link", name="Download all").click()
     with zipfile.ZipFile(io.BytesIO(download.value.path().read_bytes())) as archive:
@@ -74,13 +75,23 @@ def test_files_dropped_anywhere_find_their_place(visitors: Visitors, recordings:
     expect(rows(page)).to_contain_text("Landscape.jpg")
 
 
-def test_options_are_kept_and_reach_the_jobs(visitors: Visitors, recordings: Recordings) -> None:
+def test_options_are_kept(visitors: Visitors, recordings: Recordings) -> None:
     page = visitors.open()
     page.get_by_text("Options").click()
     page.get_by_role("switch", name="Photos come alive").click()
     expect(page.get_by_text("1 change")).to_be_visible()
     page.reload()
     expect(page.get_by_text("1 change")).to_be_visible()
+
+
+def test_the_face_that_speaks_is_chosen(visitors: Visitors, tmp_path: Path) -> None:
+    page = visitors.open()
+    drop(page, "batch-video", two_faces(tmp_path / "Interview.mp4"))
+    page.get_by_role("button", name="Choose who speaks").click(timeout=60_000)
+    page.get_by_role("group", name="Who speaks?").get_by_text("Face 2").click()
+    expect(rows(page)).to_contain_text("Face 2 speaks")
+    page.reload()
+    expect(rows(page)).to_contain_text("Face 2 speaks")
 
 
 def test_a_reload_and_a_second_tab_lose_nothing(visitors: Visitors, recordings: Recordings) -> None:

@@ -22,9 +22,14 @@ def test_search_filter_choose_download_and_delete(visitors: Visitors, recordings
     expect(mine.first).to_contain_text("Ben Okafor")
     expect(page.locator(".history-row", has_text="Anna")).to_have_count(0)
     assert "name=okafor" in page.url
+    page.get_by_role("link", name="History").click()
+    expect(page.get_by_label("Search by name")).to_have_value("")
+    page.get_by_role("link", name="Play Anna Meier").first.click()
+    expect(page.locator(".comparison video")).to_have_count(2)
+    page.go_back()
 
     page.goto(stack.address + "/history?state=failed")
-    expect(mine.first).to_contain_text("No face found")
+    expect(mine.first).to_contain_text("No face was found")
     page.goto(stack.address + "/history?until=2020-01-01")
     expect(page.get_by_text("Nothing matches")).to_be_visible()
 

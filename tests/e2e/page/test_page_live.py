@@ -19,7 +19,7 @@ def test_cancel_then_retry_stops_nobody_else(visitors: Visitors, recordings: Rec
     slow.get_by_role("button", name="Cancel").click()
     expect(slow).to_contain_text("Cancelled")
     bad = page.locator(".job-row", has_text="Landscape")
-    expect(bad).to_contain_text("No face found", timeout=60_000)
+    expect(bad).to_contain_text("No face was found", timeout=60_000)
     bad.get_by_role("button", name="Try").click()
     slow.get_by_role("button", name="Try").click()
     expect(page.get_by_text("1 of 2 ready · 1 failed")).to_be_visible(timeout=90_000)
