@@ -10,7 +10,7 @@ EXPORT_INSTALLED := $(VENV)/.installed-export
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PROTOS := services/preprocess/v1/preprocess.proto services/gateway/v1/gateway.proto
 
-.PHONY: help install browser demo up test test-fast lint types proto proto-check models train-speech bench quality clean
+.PHONY: help install browser demo up test test-fast lint types proto proto-check models train-speech bench quality screens clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -79,7 +79,10 @@ bench: install ## CPU and memory of every stage and process (minutes)
 	$(BIN)/python -m pytest tests/bench -m bench -s
 
 quality: install ## what the lips do: closures, sync, sharpness, pictures in outputs/quality (minutes)
-	$(BIN)/python -m pytest tests/quality -m quality -s
+	$(BIN)/python -m pytest tests/quality -m quality -s $(if $(CLIPS),--clips $(CLIPS))
+
+screens: install browser ## pictures of every view of the page in outputs/screens (minutes)
+	$(BIN)/python -m scripts.screens
 
 clean: ## remove what make made, but not outputs/
 	rm -rf $(VENV) build *.egg-info

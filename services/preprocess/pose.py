@@ -38,6 +38,8 @@ _NOISE, _MOTION = 0.006, 0.015
 """Face units by which a face strays when it stands still, even in the dark, and when it moves for sure"""
 _LEVER: Final = np.array([[-0.5, 0.5, 0], [0, 0, 0.7], [0, 0, 0]])
 """Places of a face seen from between its eyes, as columns of face units: where a turn shows"""
+_QUICK_LIPS: Final = 0.010
+"""Face units, on the average of the lips, that smoothing must not take from a movement"""
 _SLICE_ROWS: Final = 128
 _CLOSED_SHARE: Final = 20
 """Percent of the frames, those with the most closed mouths, that make the resting mouth"""
@@ -45,6 +47,8 @@ _NEUTRAL_ROWS: Final = 200
 _DEAD_ZONE: Final = 0.035
 """Face units; lips this near to rest keep their own shape, or a still mouth would swim"""
 _DEAD_ZONE_FRAMES: Final = 3.0
+_HARDLY_RESTING: Final = 0.3
+"""How much a single frame may count as resting and be at rest nevertheless, when its neighbours are"""
 
 
 class LandmarkRows(Protocol):
@@ -123,15 +127,20 @@ def face_affine(pose: Array) -> Array:
 def seen_face(rows: LandmarkRows, motion: TrackMotion, run: Run, row: int) -> Array:
     """(478, 3): the landmarks of a row, smoothed as far as they differ from the resting face in the head's pose.
 
-    A mouth that rests is smoothed over a longer time: it has nothing to blur, and noise would make it swim.
+    A mouth that rests is smoothed over a longer time: it has nothing to blur, and noise would make it swim. Lips that
+    move faster than the smoothing follows are taken as they were seen.
     """
     first, last = run.first_row, run.first_row + run.rows
-    moving, still = (
+    seen, moving, still = (
         _smoothed_difference(rows, motion, (first, last), row, min(window, run.rows - 1 + run.rows % 2))
-        for window in (LIPS_WINDOW, _STILL_WINDOW)
+        for window in (1, LIPS_WINDOW, _STILL_WINDOW)
     )
-    share = motion.still[row]
-    return np.asarray(place(motion.neutral, motion.pose[row]) + share * still + (1 - share) * moving)
+    unit = float(np.linalg.norm(motion.pose[row, :, 0]))
+    missed = float(np.sqrt(np.square((seen - moving)[list(LIPS), :2]).sum(axis=1).mean())) / unit
+    quick = float(np.clip((missed - _NOISE) / (_QUICK_LIPS - _NOISE), 0, 1))
+    share = motion.still[row] * (1 - quick)
+    difference = share * still + (1 - share) * (moving + quick * (seen - moving))
+    return np.asarray(place(motion.neutral, motion.pose[row]) + difference)
 
 
 def _smoothed_difference(
@@ -284,4 +293,6 @@ def _stillness(rows: LandmarkRows, run: Run, pose: Array, neutral: Array) -> Arr
         inverse = np.linalg.inv(pose[start:stop, :2, :2])
         apart = np.abs((seen - at_rest) @ inverse.transpose(0, 2, 1)).max(axis=(1, 2))
         still.append(np.exp(-np.square(apart / _DEAD_ZONE)))
-    return gaussian_smoothed(np.concatenate(still), _DEAD_ZONE_FRAMES)
+    own = np.concatenate(still)
+    # A mouth that is wide open for two frames between two rests does not rest.
+    return gaussian_smoothed(own, _DEAD_ZONE_FRAMES) * np.minimum(1, own / _HARDLY_RESTING)
