@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -25,6 +26,8 @@ from services.gateway.safety.gate import Gate
 from services.gateway.safety.guard import Guard
 
 _THREADS: Final = 64
+
+_log = logging.getLogger(__name__)
 
 
 def build_app(operations: Operations, readiness: Readiness, gate: Gate) -> FastAPI:
@@ -50,6 +53,7 @@ async def _lifespan(_app: FastAPI) -> AsyncIterator[None]:
     # By default there are six on two cores, and each upload that is looked into holds one for seconds.
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="api") as threads:
         asyncio.get_running_loop().set_default_executor(threads)
+        _log.info("the api is ready")
         yield
 
 
