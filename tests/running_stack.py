@@ -65,14 +65,15 @@ class RunningStack:
             time.sleep(0.3)
         raise AssertionError(f"{job_id} did not finish: {job}\n{self.log()[-6000:]}")
 
-    def wait_until_rendering(self, job_id: str, *, frames: int = 1, seconds: float = 90) -> None:
+    def wait_until(self, job_id: str, stage: str, *, frames: int = 1, seconds: float = 90) -> None:
+        """Until the job is in that stage and has done so many frames of it."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             progress = self.job(job_id)["progress"] or {}
-            if progress.get("stage") == "rendering" and progress["frames_done"] >= frames:
+            if progress.get("stage") == stage and progress["frames_done"] >= frames:
                 return
             time.sleep(0.1)
-        raise AssertionError(f"{job_id} never rendered: {self.job(job_id)}\n{self.log()[-6000:]}")
+        raise AssertionError(f"{job_id} was never {stage}: {self.job(job_id)}\n{self.log()[-6000:]}")
 
     def download(self, job_id: str, path: Path) -> Path:
         with self.http as http:

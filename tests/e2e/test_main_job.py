@@ -33,7 +33,7 @@ def faceless(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def batch(stack: RunningStack, faceless: Path) -> dict[str, dict[str, Any]]:
     """The finished jobs of one batch by video name."""
-    jobs = stack.create_batch(AUDIO, [VIDEO, faceless, STILL])["jobs"]
+    jobs = stack.create_batch(AUDIO, [VIDEO, faceless, STILL], still_motion=False)["jobs"]
     return {job["video_name"]: stack.wait_for(job["id"], seconds=240) for job in jobs}
 
 
