@@ -79,7 +79,7 @@ bench: install ## CPU and memory of every stage and process (minutes)
 	$(BIN)/python -m pytest tests/bench -m bench -s
 
 quality: install ## what the lips do: closures, sync, sharpness, pictures in outputs/quality (minutes)
-	$(BIN)/python -m pytest tests/quality -m quality -s $(if $(CLIPS),--clips $(CLIPS))
+	$(BIN)/python -m pytest tests/quality -m quality -s $(if $(CLIPS),--clips "$(CLIPS)")
 
 screens: install browser ## pictures of every view of the page in outputs/screens (minutes)
 	$(BIN)/python -m scripts.screens

@@ -19,7 +19,7 @@ BELOW = 0.08
 """Eye distances that its middle lies below the corners of the mouth"""
 _AROUND_MOUTH = (2, 186, 410, 57, 287, 43, 273, 204, 424, 200)
 _INNER_LIPS = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95)
-_RIM = 0.02
+_RIM = 0.03
 """Eye distances round the inner lips that are no skin"""
 _INSIDE = (0.2, 0.06, 0.28)
 """Where an open mouth shows in a close-up: half its width, above and below the corners, in eye distances"""
