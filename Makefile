@@ -32,7 +32,7 @@ up: install ## start the whole stack on this machine; Ctrl-C stops it
 	$(BIN)/chorus up
 
 browser: ## Debian's Chromium and a Chinese font for the tests of the page, where no Chromium is found (apt)
-	@command -v chromium > /dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq chromium fonts-wqy-zenhei; }
+	@command -v chromium > /dev/null || { $(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium fonts-wqy-zenhei; }
 
 test: install browser lint types proto-check ## everything that must pass: lint, types, all tests
 	$(BIN)/python -m pytest -m "not bench and not quality"
