@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import wave
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -89,6 +90,14 @@ def rows(page: Page) -> Locator:
     return page.locator(".video-row")
 
 
+def settle(page: Page) -> None:
+    """Wait until the fonts are there and nothing slides or fades any more; what turns for ever may turn."""
+    page.wait_for_function(
+        """document.fonts.status === "loaded" && document.getAnimations().every((each) =>
+            each.playState !== "running" || each.effect.getComputedTiming().iterations === Infinity)"""
+    )
+
+
 def start_batch(page: Page, audio: Path, *videos: Path) -> None:
     """From an empty batch view to the live view."""
     drop(page, "batch-audio", audio)
@@ -114,16 +123,13 @@ def two_faces(path: Path) -> Path:
     return encode(path, doubled())
 
 
-def short_speech(path: Path, *, seconds: float = 1.2) -> Path:
-    """The first words of the sample recording."""
-    with av.open(SAMPLES / "announcement_en.wav") as source, av.open(path, "w") as target:
-        read = source.streams.audio[0]
-        stream = target.add_stream("pcm_s16le", rate=read.rate, layout="mono")
-        for frame in source.decode(read):
-            if frame.time is not None and frame.time > seconds:
-                break
-            frame.pts = None
-            target.mux(stream.encode(frame))
+def speech(path: Path, *, seconds: float) -> Path:
+    """The sample recording, cut off there or begun again until then."""
+    with wave.open(str(SAMPLES / "announcement_en.wav")) as source, wave.open(str(path), "wb") as target:
+        target.setparams(source.getparams())
+        sound = source.readframes(source.getnframes())
+        size = int(seconds * source.getframerate()) * source.getsampwidth() * source.getnchannels()
+        target.writeframes((sound * (1 + size // len(sound)))[:size])
     return path
 
 

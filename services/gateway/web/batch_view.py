@@ -12,7 +12,7 @@ from nicegui.elements.mixins.sortable_element import SortableElement
 from services.gateway.batch_request import BatchRequest
 from services.gateway.findings import Preflight, Verdict
 from services.gateway.media_library import Media
-from services.gateway.web.audio_row import audio_row
+from services.gateway.web.chosen_audio import ChosenAudio
 from services.gateway.web.confirm import confirm
 from services.gateway.web.draft_uploads import discard, look_at
 from services.gateway.web.drop_zone import DropZone
@@ -39,8 +39,7 @@ class BatchView:
         self._page = page
         self._say = page.words
         self._rows: dict[str, VideoRow] = {}
-        self._audio: Media | None = None
-        self._uploading = 0
+        self._starting = False
         self._faceless = ""
         self._updating = asyncio.Lock()
         self._build()
@@ -54,8 +53,7 @@ class BatchView:
                 with block("div", "card-head"):
                     self._first = Text("span", "1", "step-number")
                     Text("h2", say("batch.audio"))
-                self._audio_place = block("div")
-                self._audio_zone = DropZone(self._page, "batch", "audio")
+                self._audio = ChosenAudio(self._page, "batch", self._remove_audio)
             with block("section", "card"):
                 with block("div", "card-head"):
                     self._second = Text("span", "2", "step-number")
@@ -72,8 +70,7 @@ class BatchView:
                 self._state = Text("div", "", "action-state numbers").props("role=status")
                 self._start = button(say("batch.start"), self._begin, kind="primary", symbol="play_arrow")
                 self._start.classes("button-large")
-        for zone in (self._audio_zone, self._video_zone):
-            zone.on_busy(self._show_busy)
+        self._page.on_uploading = self._show_state
         self._page.on_upload = self.update
         self._show_state()
         ui.timer(_LOOK_SECONDS, self.update)
@@ -86,30 +83,20 @@ class BatchView:
             audio_id, video_ids = draft.audio_id, draft.video_ids
             wanted = [audio_id, *video_ids] if audio_id else video_ids
             known = {row.media.id: row.media for row in self._rows.values()}
-            if self._audio is not None:
-                known[self._audio.id] = self._audio
+            if self._audio.media is not None:
+                known[self._audio.media.id] = self._audio.media
             media, preflights = await asyncio.to_thread(
                 look_at, self._page.operations, wanted, known, self._unsettled(video_ids)
             )
             for gone in set(wanted) - media.keys():
                 draft.forget(gone)
-            self._show_audio(media.get(audio_id or ""))
+            self._audio.show(media.get(audio_id or ""))
             self._show_videos([media[each] for each in video_ids if each in media], preflights)
             self._show_state()
 
     def _unsettled(self, media_ids: Sequence[str]) -> list[str]:
         rows = self._rows
         return [e for e in media_ids if e not in rows or not (p := rows[e].preflight) or not p.has_ended]
-
-    def _show_audio(self, media: Media | None) -> None:
-        if media == self._audio:
-            return
-        self._audio = media
-        self._audio_place.clear()
-        self._audio_zone.set_visibility(media is None)
-        if media is not None:
-            with self._audio_place:
-                audio_row(self._say, media, self._remove_audio)
 
     def _show_videos(self, videos: Sequence[Media], preflights: dict[str, Preflight]) -> None:
         wanted = [media.id for media in videos]
@@ -128,8 +115,8 @@ class BatchView:
             row.show_preflight(preflights.get(media_id, row.preflight), faces.get(media_id))
 
     def _show_state(self) -> None:
-        rows, say = list(self._rows.values()), self._say
-        self._first.classes(add="is-done" if self._audio else "", remove="" if self._audio else "is-done")
+        rows, say, audio = list(self._rows.values()), self._say, self._audio.media
+        self._first.classes(add="is-done" if audio else "", remove="" if audio else "is-done")
         self._second.classes(add="is-done" if rows else "", remove="" if rows else "is-done")
         self._video_zone.shrink(bool(rows))
         self._clear.set_visibility(bool(rows))
@@ -137,14 +124,14 @@ class BatchView:
         facts = [say.count("batch.count", len(rows)), length_text(length), size_text(size)]
         self._sum.set_text(" · ".join(facts) if rows else "")
         self._start.set_text(say.count("batch.start_videos", len(rows)) if rows else say("batch.start"))
-        self._start.set_enabled(bool(self._audio and rows and not self._uploading))
+        self._start.set_enabled(bool(audio and rows and not self._page.uploading and not self._starting))
         self._state.set_text(self._missing())
         self._show_faceless([row for row in rows if row.verdict is Verdict.NO_FACE])
 
     def _missing(self) -> str:
-        if self._uploading:
-            return self._say.count("batch.uploading", self._uploading)
-        if not self._audio:
+        if self._page.uploading:
+            return self._say.count("batch.uploading", self._page.uploading)
+        if not self._audio.media:
             return self._say("batch.need_audio")
         if not self._rows:
             return self._say("batch.need_videos")
@@ -159,10 +146,6 @@ class BatchView:
         if text:
             with self._notice_place:
                 notice(text, symbol="warning")
-
-    def _show_busy(self, number: int) -> None:
-        self._uploading = number
-        self._show_state()
 
     async def _remove_audio(self) -> None:
         if self._page.batch.audio_id is not None:
@@ -212,7 +195,7 @@ class BatchView:
 
     async def _begin(self) -> None:
         draft = self._page.batch
-        if draft.audio_id is None:
+        if draft.audio_id is None or self._starting:
             return
         request = BatchRequest(
             audio_id=draft.audio_id,
@@ -221,9 +204,13 @@ class BatchView:
             faces=draft.faces,
             owner=self._page.visitor.owner,
         )
-        self._start.disable()
-        if await attempt(self._page, self._page.operations.create_batch, request) is None:
-            self._start.enable()
-            return
-        draft.clear()
-        ui.navigate.to("/live")
+        self._starting = True
+        self._show_state()
+        try:
+            batch = await attempt(self._page, self._page.operations.create_batch, request)
+            if batch is not None:
+                draft.clear()
+                ui.navigate.to("/live")
+        finally:
+            self._starting = False
+            self._show_state()

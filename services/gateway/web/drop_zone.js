@@ -119,13 +119,11 @@ export default {
   },
   watch: {
     busy(now, before) {
-      this.$emit("busy", now);
       this.announcement = now ? this.say("going", now) : before ? this.words.all_sent : "";
     },
   },
   mounted() {
     zones.add(this);
-    this.$emit("busy", this.busy);
   },
   unmounted() {
     zones.delete(this);

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from nicegui.element import Element
-from nicegui.events import GenericEventArguments
 
 from services.gateway.web.draft import DraftKind
 from services.gateway.web.open_page import OpenPage
@@ -38,18 +37,10 @@ class DropZone(Element, component="drop_zone.js", esm={"chorus-page": str(_STATI
             }
         )
 
-    def on_busy(self, call: Callable[[int], object]) -> None:
-        """Hear how many uploads of this tab are under way."""
-        self.on("busy", lambda event: call(_number(event)))
-
     def shrink(self, small: bool) -> None:
         """A line instead of a field, once there is something in the list."""
         if bool(self._props.get("compact")) != small:
             self._props["compact"] = small
-
-
-def _number(event: GenericEventArguments) -> int:
-    return int(event.args)
 
 
 def _with_sound(sounds: Sequence[str], pictures: Sequence[str]) -> list[str]:

@@ -144,7 +144,7 @@ class Frame:
 
     def _opening(self, view: View) -> View:
         def show(arguments):  # type: ignore[no-untyped-def]
-            self._page.on_upload = self._page.on_address = None
+            self._page.on_uploading = self._page.on_upload = self._page.on_address = None
             return view(arguments)
 
         # NiceGUI looks at the annotation itself; in this file annotations are strings.

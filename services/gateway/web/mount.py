@@ -68,6 +68,8 @@ def _page_of(operations: Operations) -> Callable[[Request], None]:
         visitor = visitor_of(request)
         _dress(visitor)
         page = open_page(operations, visitor)
+        # Heard from the page and not from a drop zone: what a hidden element says is not heard.
+        ui.on("chorus_uploading", lambda event: _take_uploading(page, int(event.args)))
         ui.on("chorus_uploaded", lambda event: _take_upload(page, event.args))
         Frame(page, _views(page))
         if CLOCK_COOKIE not in request.cookies:
@@ -104,6 +106,15 @@ async def _ask_clock(visitor: Visitor) -> None:
     answer = await ui.run_javascript("return -new Date().getTimezoneOffset()", timeout=5)
     if isinstance(answer, int):
         visitor.minutes_ahead = answer
+
+
+def _take_uploading(page: OpenPage, number: int) -> None:
+    """The browser says how many uploads are under way: when that changes, and again every two seconds."""
+    if page.uploading == number:
+        return
+    page.uploading = number
+    if page.on_uploading is not None:
+        page.on_uploading()
 
 
 async def _take_upload(page: OpenPage, note: dict[str, str]) -> None:

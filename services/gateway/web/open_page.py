@@ -24,6 +24,10 @@ class OpenPage:
     visitor: Visitor
     batch: Draft
     single: Draft
+    uploading: int = 0
+    """Uploads of this tab that are not in a draft yet, as the browser says it, again and again"""
+    on_uploading: Callable[[], object] | None = None
+    """Called when that number has changed; the view that is shown may put itself here"""
     on_upload: Callable[[], Awaitable[None]] | None = None
     """Awaited when an upload has come into a draft; the view that is shown may put itself here"""
     on_address: Callable[[str], object] | None = None
@@ -36,7 +40,8 @@ class OpenPage:
 
 def open_page(operations: Operations, visitor: Visitor) -> OpenPage:
     """The page of a visitor; call it while a page is built."""
-    store = app.storage.user
+    # The store belongs to the browser, and a browser to whoever is logged in just now.
+    store = app.storage.user.setdefault(visitor.owner, {})
     return OpenPage(operations, visitor, Draft(store, "batch"), Draft(store, "single"))
 
 

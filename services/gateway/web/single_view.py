@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Final
 
 from nicegui import ui
 
+from services.errors import ChorusError
 from services.gateway.batch_request import BatchRequest
 from services.gateway.jobs import Job, JobState
 from services.gateway.media_library import Media
 from services.gateway.operations import Operations
-from services.gateway.web.audio_row import audio_row
+from services.gateway.web.chosen_audio import ChosenAudio
 from services.gateway.web.compare_view import find_job, is_photo
 from services.gateway.web.comparison import Comparison
 from services.gateway.web.draft_uploads import find_upload
@@ -35,11 +37,11 @@ class SingleView:
     def __init__(self, page: OpenPage) -> None:
         self._page = page
         self._say = say = page.words
-        self._audio: Media | None = None
         self._row: VideoRow | None = None
         self._job_row: JobRow | None = None
         self._shown_output: str | None = None
-        self._busy = 0
+        self._job: Job | None = None
+        self._starting = False
         self._updating = asyncio.Lock()
         ui.page_title(f"{say('single.title')} · Chorus")
         with block("div", "view view-wide"):
@@ -48,8 +50,7 @@ class SingleView:
                 with block("section", "card"):
                     with block("div", "card-head"):
                         Text("h2", say("batch.audio"))
-                    self._audio_place = block("div")
-                    self._audio_zone = DropZone(page, "single", "audio")
+                    self._audio = ChosenAudio(page, "single", self._remove_audio)
                 with block("section", "card"):
                     with block("div", "card-head"):
                         Text("h2", say("single.video"))
@@ -61,38 +62,25 @@ class SingleView:
                 self._state = Text("div", "", "action-state").props("role=status")
                 self._start = button(say("batch.start"), self._begin, kind="primary", symbol="play_arrow")
                 self._start.classes("button-large")
-        for zone in (self._audio_zone, self._video_zone):
-            zone.on_busy(self._show_busy)
         self._output.set_visibility(False)
+        page.on_uploading = self._show_state
         page.on_upload = self.update
-        self._show_state(None)
+        self._show_state()
         ui.timer(_LOOK_SECONDS, self.update)
 
     async def update(self) -> None:
         """Show the draft and what became of it."""
-        if self._updating.locked():
-            return
         async with self._updating:
             draft, operations = self._page.single, self._page.operations
             video_id = next(iter(draft.video_ids), None)
-            audio = await asyncio.to_thread(_find, operations, draft.audio_id, self._audio)
+            audio = await asyncio.to_thread(_find, operations, draft.audio_id, self._audio.media)
             video = await asyncio.to_thread(_find, operations, video_id, self._row.media if self._row else None)
-            job = await asyncio.to_thread(find_job, operations, draft.job_id) if draft.job_id else None
-            self._show_audio(audio)
+            self._job = await asyncio.to_thread(find_job, operations, draft.job_id) if draft.job_id else None
+            self._audio.show(audio)
             self._show_video(video)
             await self._look_for_faces()
-            await self._show_output(job)
-            self._show_state(job)
-
-    def _show_audio(self, media: Media | None) -> None:
-        if media == self._audio:
-            return
-        self._audio = media
-        self._audio_place.clear()
-        self._audio_zone.set_visibility(media is None)
-        if media is not None:
-            with self._audio_place:
-                audio_row(self._say, media, self._remove_audio)
+            await self._show_output(self._job)
+            self._show_state()
 
     def _show_video(self, media: Media | None) -> None:
         if media == (self._row.media if self._row else None):
@@ -115,8 +103,10 @@ class SingleView:
         row = self._row
         if row is None or (row.preflight is not None and row.preflight.has_ended):
             return
-        preflight = await attempt(self._page, self._page.operations.preflights.start, row.media.id)
-        row.show_preflight(preflight, self._page.single.faces.get(row.media.id))
+        # Refused when thousands wait already, or the upload was deleted just now: the next look asks again.
+        with suppress(ChorusError):
+            preflight = await asyncio.to_thread(self._page.operations.preflights.start, row.media.id)
+            row.show_preflight(preflight, self._page.single.faces.get(row.media.id))
 
     async def _show_output(self, job: Job | None) -> None:
         self._output.set_visibility(job is not None)
@@ -148,21 +138,19 @@ class SingleView:
                 with block("ul", "media-list"):
                     self._job_row = JobRow(say, job, actions)
 
-    def _show_state(self, job: Job | None) -> None:
-        running = job is not None and job.state in (JobState.QUEUED, JobState.RUNNING)
-        self._start.set_enabled(bool(self._audio and self._row and not self._busy and not running))
-        if self._busy:
-            text = self._say.count("batch.uploading", self._busy)
-        elif not self._audio:
+    def _show_state(self) -> None:
+        audio, uploading = self._audio.media, self._page.uploading
+        running = self._job is not None and self._job.state in (JobState.QUEUED, JobState.RUNNING)
+        self._start.set_enabled(bool(audio and self._row and not (uploading or running or self._starting)))
+        if uploading:
+            text = self._say.count("batch.uploading", uploading)
+        elif not audio:
             text = self._say("batch.need_audio")
         elif not self._row:
             text = self._say("single.need_video")
         else:
             text = self._say("single.running" if running else "single.ready")
         self._state.set_text(text)
-
-    def _show_busy(self, number: int) -> None:
-        self._busy = number
 
     async def _remove_audio(self) -> None:
         self._page.single.audio_id = None
@@ -185,9 +173,8 @@ class SingleView:
 
     async def _begin(self) -> None:
         draft, operations = self._page.single, self._page.operations
-        if draft.audio_id is None:
+        if draft.audio_id is None or self._starting:
             return
-        self._start.disable()
         request = BatchRequest(
             audio_id=draft.audio_id,
             video_ids=draft.video_ids,
@@ -195,12 +182,17 @@ class SingleView:
             faces=draft.faces,
             owner=self._page.visitor.owner,
         )
-        batch = await attempt(self._page, operations.create_batch, request)
-        if batch is None:
-            self._start.enable()
-            return
-        draft.job_id = (await asyncio.to_thread(operations.jobs_of, batch.id))[0].id
-        await self.update()
+        self._starting = True
+        self._show_state()
+        try:
+            batch = await attempt(self._page, operations.create_batch, request)
+            if batch is None:
+                return
+            draft.job_id = (await asyncio.to_thread(operations.jobs_of, batch.id))[0].id
+            await self.update()
+        finally:
+            self._starting = False
+            self._show_state()
         place = f"getHtmlElement({self._output.id})"
         ui.run_javascript(f"{place}.scrollIntoView({{behavior: 'smooth', block: 'center'}})")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from tests.page_browser import Visitors, landscape, open_browser, short_clip, short_speech
+from tests.page_browser import Visitors, landscape, open_browser, short_clip, speech
 from tests.running_stack import RunningStack, running_stack
 
 
@@ -18,6 +18,8 @@ class Recordings:
     """Files that a visitor drops on the page."""
 
     speech: Path
+    long_speech: Path
+    """Whoever speaks it is still at it when a test has looked around and cancels"""
     clip: Path
     photo: Path
     faceless: Path
@@ -41,7 +43,8 @@ def browser() -> Iterator[Browser]:
 def recordings(tmp_path_factory: pytest.TempPathFactory) -> Recordings:
     folder = tmp_path_factory.mktemp("recordings")
     return Recordings(
-        speech=short_speech(folder / "Welcome speech.wav"),
+        speech=speech(folder / "Welcome speech.wav", seconds=1.2),
+        long_speech=speech(folder / "Annual report.wav", seconds=40),
         clip=short_clip(folder / "Anna Meier.mp4"),
         photo=short_clip(folder / "Ben Okafor.mp4", frames=40),
         faceless=landscape(folder / "Landscape.jpg"),

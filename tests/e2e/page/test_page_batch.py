@@ -6,11 +6,14 @@ import io
 import zipfile
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.page.conftest import Recordings
 from tests.page_browser import Visitors, drop, rows, start_batch, two_faces
 from tests.running_stack import SAMPLES
+
+pytestmark = pytest.mark.timeout(300)
 
 
 def test_a_batch_of_three_with_one_bad_file_from_drop_to_zip(visitors: Visitors, recordings: Recordings) -> None:
@@ -32,7 +35,7 @@ def test_a_batch_of_three_with_one_bad_file_from_drop_to_zip(visitors: Visitors,
         assert sorted(archive.namelist()) == ["Anna Meier - Welcome speech.mp4", "Ben Okafor - Welcome speech.mp4"]
 
     page.get_by_role("link", name="History").click()
-    expect(page.locator(".history-row", has_text="Anna Meier")).to_contain_text("Ready")
+    expect(page.locator(".history-row", has_text="Anna Meier").first).to_contain_text("Ready")
 
 
 def test_the_list_is_put_in_order_and_cleared(visitors: Visitors, recordings: Recordings) -> None:
@@ -62,6 +65,7 @@ def test_a_file_that_does_not_fit_is_refused_in_words(visitors: Visitors, record
 
 def test_files_dropped_anywhere_find_their_place(visitors: Visitors, recordings: Recordings) -> None:
     page = visitors.open()
+    expect(page.locator("input[data-zone=batch-video]")).to_be_attached()
     files = [{"name": path.name, "bytes": list(path.read_bytes())} for path in (recordings.speech, recordings.faceless)]
     page.evaluate(
         """files => {
@@ -115,7 +119,7 @@ def test_a_batch_goes_on_without_its_tab_and_is_there_after_a_reload(
     visitor = visitors.come()
     page = visitors.open(context=visitor)
     start_batch(page, SAMPLES / "announcement_en.wav", recordings.slow)
-    expect(page.locator(".job-row")).to_contain_text("frames", timeout=60_000)
+    expect(page.locator(".job-row")).to_contain_text("Long interview")
     page.reload()
     expect(page.locator(".job-row")).to_contain_text("Long interview")
     page.close()

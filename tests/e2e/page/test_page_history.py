@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.page.conftest import Recordings
 from tests.page_browser import Visitors
+
+pytestmark = pytest.mark.timeout(300)
 
 
 def test_search_filter_choose_download_and_delete(visitors: Visitors, recordings: Recordings) -> None:
@@ -21,12 +25,13 @@ def test_search_filter_choose_download_and_delete(visitors: Visitors, recordings
     page.get_by_label("Search by name").fill("okafor")
     expect(mine.first).to_contain_text("Ben Okafor")
     expect(page.locator(".history-row", has_text="Anna")).to_have_count(0)
-    assert "name=okafor" in page.url
+    expect(page).to_have_url(re.compile("name=okafor"))
     page.get_by_role("link", name="History").click()
     expect(page.get_by_label("Search by name")).to_have_value("")
     page.get_by_role("link", name="Play Anna Meier").first.click()
     expect(page.locator(".comparison video")).to_have_count(2)
     page.go_back()
+    expect(page.get_by_role("heading", name="History")).to_be_visible()
 
     page.goto(stack.address + "/history?state=failed")
     expect(mine.first).to_contain_text("No face was found")
@@ -45,6 +50,7 @@ def test_search_filter_choose_download_and_delete(visitors: Visitors, recordings
     total = page.locator(".list-head [role=status]").inner_text()
     page.locator(".action-bar").get_by_role("button", name="Delete").click()
     page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+    expect(page.get_by_role("dialog")).to_be_hidden()
     page.locator(".action-bar").get_by_role("button", name="Delete").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     expect(page.locator(".list-head [role=status]")).not_to_have_text(total)

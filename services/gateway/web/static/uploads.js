@@ -1,5 +1,5 @@
 // Uploads that go on after a broken connection (tus 1.0). They belong to the tab, not to a view: leaving a view stops none.
-import { markRaw, reactive } from "vue";
+import { markRaw, reactive, watch } from "vue";
 
 const PIECE_BYTES = 8 * 1024 * 1024;
 const PARALLEL = 2;
@@ -63,8 +63,13 @@ export function settle(mediaId) {
   if (upload) remove(upload);
 }
 
+// One that is sent counts until the server has it in its list: nothing may start without it.
 export function countBusy() {
-  return uploads.filter((each) => ["waiting", "sending", "pausing", "checking"].includes(each.state)).length;
+  return uploads.filter((each) => isUnderWay(each) || each.state === "finished").length;
+}
+
+function isUnderWay(upload) {
+  return ["waiting", "sending", "pausing", "checking"].includes(upload.state);
 }
 
 function remove(upload) {
@@ -224,13 +229,21 @@ function lookForLeftovers() {
   if (JSON.stringify(found) !== JSON.stringify(leftovers)) leftovers.splice(0, leftovers.length, ...found);
 }
 
-function tellFinished() {
+function tellBusy() {
+  if (window.did_handshake) emitEvent("chorus_uploading", countBusy());
+}
+
+// What was lost on its way to the server is said again; what it has heard already changes nothing there.
+function tellAgain() {
+  if (!window.did_handshake) return;
+  tellBusy();
   for (const key of Object.keys(localStorage).filter((each) => each.startsWith(FINISHED)))
     emitEvent("chorus_uploaded", JSON.parse(localStorage.getItem(key)));
 }
 
 window.chorusUploads = { settle };
-window.addEventListener("beforeunload", (event) => countBusy() && event.preventDefault());
+window.addEventListener("beforeunload", (event) => uploads.some(isUnderWay) && event.preventDefault());
+watch(countBusy, tellBusy);
 setInterval(lookForLeftovers, BEAT_MS);
+setInterval(tellAgain, BEAT_MS);
 lookForLeftovers();
-setTimeout(tellFinished, 1000);

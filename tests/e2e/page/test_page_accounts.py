@@ -1,0 +1,79 @@
+"""An installation with accounts: who logs in sees their own, in whichever browser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from services.gateway.safety.accounts import Accounts
+from tests.e2e.page.conftest import Recordings
+from tests.page_browser import Visitors, drop, rows, start_batch
+from tests.running_stack import RunningStack, running_stack
+
+pytestmark = pytest.mark.timeout(300)
+_PASSWORDS = {"anna": "blue horse 7", "ben": "green boat 9"}
+
+
+@pytest.fixture(scope="module")
+def locked_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    """Anna and Ben have accounts, nobody else comes in."""
+    home: Path = tmp_path_factory.mktemp("locked_stack")
+    users = home / "data" / "users"
+    users.parent.mkdir()
+    for name, password in _PASSWORDS.items():
+        Accounts(users).put(name, password)
+    with running_stack(home) as running:
+        yield running
+
+
+@pytest.fixture
+def members(locked_stack: RunningStack, browser: Browser) -> Iterator[Visitors]:
+    """As `visitors`, of the locked stack."""
+    group = Visitors(browser, locked_stack)
+    yield group
+    group.leave()
+    assert group.troubles == []
+
+
+def _log_in(members: Visitors, context: BrowserContext, name: str) -> Page:
+    form = context.new_page()
+    form.goto(members.stack.address)
+    form.get_by_label("Name").fill(name)
+    form.get_by_label("Password").fill(_PASSWORDS[name])
+    form.get_by_role("button").click()
+    expect(form.get_by_role("button", name=f"Log out {name}")).to_be_visible()
+    form.close()
+    return members.open(context=context)
+
+
+def test_each_member_sees_their_own_first(members: Visitors, recordings: Recordings) -> None:
+    hers = _log_in(members, members.come(), "anna")
+    start_batch(hers, recordings.speech, recordings.clip)
+    his = _log_in(members, members.come(), "ben")
+    start_batch(his, recordings.speech, recordings.photo)
+    for page in (hers, his):
+        expect(page.get_by_text("1 of 1 ready").first).to_be_visible(timeout=90_000)
+        page.get_by_role("link", name="History").click()
+        expect(page.locator(".history-row")).to_have_count(2)
+    expect(his.locator(".history-row").nth(0)).to_contain_text("Ben Okafor")
+    expect(his.locator(".history-row").nth(1)).to_contain_text("by a colleague")
+    expect(hers.locator(".history-row").nth(0)).to_contain_text("Anna Meier")
+    expect(hers.locator(".history-row").nth(1)).to_contain_text("by a colleague")
+
+
+def test_who_logs_in_after_somebody_else_starts_with_their_own_draft(members: Visitors, recordings: Recordings) -> None:
+    browser = members.come()
+    page = _log_in(members, browser, "anna")
+    drop(page, "batch-video", recordings.clip)
+    expect(rows(page)).to_have_count(1)
+    page.get_by_role("button", name="Log out anna").click()
+    page.wait_for_url("**/login**")
+    page.close()
+    his = _log_in(members, browser, "ben")
+    expect(his.get_by_text("First, add a recording.")).to_be_visible()
+    drop(his, "batch-video", recordings.photo)
+    expect(rows(his).last).to_contain_text("Ben Okafor")
+    expect(rows(his)).to_have_count(1)
