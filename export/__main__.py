@@ -11,7 +11,7 @@ from typing import Final
 
 import onnx
 
-from export import face_detection, face_landmarks, mouth_renderer, speech_to_mouth, voice_activity
+from export import face_detection, face_landmarks, mouth_renderer, speech_features, speech_to_mouth, voice_activity
 from export.checksums import record, recorded
 from export.sources import opened, source_of
 from export.verify import verify
@@ -20,6 +20,7 @@ ROOT: Final = Path(__file__).parents[1]
 BUILDS: Final[Mapping[str, Callable[[Path], onnx.ModelProto]]] = {
     "face_detection": face_detection.build,
     "face_landmarks": face_landmarks.build,
+    "speech_features": speech_features.build,
     "speech_to_mouth": speech_to_mouth.build,
     "voice_activity": voice_activity.build,
     "mouth_renderer": mouth_renderer.build,

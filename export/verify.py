@@ -15,7 +15,15 @@ import onnxruntime
 import torch
 from numpy.typing import NDArray
 
-from export import face_detection, face_landmarks, mouth_renderer, speech_to_mouth, voice_activity
+from export import (
+    face_detection,
+    face_landmarks,
+    mouth_renderer,
+    speech_features,
+    speech_to_mouth,
+    voice_activity,
+    whisper,
+)
 from export.drawn_face import drawn_landmarks, drawn_picture
 from export.tflite_runner import run_tflite
 
@@ -115,11 +123,28 @@ def _check_speech(session: onnxruntime.InferenceSession, source: Path, root: Pat
     net = speech_to_mouth.load(source)
     largest = 0.0
     for batch, columns in ((1, 1), (1, 17), (3, 400), (8, 960)):
-        mel = np.random.default_rng(columns).uniform(-4, 4, (batch, speech_to_mouth.BANDS, columns)).astype(np.float32)
+        chance = np.random.default_rng(columns)
+        mel = chance.uniform(-4, 4, (batch, speech_to_mouth.BANDS, columns)).astype(np.float32)
+        features = chance.normal(0, 1, (batch, speech_features.FEATURES, columns)).astype(np.float32)
         with torch.no_grad():
-            expected = net(torch.from_numpy(mel)).numpy()
-        largest = max(largest, float(np.abs(session.run(None, {"mel": mel})[0] - expected).max()))
+            expected = net(torch.from_numpy(mel), torch.from_numpy(features)).numpy()
+        got = session.run(None, {"mel": mel, "features": features})[0]
+        largest = max(largest, float(np.abs(got - expected).max()))
     return [Difference("coefficients", largest, 1e-5)]
+
+
+def _check_features(session: onnxruntime.InferenceSession, source: Path, root: Path) -> list[Difference]:
+    """The torch module with the source's weights in single precision, on a sample and on noise of several lengths."""
+    net = speech_features.load(source)
+    speech, _ = librosa.load(root / RECORDING, sr=16_000, mono=True)
+    largest = 0.0
+    for frames in (1, 17, 400):
+        noise = np.random.default_rng(frames).normal(0, 0.05, frames * whisper.FRAME)
+        samples = np.stack([speech[: frames * whisper.FRAME], noise]).astype(np.float32)
+        with torch.no_grad():
+            expected = net(torch.from_numpy(samples)).numpy()
+        largest = max(largest, float(np.abs(session.run(None, {"samples": samples})[0] - expected).max()))
+    return [Difference("features", largest, 1e-3)]
 
 
 def _check_voice(session: onnxruntime.InferenceSession, source: Path, root: Path) -> list[Difference]:
@@ -190,6 +215,7 @@ _Check = Callable[[onnxruntime.InferenceSession, Path, Path], list[Difference]]
 _CHECKS: Final[Mapping[str, _Check]] = {
     "face_detection": _check_detection,
     "face_landmarks": _check_landmarks,
+    "speech_features": _check_features,
     "speech_to_mouth": _check_speech,
     "voice_activity": _check_voice,
     "mouth_renderer": _check_renderer,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import onnxruntime
 import torch
 import typer
 
@@ -20,7 +19,6 @@ _MUSIC = Path("/usr/share/asterisk/moh/opsound")
 _PROMPTS = Path("/usr/share/asterisk/sounds/en_US_f_Allison")
 _WORDNET = Path("/usr/share/wordnet")
 _KOKORO = Path("build/kokoro")
-_WEIGHTS = Path("export/weights/speech_to_mouth.npz")
 
 
 @app.command()
@@ -29,22 +27,22 @@ def train(
     music: Annotated[Path, typer.Option(help="the music of asterisk-moh-opsound-g722")] = _MUSIC,
     wordnet: Annotated[Path, typer.Option(help="the files of wordnet-base")] = _WORDNET,
     kokoro: Annotated[Path, typer.Option(help="the packages of Kokoro-82M")] = _KOKORO,
-    start: Annotated[Path, typer.Option(help="weights to continue from")] = _WEIGHTS,
-    from_nothing: Annotated[bool, typer.Option("--from-nothing", help="begin with random weights")] = False,
     steps: Annotated[int, typer.Option(help="steps of the fit")] = Effort().steps,
     seed: int = Effort().seed,
     threads: int = 2,
 ) -> None:
-    """Make new weights and the ONNX model from them."""
+    """Make new weights and the ONNX models from them."""
     torch.set_num_threads(threads)
-    sources = Sources(kokoro, wordnet, music, None if from_nothing else start)
-    model = follow(folder, sources, Effort(steps=steps, seed=seed), lambda line: print(line, flush=True))
-    print(f"{model}, weights beside it")
+    sources = Sources(kokoro, wordnet, music)
+    models = follow(folder, sources, Effort(steps=steps, seed=seed), lambda line: print(line, flush=True))
+    print(f"{models[0]}, {models[1]}, weights beside them")
 
 
 @app.command()
 def evaluate(
-    nets: Annotated[list[str], typer.Argument(help="NAME=MODEL.onnx, any number")],
+    nets: Annotated[
+        list[str], typer.Argument(help="NAME=FOLDER with speech_features.onnx and speech_to_mouth.onnx, any number")
+    ],
     music: Annotated[Path, typer.Option(help="the music of asterisk-moh-opsound-g722")] = _MUSIC,
     prompts: Annotated[Path, typer.Option(help="the English prompts of asterisk-core-sounds-en-g722")] = _PROMPTS,
     prompt_texts: Annotated[Path | None, typer.Option(help="their words, lines of 'name: words'")] = None,
@@ -65,9 +63,9 @@ def evaluate(
     sets["synthetic Mandarin"] = list(evaluation.synthetic(evaluation.MANDARIN, evaluation.MANDARIN_VOICES))
     resting = [*music_of(music)[-1:], *([room] if room else [])]
     sets["nobody speaks"] = list(evaluation.silence_and_noise(resting))
-    sessions = {name: onnxruntime.InferenceSession(path) for name, path in (net.split("=", 1) for net in nets)}
+    served = {name: evaluation.Served(Path(folder)) for name, folder in (net.split("=", 1) for net in nets)}
     rows = {
-        title: {name: evaluation.measured(session, recordings) for name, session in sessions.items()}
+        title: {name: evaluation.measured(net, recordings) for name, net in served.items()}
         for title, recordings in sets.items()
     }
     print(evaluation.table(rows))

@@ -1,4 +1,4 @@
-"""The training corpus: mel columns with their targets, made item by item, kept as one array a shard."""
+"""The training corpus: what the net hears and its targets, made item by item, kept as one array a shard."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from numpy.random import Generator, default_rng
 from numpy.typing import NDArray
 
 from export.training import augmentation, espeak, flite
+from export.training.hearing import Encode, heard
 from export.training.phones import SILENCE, Segment
 from export.training.sentences import Sentences
-from export.training.sound import RATE, Samples, columns_of, level_db, levelled, mel, resampled
+from export.training.sound import HOP, RATE, Samples, columns_of, level_db, levelled, mel, resampled
 from export.training.targets import classes, coefficients
 
 Spoken = tuple[Samples, int, list[Segment]]
@@ -39,7 +40,9 @@ class Shard:
     """Items one after the other; windows for training may start anywhere."""
 
     mels: NDArray[np.float16]
-    """(80, columns)"""
+    """(80, columns); the columns of a shard come in eights"""
+    frames: NDArray[np.float16]
+    """(512, 5/8 columns): Whisper's, 50 a second"""
     coefficients: NDArray[np.float16]
     """(8, columns)"""
     classes: NDArray[np.int8]
@@ -52,7 +55,17 @@ class Shard:
 
     def save(self, path: Path) -> None:
         """As .npz."""
-        np.savez(path, mels=self.mels, coefficients=self.coefficients, classes=self.classes)
+        np.savez(path, mels=self.mels, frames=self.frames, coefficients=self.coefficients, classes=self.classes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One item: its mel, its levelled sound of 200 samples a column, and its targets."""
+
+    mels: NDArray[np.float16]
+    sound: Samples
+    coefficients: NDArray[np.float16]
+    classes: NDArray[np.int8]
 
 
 def load(paths: Iterable[Path]) -> Shard:
@@ -65,6 +78,7 @@ def joined(shards: Iterable[Shard]) -> Shard:
     shards = list(shards)
     return Shard(
         np.concatenate([shard.mels for shard in shards], axis=1),
+        np.concatenate([shard.frames for shard in shards], axis=1),
         np.concatenate([shard.coefficients for shard in shards], axis=1),
         np.concatenate([shard.classes for shard in shards]),
     )
@@ -96,7 +110,7 @@ def synthetic(seed: int, espeak_sentences: int, flite_sentences: int, folder: Pa
             yield spoken
 
 
-def shard(items: Iterable[Spoken], seed: int, backgrounds: list[Samples]) -> Shard:
+def shard(items: Iterable[Spoken], seed: int, backgrounds: list[Samples], encode: Encode) -> Shard:
     """Every item once, at its own speed and timbre, disturbed; later items hear earlier ones as babble."""
     chance = default_rng([seed, 1])
     babble: list[Samples] = []
@@ -109,10 +123,10 @@ def shard(items: Iterable[Spoken], seed: int, backgrounds: list[Samples]) -> Sha
         parts.append(_part(augmentation.disturbed(clean, backgrounds + babble, chance), moved, level_db(clean)))
         if len(babble) < 30:
             babble.append(varied)
-    return joined(parts)
+    return _whole(parts, encode)
 
 
-def rest(seed: int, sounds: list[Samples], pieces: int) -> Shard:
+def rest(seed: int, sounds: list[Samples], pieces: int, encode: Encode) -> Shard:
     """Where nobody speaks: noise, breaths, clicks, tones and `sounds`, 5 s each, with resting targets."""
     chance = default_rng([seed, 2])
     length = 5 * RATE
@@ -129,16 +143,28 @@ def rest(seed: int, sounds: list[Samples], pieces: int) -> Shard:
         quiet = np.asarray(made, np.float32)
         louder = levelled(quiet) if chance.random() < 0.5 else quiet
         parts.append(_part(louder, [Segment(SILENCE, 0.0, 5.0, 5.0)], level_db(quiet), level=False))
-    return joined(parts)
+    return _whole(parts, encode)
 
 
-def _part(samples: Samples, segments: list[Segment], clean_level: NDArray[np.float32], *, level: bool = True) -> Shard:
+def _part(samples: Samples, segments: list[Segment], clean_level: NDArray[np.float32], *, level: bool = True) -> _Part:
     columns = columns_of(samples)
-    heard = levelled(samples) if level else samples
-    return Shard(
-        mel(heard).astype(np.float16),
+    sound = levelled(samples) if level else samples
+    return _Part(
+        mel(sound).astype(np.float16),
+        np.pad(sound, (0, HOP))[: columns * HOP],
         coefficients(segments, columns, clean_level).T.astype(np.float16),
         classes(segments, columns).astype(np.int8),
+    )
+
+
+def _whole(parts: list[_Part], encode: Encode) -> Shard:
+    sound = np.concatenate([part.sound for part in parts])
+    columns = len(sound) // HOP // 8 * 8
+    return Shard(
+        np.concatenate([part.mels for part in parts], axis=1)[:, :columns],
+        heard(sound, encode)[:, : columns * 5 // 8].astype(np.float16),
+        np.concatenate([part.coefficients for part in parts], axis=1)[:, :columns],
+        np.concatenate([part.classes for part in parts])[:columns],
     )
 
 
@@ -173,4 +199,4 @@ def _moved(segment: Segment, factor: float, by: float) -> Segment:
 
 def _load(path: Path) -> Shard:
     with np.load(path) as arrays:
-        return Shard(arrays["mels"], arrays["coefficients"], arrays["classes"])
+        return Shard(arrays["mels"], arrays["frames"], arrays["coefficients"], arrays["classes"])

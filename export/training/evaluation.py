@@ -9,15 +9,18 @@ from typing import Final
 
 import numpy as np
 import onnxruntime
+import torch
 from numpy.random import default_rng
 
 from export.training import augmentation, espeak, narration
 from export.training import kokoro_notation as notation
 from export.training.aligned_english import aligned, decoded
 from export.training.alignment import align
+from export.training.hearing import heard
 from export.training.kokoro import RATE as KOKORO_RATE
 from export.training.kokoro import Kokoro
 from export.training.measures import Hits, Track, correlation, hits, lag, opening
+from export.training.network import at_columns
 from export.training.phones import BILABIALS, LABIODENTALS, Segment
 from export.training.sound import RATE, Samples, columns_of, level_db, levelled, mel, noise_gate, read, resampled
 from export.training.targets import coefficients, holds
@@ -74,21 +77,38 @@ class Row:
     """Share of the columns in which the mouth is open less than .012 eye distances; of interest without speech"""
 
 
-def predicted(session: onnxruntime.InferenceSession, samples: Samples) -> Track:
+class Served:
+    """The two models of a folder, as the services use them."""
+
+    def __init__(self, folder: Path) -> None:
+        self._features, self._mouth = (
+            onnxruntime.InferenceSession(folder / f"{name}.onnx") for name in ("speech_features", "speech_to_mouth")
+        )
+
+    def coefficients(self, samples: Samples) -> Track:
+        """(columns, 8) of levelled samples."""
+        columns = mel(samples)
+        frames = heard(samples, lambda piece: self._features.run(None, {"samples": piece[None]})[0][0])
+        features = at_columns(torch.from_numpy(frames)[None], columns.shape[1]).numpy()
+        made: Track = self._mouth.run(None, {"mel": columns[None], "features": features})[0][0].T
+        return made
+
+
+def predicted(net: Served, samples: Samples) -> Track:
     """(columns, 8) as the default family uses them: gated by level, closures expanded."""
-    raw = session.run(None, {"mel": mel(levelled(samples))[None]})[0][0].T
+    raw = net.coefficients(levelled(samples))
     made: Track = (raw * noise_gate(level_db(samples))[:, None]).astype(np.float32)
-    made[:, _CLOSE] = np.clip((made[:, _CLOSE] - 0.22) / 0.40, 0, 1)
-    made[:, _FV] = np.clip((made[:, _FV] - 0.20) / 0.45, 0, 1)
+    made[:, _CLOSE] = np.clip((made[:, _CLOSE] - 0.15) / 0.30, 0, 1)
+    made[:, _FV] = np.clip((made[:, _FV] - 0.15) / 0.40, 0, 1)
     return made
 
 
-def measured(session: onnxruntime.InferenceSession, recordings: Iterable[Recording]) -> Row:
+def measured(net: Served, recordings: Iterable[Recording]) -> Row:
     """The pooled figures over a set."""
     bilabial, labiodental = Hits(), Hits()
     made, wanted = [], []
     for recording in recordings:
-        track = predicted(session, recording.samples)
+        track = predicted(net, recording.samples)
         made.append(track)
         if recording.segments:
             bilabial += hits(track[:, _CLOSE], holds(recording.segments, BILABIALS))

@@ -14,7 +14,6 @@ from torch import Generator, Tensor
 from torch.nn import functional
 
 from export.training.corpus import Shard
-from export.training.mel_augmentation import disturbed
 from export.training.network import TrainedNet
 
 COLUMNS: Final = 256
@@ -48,7 +47,7 @@ class Schedule:
 def fit(net: TrainedNet, portions: Sequence[Portion], schedule: Schedule, seed: int, say: Say, kept: Path) -> None:
     """Train in place, ending with the running mean of the weights; `kept` lets an interrupted fit go on."""
     chance = Generator().manual_seed(seed)
-    optimiser = torch.optim.AdamW(net.parameters(), schedule.learning_rate, weight_decay=0.01)
+    optimiser = torch.optim.AdamW(net.parameters(), schedule.learning_rate, weight_decay=0.05)
     average: dict[str, Tensor] = {name: weight.clone() for name, weight in net.state_dict().items()}
     first = 0
     if kept.exists():
@@ -75,6 +74,7 @@ def fit(net: TrainedNet, portions: Sequence[Portion], schedule: Schedule, seed: 
             state = {"net": net.state_dict(), "optimiser": optimiser.state_dict(), "chance": chance.get_state()}
             torch.save({**state, "average": average, "step": step + 1}, kept)
     net.load_state_dict(average)
+    net.eval()
 
 
 def _rate(step: int, schedule: Schedule) -> float:
@@ -90,23 +90,25 @@ def _follow(average: dict[str, Tensor], net: TrainedNet, step: int) -> None:
         average[name].lerp_(weight, share)
 
 
-def _batch(portions: Sequence[Portion], size: int, chance: Generator) -> tuple[Tensor, Tensor, Tensor]:
+def _batch(portions: Sequence[Portion], size: int, chance: Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     total = sum(portion.share for portion in portions)
-    mels, wanted, labels = [], [], []
+    mels, frames, wanted, labels = [], [], [], []
     for portion in portions:
         part = portion.shard
         count = round(size * portion.share / total)
-        for start in torch.randint(0, len(part.classes) - COLUMNS, (count,), generator=chance).tolist():
-            window = slice(start, start + COLUMNS)
+        for eight in torch.randint(0, (len(part.classes) - COLUMNS) // 8, (count,), generator=chance).tolist():
+            window = slice(8 * eight, 8 * eight + COLUMNS)
+            heard = slice(5 * eight, 5 * eight + COLUMNS * 5 // 8 + 1)
+            frames.append(torch.from_numpy(part.frames[:, heard].astype(np.float32)))
             mels.append(torch.from_numpy(part.mels[:, window].astype(np.float32)))
             wanted.append(torch.from_numpy(part.coefficients[:, window].astype(np.float32)))
             labels.append(torch.from_numpy(part.classes[window].astype(np.int64)))
-    return disturbed(torch.stack(mels), chance), torch.stack(wanted), torch.stack(labels)
+    return torch.stack(mels), torch.stack(frames), torch.stack(wanted), torch.stack(labels)
 
 
-def _loss(net: TrainedNet, mel: Tensor, wanted: Tensor, labels: Tensor, phone_weight: float) -> Tensor:
+def _loss(net: TrainedNet, mel: Tensor, frames: Tensor, wanted: Tensor, labels: Tensor, phone_weight: float) -> Tensor:
     with torch.autocast("cpu", torch.bfloat16):
-        logits, phones = net(mel)
+        logits, phones = net(mel, frames)
     made = torch.sigmoid(logits.float())
     error = 5 * ((made - wanted) ** 2 * _WEIGHTS).mean()
     motion = 4 * ((made.diff(dim=2) - wanted.diff(dim=2)) ** 2 * _WEIGHTS).mean()

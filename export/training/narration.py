@@ -27,7 +27,7 @@ UNSEEN: Final = ("af_kore", "am_eric", "bf_emma", "bm_lewis", "zf_xiaoni", "zm_y
 LANGUAGES: Final = {
     "a": "en-us", "b": "en-gb-x-rp", "z": "", "e": "es", "f": "fr", "i": "it", "p": "pt-br",
 }  # fmt: skip
-_SHARES: Final = {"a": 0.46, "b": 0.24, "z": 0.12, "e": 0.05, "f": 0.04, "i": 0.05, "p": 0.04}
+_SHARES: Final = {"a": 0.38, "b": 0.20, "z": 0.24, "e": 0.05, "f": 0.04, "i": 0.05, "p": 0.04}
 _WORDS: Final = {"e": "es_ES", "f": "fr_FR", "i": "it_IT", "p": "la"}
 _MIXED: Final = 0.55
 _UTTERANCES: Final = 60
@@ -71,11 +71,6 @@ def narrate(maker: Kokoro, wordnet: Path, seed: int) -> Narration:
     return _kept(_told(maker, wordnet, seed))
 
 
-def narrate_openings(maker: Kokoro, wordnet: Path, seed: int) -> Narration:
-    """Pairs of English phrases that begin with lips shut after a pause, as few sentences do."""
-    return _kept(_opened(maker, wordnet, seed))
-
-
 @cache
 def examples(wordnet: Path) -> list[str]:
     """WordNet's example sentences of 5 to 14 plain words."""
@@ -101,17 +96,6 @@ def _told(maker: Kokoro, wordnet: Path, seed: int) -> Iterator[Utterance]:
         style = _style(maker, accent, chance)
         tokens = _tokens(accent, sentences, examples(wordnet), chance)
         yield maker.speak(tokens, style, float(chance.uniform(0.85, 1.3)))
-
-
-def _opened(maker: Kokoro, wordnet: Path, seed: int) -> Iterator[Utterance]:
-    chance = default_rng([seed, 8])
-    openings = {letter: [text for text in examples(wordnet) if text[0].lower() == letter] for letter in "pbm"}
-    for _ in range(_UTTERANCES // 2):
-        accent = str(chance.choice(["a", "b"]))
-        style = _style(maker, accent, chance)
-        pools = [openings[str(letter)] for letter in chance.choice(list("pbm"), 2, p=(0.6, 0.2, 0.2))]
-        text = ", ".join(pool[int(chance.integers(len(pool)))] for pool in pools)
-        yield maker.speak(notation.english(text, LANGUAGES[accent]), style, float(chance.uniform(0.85, 1.3)))
 
 
 def _style(maker: Kokoro, accent: str, chance: Generator) -> Style:

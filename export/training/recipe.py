@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,30 +13,27 @@ import numpy as np
 import onnx
 import torch
 
-from export.speech_to_mouth import build
+from export import speech_features, speech_to_mouth, whisper
+from export.sources import opened, source_of
 from export.training import narration
 from export.training.corpus import Shard, Spoken, joined, load, rest, shard, synthetic
 from export.training.fit import Portion, Say, Schedule, fit
+from export.training.hearing import Encode
 from export.training.kokoro import Kokoro
-from export.training.narration import Narration, narrate, narrate_openings
-from export.training.network import TrainedNet, mix_in, save_served, start_from
+from export.training.narration import Narration, narrate
+from export.training.network import TrainedNet, encoder, save_served
 from export.training.sound import Samples, read
 
-Narrator = Callable[[Kokoro, Path, int], Narration]
-
+ROOT: Final = Path(__file__).parents[2]
 HELD_OUT_MUSIC: Final = 1
 """The last piece of music is for evaluation"""
-_SHARDS: Final = 3
+_SHARDS: Final = 2
 _ESPEAK_SENTENCES: Final = 450
 _FLITE_SENTENCES: Final = 500
 """Of each synthetic shard: about 75 minutes"""
-_NARRATIONS: Final = (0, 1, 2, 3, 4, 5, 10, 11, 12)
-"""Seeds of those that the shipped weights heard, not quite 4 minutes each; more are better"""
-_OPENINGS: Final = (20, 21)
-"""Seeds too"""
+_NARRATIONS: Final = 14
+"""Not quite 4 minutes each"""
 _REST_PIECES: Final = 240
-_KEPT_OF_START: Final = 0.2
-"""Of the weights before; what they knew of Mandarin comes back, and nothing else is lost"""
 _COPIES: Final = 4
 """How often every utterance is there, each time at another speed and in another room"""
 
@@ -51,47 +48,42 @@ class Sources:
     """wordnet of the Debian package wordnet-base"""
     music: Path
     """Folder of the Debian package asterisk-moh-opsound-g722"""
-    start: Path | None
-    """Weights to continue from; None begins with random ones"""
 
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """Steps of both fits, about .2 s of one core each."""
+    """Steps of the fit, about .2 s of one core each."""
 
-    steps: int = 4000
-    last_steps: int = 1200
+    steps: int = 5000
     seed: int = 1
 
 
-def train(folder: Path, sources: Sources, effort: Effort, say: Say) -> Path:
-    """Fill `folder`, taking up what an earlier run left there; gives the ONNX file, beside it the weights."""
+def train(folder: Path, sources: Sources, effort: Effort, say: Say) -> list[Path]:
+    """Fill `folder`, taking up what an earlier run left there; gives the two ONNX files, beside them the weights."""
     torch.manual_seed(effort.seed)
     folder.mkdir(parents=True, exist_ok=True)
     music = [read(path) for path in music_of(sources.music)[:-HELD_OUT_MUSIC]]
-    made, resting = _synthetic(folder, music, effort.seed, say)
-    told = _narrations(folder, sources, "narration", _NARRATIONS, narrate, effort.seed, say)
-    spoken = _disturbed(folder / "spoken.npz", _placed(told), music, _COPIES, effort.seed, say)
-    net = TrainedNet()
-    if sources.start is not None:
-        start_from(net, sources.start)
-    portions = [Portion(made, 7), Portion(spoken, 14), Portion(resting, 3)]
-    fit(net, portions, Schedule(effort.steps, 1.5e-3), effort.seed, say, folder / "first.pt")
-    begun = _narrations(folder, sources, "openings", _OPENINGS, narrate_openings, effort.seed, say)
-    opened = _disturbed(folder / "opened.npz", _placed(begun), music, _COPIES, effort.seed + 1, say)
-    portions = [Portion(made, 5), Portion(spoken, 12), Portion(opened, 4), Portion(resting, 3)]
-    fit(net, portions, Schedule(effort.last_steps, 8e-4), effort.seed + 1, say, folder / "last.pt")
-    if sources.start is not None:
-        mix_in(net, sources.start, _KEPT_OF_START)
-    return finish(net, folder)
+    with opened(source_of("speech_features"), ROOT) as weights:
+        encode = encoder(whisper.load(weights))
+        made, resting = _synthetic(folder, music, encode, effort.seed, say)
+        told = _narrations(folder, sources, effort.seed, say)
+        spoken = _disturbed(folder / "spoken.npz", told, music, encode, effort.seed, say)
+        net = TrainedNet()
+        portions = [Portion(made, 10), Portion(spoken, 11), Portion(resting, 3)]
+        fit(net, portions, Schedule(effort.steps, 1.5e-3), effort.seed, say, folder / "fit.pt")
+        return _finish(net, folder, weights)
 
 
-def finish(net: TrainedNet, folder: Path) -> Path:
-    """The weights as the export reads them, and the served model."""
-    weights, model = folder / "speech_to_mouth.npz", folder / "speech_to_mouth.onnx"
+def _finish(net: TrainedNet, folder: Path, whisper_weights: Path) -> list[Path]:
+    weights = folder / "speech_to_mouth.npz"
     save_served(net, weights)
-    onnx.save(build(weights), model)
-    return model
+    models = {
+        "speech_features": speech_features.build(whisper_weights, weights),
+        "speech_to_mouth": speech_to_mouth.build(weights),
+    }
+    for name, model in models.items():
+        onnx.save(model, folder / f"{name}.onnx")
+    return [folder / f"{name}.onnx" for name in models]
 
 
 def music_of(folder: Path) -> list[Path]:
@@ -99,48 +91,41 @@ def music_of(folder: Path) -> list[Path]:
     return sorted(folder.rglob("*.g722"))
 
 
-def _synthetic(folder: Path, music: list[Samples], seed: int, say: Say) -> tuple[Shard, Shard]:
+def _synthetic(folder: Path, music: list[Samples], encode: Encode, seed: int, say: Say) -> tuple[Shard, Shard]:
     paths = [folder / f"synthetic-{number}.npz" for number in range(_SHARDS)]
     for number, path in enumerate(paths):
         own = 1000 * seed + number
-        _once(path, partial(_synthetic_shard, folder / f"scratch-{number}", own, music), say)
+        _once(path, partial(_synthetic_shard, folder / f"scratch-{number}", own, music, encode), say)
     resting = folder / "rest.npz"
-    _once(resting, partial(rest, seed, music, _REST_PIECES), say)
+    _once(resting, partial(rest, seed, music, _REST_PIECES, encode), say)
     return load(paths), load([resting])
 
 
-def _synthetic_shard(scratch: Path, seed: int, music: list[Samples]) -> Shard:
+def _synthetic_shard(scratch: Path, seed: int, music: list[Samples], encode: Encode) -> Shard:
     scratch.mkdir(exist_ok=True)
     try:
-        return shard(synthetic(seed, _ESPEAK_SENTENCES, _FLITE_SENTENCES, scratch), seed, music)
+        return shard(synthetic(seed, _ESPEAK_SENTENCES, _FLITE_SENTENCES, scratch), seed, music, encode)
     finally:
         shutil.rmtree(scratch)
 
 
-def _narrations(
-    folder: Path, sources: Sources, name: str, numbers: Sequence[int], narrator: Narrator, seed: int, say: Say
-) -> list[Narration]:
-    paths = [folder / f"{name}-{number}.npz" for number in numbers]
+def _narrations(folder: Path, sources: Sources, seed: int, say: Say) -> list[Spoken]:
+    """What Kokoro said, where its phones could be placed."""
+    paths = [folder / f"narration-{number}.npz" for number in range(_NARRATIONS)]
     if not all(path.exists() for path in paths):
         kokoro = Kokoro(sources.kokoro, torch.get_num_threads())
-        for number, path in zip(numbers, paths, strict=True):
-            _once(path, partial(narrator, kokoro, sources.wordnet, 1000 * seed + number), say)
-    return [narration.load(path) for path in paths]
+        for number, path in enumerate(paths):
+            _once(path, partial(narrate, kokoro, sources.wordnet, 1000 * seed + number), say)
+    return [item for path in paths for item in narration.load(path).spoken()]
 
 
-def _placed(told: Iterable[Narration]) -> Iterator[Spoken]:
-    for one in told:
-        yield from one.spoken()
-
-
-def _disturbed(path: Path, items: Iterable[Spoken], music: list[Samples], copies: int, seed: int, say: Say) -> Shard:
+def _disturbed(path: Path, items: list[Spoken], music: list[Samples], encode: Encode, seed: int, say: Say) -> Shard:
     """Every item so often, in another order each time."""
 
     def make() -> Shard:
-        known = list(items)
-        order = np.random.default_rng(seed).permutation(len(known))
-        mixed = [known[index] for index in order]
-        return joined(shard(mixed, 5000 * seed + copy, music) for copy in range(copies))
+        order = np.random.default_rng(seed).permutation(len(items))
+        mixed = [items[index] for index in order]
+        return joined(shard(mixed, 5000 * seed + copy, music, encode) for copy in range(_COPIES))
 
     _once(path, make, say)
     return load([path])

@@ -19,6 +19,7 @@ LANDMARKS = 478
 MEL_BANDS = 80
 MEL_RATE = 80
 """Mel columns a second: hop 200 at 16 kHz."""
+SPEECH_FEATURES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ class FaceRequest:
 
 @dataclass(frozen=True, slots=True)
 class AnalysisProgress:
-    """How far the one-off analysis of a video is."""
+    """How far the one-off analysis of a video or a recording is; those of a recording are frames of 20 ms."""
 
     frames_done: int
     frames_total: int
@@ -83,6 +84,8 @@ class Speech:
     """(columns,) short-time level of the recording in dB"""
     voice: NDArray[np.float32]
     """(columns,) probability that a voice speaks, 0..1"""
+    features: NDArray[np.float16]
+    """(64, columns) what is being said, as the model speech_features hears it"""
 
 
 @dataclass(frozen=True, slots=True)

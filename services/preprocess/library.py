@@ -5,31 +5,36 @@ from __future__ import annotations
 import io
 import logging
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from services import telemetry
 from services.errors import ChorusError, ErrorKind
 from services.media import Clip, open_clip, read_speech
 from services.preprocess.analysis import analyse
 from services.preprocess.detection import Inference
-from services.preprocess.faces import MEL_BANDS, AnalysisProgress, Speech
+from services.preprocess.faces import AnalysisProgress, Speech
 from services.preprocess.mel import SAMPLE_RATE
+from services.preprocess.speech import feature_frames, feature_pieces, speech_with
 from services.preprocess.track_store import TrackFile, content_hash, open_tracks, track_key
-from services.preprocess.voice import speech_of
 from services.storage import Storage, storage_error
 
 _log = logging.getLogger(__name__)
 
-_SPEECH_VERSION: Final = "2"
+_SPEECH_VERSION: Final = "3"
 """Changes when what is stored of a recording changes, so that older files are made again and not misread."""
 _REPORT_SECONDS: Final = 0.4
+
+Work = Callable[[], Generator[AnalysisProgress]]
+"""Computes something and stores it, as far as its progress is asked for"""
 
 
 @dataclass
@@ -53,27 +58,17 @@ class FaceLibrary:
         self._max_minutes = max_minutes
         self._lock = threading.Lock()
         self._running: dict[str, _RunningAnalysis] = {}
-        self._speech_lock = threading.Lock()
 
-    def ensure_tracks(self, video_key: str, name: str) -> Iterator[AnalysisProgress]:
+    def ensure_tracks(self, video_key: str, name: str) -> Generator[AnalysisProgress]:
         """Analyse the video unless that was done, giving progress at least twice a second until its tracks are stored.
 
         Requests for the same video share one analysis; it stops when the last of them goes away.
         """
-        if self._storage.size(track_key(video_key)) is not None:
-            _log.info("face track of %s reused", name)
-            telemetry.reused("track")
-            return
-        running = self._join(video_key, name)
-        try:
-            while not running.ended.wait(_REPORT_SECONDS):
-                yield running.progress
-            if running.error is not None:
-                raise ChorusError(running.error.kind, running.error.message)
-            yield running.progress
-        finally:
-            with self._lock:
-                running.watchers -= 1
+        return self._ensure("track", track_key(video_key), name, partial(self._follow, video_key, name))
+
+    def ensure_speech(self, audio_key: str, name: str) -> Generator[AnalysisProgress]:
+        """The same for a recording; INVALID_INPUT when it has no sound, TOO_LARGE when it is too long."""
+        return self._ensure("speech", _speech_key(audio_key), name, partial(self._listen, audio_key, name))
 
     @contextmanager
     def tracks(self, video_key: str) -> Iterator[TrackFile]:
@@ -90,40 +85,42 @@ class FaceLibrary:
                 raise self._too_long(name, float(clip.seconds))
             yield clip
 
-    def speech(self, audio_key: str, name: str) -> Speech:
-        """The recording as models eat it; INVALID_INPUT when it has no sound, TOO_LARGE when it is too long."""
-        key = f"speech/{content_hash(audio_key)}/{_SPEECH_VERSION}/mel"
-        # One at a time: two jobs of a batch mostly want the same recording, and it takes little.
-        with self._speech_lock:
-            if self._storage.size(key) is not None:
-                _log.info("speech of %s reused", name)
-                telemetry.reused("speech")
-                content = np.frombuffer(b"".join(self._storage.read(key)), "<f4").reshape(MEL_BANDS + 2, -1)
-                return Speech(content[:-2], content[-2], content[-1])
-            with self._storage.local_copy(audio_key) as path:
-                samples = read_speech(path, name=name)
-            if len(samples) > self._max_minutes * 60 * SAMPLE_RATE:
-                raise self._too_long(name, len(samples) / SAMPLE_RATE)
-            speech = speech_of(samples, self._triton)
-            rows = np.concatenate([speech.mel, speech.level_db[None], speech.voice[None]]).astype("<f4")
-            self._storage.put_file(key, io.BytesIO(rows.tobytes()), create_only=True)
-            return speech
+    def speech(self, audio_key: str) -> Speech:
+        """The recording as models eat it, after ensure_speech."""
+        with np.load(io.BytesIO(b"".join(self._storage.read(_speech_key(audio_key))))) as arrays:
+            return Speech(**arrays)
 
-    def _join(self, video_key: str, name: str) -> _RunningAnalysis:
-        """The running analysis of the video, with one watcher more."""
+    def _ensure(self, kind: Literal["track", "speech"], key: str, name: str, work: Work) -> Generator[AnalysisProgress]:
+        if self._storage.size(key) is not None:
+            _log.info("%s of %s reused", kind, name)
+            telemetry.reused(kind)
+            return
+        running = self._join(key, name, work)
+        try:
+            while not running.ended.wait(_REPORT_SECONDS):
+                yield running.progress
+            if running.error is not None:
+                raise ChorusError(running.error.kind, running.error.message)
+            yield running.progress
+        finally:
+            with self._lock:
+                running.watchers -= 1
+
+    def _join(self, key: str, name: str, work: Work) -> _RunningAnalysis:
+        """What is computed under the key, with one watcher more."""
         with self._lock:
-            running = self._running.get(video_key)
+            running = self._running.get(key)
             if running is None:
-                running = self._running[video_key] = _RunningAnalysis(AnalysisProgress(0, 0))
-                arguments = (running, video_key, name)
+                running = self._running[key] = _RunningAnalysis(AnalysisProgress(0, 0))
+                arguments = (running, key, name, work)
                 threading.Thread(target=self._run, args=arguments, name="analysis", daemon=True).start()
             running.watchers += 1
             return running
 
-    def _run(self, running: _RunningAnalysis, video_key: str, name: str) -> None:
+    def _run(self, running: _RunningAnalysis, key: str, name: str, work: Work) -> None:
         try:
-            if self._storage.size(track_key(video_key)) is None:
-                self._analyse(running, video_key, name)
+            if self._storage.size(key) is None:
+                self._work(running, key, name, work)
         except ChorusError as error:
             running.error = error
         except OSError as error:
@@ -133,29 +130,55 @@ class FaceLibrary:
             running.error = ChorusError(ErrorKind.INTERNAL, f"The analysis of {name} failed; preprocess's log says why")
         finally:
             with self._lock:
-                if self._running.get(video_key) is running:
-                    del self._running[video_key]
+                if self._running.get(key) is running:
+                    del self._running[key]
             running.ended.set()
 
-    def _analyse(self, running: _RunningAnalysis, video_key: str, name: str) -> None:
-        """Analyse and store the video's tracks, unless everybody went away meanwhile."""
+    def _work(self, running: _RunningAnalysis, key: str, name: str, work: Work) -> None:
+        """Do the work to its end, unless everybody goes away meanwhile."""
+        with closing(work()) as steps:
+            for progress in steps:
+                running.progress = progress
+                if self._abandoned(running, key):
+                    _log.info("%s: nobody waits for the analysis any more, stopped", name)
+                    return
+
+    def _follow(self, video_key: str, name: str) -> Generator[AnalysisProgress]:
+        """Find the video's tracks and store them."""
         with self.clip(video_key, name) as clip, TemporaryDirectory(dir=self._scratch) as folder:
             output = Path(folder) / "faces"
             for frames_done in analyse(clip, self._triton, Path(folder), output):
-                running.progress = AnalysisProgress(frames_done, clip.frames)
-                if self._abandoned(running, video_key):
-                    _log.info("%s: nobody waits for the analysis any more, stopped", name)
-                    return
+                yield AnalysisProgress(frames_done, clip.frames)
             self._storage.put_file(track_key(video_key), output, create_only=True)
 
-    def _abandoned(self, running: _RunningAnalysis, video_key: str) -> bool:
+    def _listen(self, audio_key: str, name: str) -> Generator[AnalysisProgress]:
+        """Hear the recording and store its speech."""
+        with self._storage.local_copy(audio_key) as path:
+            samples = read_speech(path, name=name)
+        if len(samples) > self._max_minutes * 60 * SAMPLE_RATE:
+            raise self._too_long(name, len(samples) / SAMPLE_RATE)
+        pieces: list[NDArray[np.float32]] = []
+        for piece in feature_pieces(samples, self._triton):
+            pieces.append(piece)
+            yield AnalysisProgress(sum(heard.shape[1] for heard in pieces), feature_frames(samples))
+        speech = speech_with(samples, pieces, self._triton)
+        content = io.BytesIO()
+        np.savez(content, **asdict(speech))
+        content.seek(0)
+        self._storage.put_file(_speech_key(audio_key), content, create_only=True)
+
+    def _abandoned(self, running: _RunningAnalysis, key: str) -> bool:
         """True when nobody waits; from then on nobody can join either."""
         with self._lock:
             if running.watchers > 0:
                 return False
-            del self._running[video_key]
+            del self._running[key]
             return True
 
     def _too_long(self, name: str, seconds: float) -> ChorusError:
         message = f"{name} is {seconds / 60:.1f} minutes long, the limit is {self._max_minutes:g}: shorten it"
         return ChorusError(ErrorKind.TOO_LARGE, message)
+
+
+def _speech_key(audio_key: str) -> str:
+    return f"speech/{content_hash(audio_key)}/{_SPEECH_VERSION}/speech.npz"

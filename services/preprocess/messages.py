@@ -11,6 +11,7 @@ from services.errors import ChorusError, ErrorKind
 from services.preprocess.faces import (
     LANDMARKS,
     MEL_BANDS,
+    SPEECH_FEATURES,
     AnalysisProgress,
     CropSpec,
     FaceBatch,
@@ -141,6 +142,7 @@ def _speech_message(speech: Speech) -> wire.Speech:
         mel=_packed(speech.mel),
         level_db=_packed(speech.level_db),
         voice=_packed(speech.voice),
+        features=speech.features.astype("<f2").tobytes(),
     )
 
 
@@ -149,6 +151,7 @@ def _speech(message: wire.Speech) -> Speech:
         mel=np.frombuffer(message.mel, "<f4").reshape(MEL_BANDS, message.columns),
         level_db=np.frombuffer(message.level_db, "<f4"),
         voice=np.frombuffer(message.voice, "<f4"),
+        features=np.frombuffer(message.features, "<f2").reshape(SPEECH_FEATURES, message.columns),
     )
 
 

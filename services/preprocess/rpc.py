@@ -52,7 +52,8 @@ class PreprocessServicer(PreprocessServiceServicer):
         ):
             if not tracks.tracks:
                 raise no_face(request.video_name)
-            speech = self._library.speech(request.audio_key, request.audio_name)
+            yield from self._library.ensure_speech(request.audio_key, request.audio_name)
+            speech = self._library.speech(request.audio_key)
             yield speech
             yield from stream_batches(clip, tracks, speech.mel, request)
 

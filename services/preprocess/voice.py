@@ -1,4 +1,4 @@
-"""Whether somebody speaks: the probability at every mel column, and the speech of a recording made whole with it."""
+"""Whether somebody speaks: the probability at every mel column."""
 
 from __future__ import annotations
 
@@ -8,20 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.preprocess.detection import Inference
-from services.preprocess.faces import MEL_RATE, Speech
-from services.preprocess.mel import SAMPLE_RATE, column_energy, mel_of, speech_gain
+from services.preprocess.faces import MEL_RATE
+from services.preprocess.mel import SAMPLE_RATE, column_energy, speech_gain
 
 _STEP: Final = 512
 _CONTEXT: Final = 64
 _HIDDEN: Final = 128
 _STEPS: Final = 512
 """Steps of one request: 16 s, 1 MB"""
-
-
-def speech_of(samples: NDArray[np.float32], triton: Inference) -> Speech:
-    """The speech of mono samples (n,) at 16 kHz: 1 + n // 200 columns."""
-    mel, level_db = mel_of(samples)
-    return Speech(mel, level_db, voice_of(samples, triton))
 
 
 def voice_of(samples: NDArray[np.float32], triton: Inference) -> NDArray[np.float32]:

@@ -22,7 +22,7 @@ from services.preprocess.crops import crop_side, crop_to_frame, cut, inverse_aff
 from services.preprocess.detection import detect, whole_view
 from services.preprocess.faces import FaceBatch, FaceIntroduction
 from services.preprocess.landmarks import eye_distance, find_landmarks, square_of_landmarks
-from services.preprocess.voice import speech_of
+from services.preprocess.speech import speech_of
 from services.triton import TritonClient
 from tests.bench.process_costs import forget_peak_rss, peak_rss_mib
 from tests.quality.face_meter import FaceMeter
@@ -117,8 +117,9 @@ def _landmarks(face: _Face) -> int:
 
 def _listen(face: _Face) -> int:
     samples = read_speech(face.audio, name=face.audio.name)
-    mel = speech_of(samples, face.models).mel[None]
-    face.models.infer("speech_to_mouth", {"mel": mel}, ["coefficients"])
+    speech = speech_of(samples, face.models)
+    heard = {"mel": speech.mel[None], "features": speech.features[None].astype(np.float32)}
+    face.models.infer("speech_to_mouth", heard, ["coefficients"])
     return round(len(samples) / 16000 * face.clip.frame_rate)
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from services.gateway.families.speech import mouth_coefficients
 from services.gateway.jobs import RenderOptions
 from services.media import read_speech
-from services.preprocess.voice import speech_of
+from services.preprocess.speech import speech_of
 from services.triton import TritonClient
 from tests.quality.onnx_models import OnnxModels
 

@@ -63,7 +63,8 @@ def _mel(rows: int, columns: int, seed: int = 0) -> NDArray[np.float32]:
 
 
 def _coefficients(client: TritonClient, mel: NDArray[np.float32]) -> NDArray[np.float32]:
-    answer = client.infer("speech_to_mouth", {"mel": mel}, ["coefficients"])["coefficients"]
+    features = np.zeros((len(mel), 64, mel.shape[2]), np.float32)
+    answer = client.infer("speech_to_mouth", {"mel": mel, "features": features}, ["coefficients"])["coefficients"]
     assert answer.dtype == np.float32
     return answer.astype(np.float32, copy=False)
 

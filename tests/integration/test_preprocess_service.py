@@ -164,7 +164,7 @@ def test_nothing_is_analysed_twice(
     calls = service.models.calls
     again = service.stream(key, speech, 12)
     assert service.models.calls == calls
-    assert "face track of her.mp4 reused" in caplog.text
+    assert "track of her.mp4 reused" in caplog.text
     assert "speech of the audio reused" in caplog.text
     assert service.analyse(key).frames == 12
     for one, other in zip(batches_of(first), batches_of(again), strict=True):

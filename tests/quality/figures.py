@@ -14,7 +14,7 @@ from services.gateway.families.speech import mouth_coefficients, sample_coeffici
 from services.gateway.jobs import RenderOptions
 from services.media import read_speech
 from services.preprocess.faces import MEL_RATE
-from services.preprocess.voice import speech_of
+from services.preprocess.speech import speech_of
 from services.triton import TritonClient
 from tests.quality import mouth_measures as measure
 from tests.quality import pixel_measures as pixels

@@ -68,7 +68,7 @@ def speech_of(columns: int) -> Speech:
     mel = np.tile(np.linspace(0, 1, columns, dtype=np.float32), (80, 1))
     voice = np.ones(columns, np.float32)
     voice[:40] = 0
-    return Speech(mel, np.full(columns, -20, np.float32), voice)
+    return Speech(mel, np.full(columns, -20, np.float32), voice, np.zeros((64, columns), np.float16))
 
 
 def track_of(speech: Speech, net: LocalNet | ConstantNet | PassingNet, **options: Any) -> MouthTrack:
@@ -147,7 +147,8 @@ def test_expression_moves_the_mouth_farther_and_never_too_far(expression: float,
 
 def test_smoothing_takes_jitter_out_and_keeps_closures() -> None:
     jitter = np.tile([0.4, 0.6], 400).astype(np.float32)
-    speech = Speech(np.tile(jitter, (80, 1)), np.zeros(800, np.float32), np.ones(800, np.float32))
+    features = np.zeros((64, 800), np.float16)
+    speech = Speech(np.tile(jitter, (80, 1)), np.zeros(800, np.float32), np.ones(800, np.float32), features)
     rough, calm = (track_of(speech, PassingNet(), smoothing=amount).coefficients[100:700] for amount in (0.0, 1.0))
     assert np.abs(np.diff(rough[:, 0])).mean() > 0.19
     assert np.abs(np.diff(calm[:, 0])).mean() < 0.002

@@ -66,7 +66,12 @@ def assert_same(first: object, second: object) -> None:
     "item",
     [
         AnalysisProgress(3, 250),
-        Speech(RANDOM.random((80, 33), np.float32), RANDOM.random(33, np.float32), RANDOM.random(33, np.float32)),
+        Speech(
+            RANDOM.random((80, 33), np.float32),
+            RANDOM.random(33, np.float32),
+            RANDOM.random(33, np.float32),
+            RANDOM.random((64, 33), np.float32).astype(np.float16),
+        ),
         FaceIntroduction(2, 160.5, batch(4, 0)),
         batch(8),
         batch(1, 0),

@@ -21,7 +21,12 @@ from services.gateway.render_clock import StageClock, report_each
 from services.media import Extend, Frame, Matrix, Range
 from services.preprocess.faces import AnalysisProgress, FaceBatch, FaceIntroduction, FaceStreamItem, Speech
 
-SPEECH = Speech(np.zeros((80, 80), np.float32), np.zeros(80, np.float32), np.zeros(80, np.float32))
+SPEECH = Speech(
+    np.zeros((80, 80), np.float32),
+    np.zeros(80, np.float32),
+    np.zeros(80, np.float32),
+    np.zeros((64, 80), np.float16),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,8 @@ def speech_of(seconds: float, talks: bool = True) -> Speech:
     times = np.arange(int(seconds * 80)) / 80
     level = np.where(times % 4 < 3, -25 + 8 * np.sin(2 * np.pi * 3 * times), -80) if talks else np.full(len(times), -90)
     voice = (level > -50).astype(np.float32)
-    return Speech(np.zeros((80, len(times)), np.float32), level.astype(np.float32), voice)
+    mel, features = np.zeros((80, len(times)), np.float32), np.zeros((64, len(times)), np.float16)
+    return Speech(mel, level.astype(np.float32), voice, features)
 
 
 def curves(seed: str = "photo speech", seconds: float = 60, *, talks: bool = True, poster: int = 0) -> MotionCurves:

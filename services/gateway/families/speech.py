@@ -23,7 +23,7 @@ _BRIEF: Final = [CLOSE, FV]
 _LASTING: Final = [place for place in range(len(COEFFICIENTS)) if place not in _BRIEF]
 
 _PIECE = 4096
-"""Columns of one request: 51 s, 1.3 MB."""
+"""Columns of one request: 51 s, 2.4 MB."""
 _MARGIN = 40
 """The net sees 36 columns to either side; what a cut can reach is computed in both pieces and dropped in one."""
 _CALM_COLUMNS = 4.0
@@ -43,7 +43,7 @@ class MouthTrack:
 def mouth_coefficients(speech: Speech, options: RenderOptions, triton: TritonClient) -> MouthTrack:
     """The mouth for a recording, as the options ask for it."""
     spoken = speaking(np.pad(speech.voice, (0, TAIL)))
-    raw = np.pad(_infer(speech.mel, triton), ((0, TAIL), (0, 0)), mode="edge")
+    raw = np.pad(_infer(speech, triton), ((0, TAIL), (0, 0)), mode="edge")
     moving = _smoothed(raw, options.smoothing) * movement(spoken)[:, None]
     coefficients = _expand_closures(_expressed(moving, options.expression))
     shown = presence(spoken) if options.silence == "source" else np.ones(len(coefficients), np.float32)
@@ -70,15 +70,18 @@ def sample_presence(
     return _at(presence[:, None], (frames + 0.5) / float(frame_rate))[:, 0]
 
 
-def _infer(mel: NDArray[np.float32], triton: TritonClient) -> NDArray[np.float32]:
+def _infer(speech: Speech, triton: TritonClient) -> NDArray[np.float32]:
     """Raw output of the net, (columns, 8); the same as in one go, in pieces that bound the requests."""
-    columns = mel.shape[1]
+    columns = speech.mel.shape[1]
     pieces = []
     for start in range(0, columns, _PIECE):
         left = max(0, start - _MARGIN)
         stop = min(start + _PIECE, columns)
-        piece = np.ascontiguousarray(mel[None, :, left : stop + _MARGIN])
-        output = triton.infer("speech_to_mouth", {"mel": piece}, ["coefficients"])["coefficients"]
+        heard = {
+            "mel": np.ascontiguousarray(speech.mel[None, :, left : stop + _MARGIN]),
+            "features": speech.features[None, :, left : stop + _MARGIN].astype(np.float32),
+        }
+        output = triton.infer("speech_to_mouth", heard, ["coefficients"])["coefficients"]
         pieces.append(output[0].T[start - left : stop - left])
     return np.concatenate(pieces).astype(np.float32)
 
@@ -106,8 +109,8 @@ def _expressed(coefficients: NDArray[np.float32], expression: float) -> NDArray[
 def _expand_closures(coefficients: NDArray[np.float32]) -> NDArray[np.float32]:
     """The net hedges on brief events: what it is fairly sure of becomes a full closure, what it doubts becomes none."""
     expanded = coefficients.copy()
-    expanded[:, CLOSE] = np.clip((coefficients[:, CLOSE] - 0.22) / 0.40, 0, 1)
-    expanded[:, FV] = np.clip((coefficients[:, FV] - 0.20) / 0.45, 0, 1)
+    expanded[:, CLOSE] = np.clip((coefficients[:, CLOSE] - 0.15) / 0.30, 0, 1)
+    expanded[:, FV] = np.clip((coefficients[:, FV] - 0.15) / 0.40, 0, 1)
     return expanded
 
 

@@ -239,6 +239,7 @@ class Speech(_message.Message):
     MEL_FIELD_NUMBER: _builtins.int
     LEVEL_DB_FIELD_NUMBER: _builtins.int
     VOICE_FIELD_NUMBER: _builtins.int
+    FEATURES_FIELD_NUMBER: _builtins.int
     columns: _builtins.int
     mel: _builtins.bytes
     """float32 little-endian, (80, columns)"""
@@ -246,6 +247,8 @@ class Speech(_message.Message):
     """float32 little-endian, (columns)"""
     voice: _builtins.bytes
     """float32 little-endian, (columns): probability that a voice speaks"""
+    features: _builtins.bytes
+    """float16 little-endian, (64, columns): what is being said, as the model speech_features hears it"""
     def __init__(
         self,
         *,
@@ -253,10 +256,11 @@ class Speech(_message.Message):
         mel: _builtins.bytes = ...,
         level_db: _builtins.bytes = ...,
         voice: _builtins.bytes = ...,
+        features: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "level_db", b"level_db", "mel", b"mel", "voice", b"voice"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "features", b"features", "level_db", b"level_db", "mel", b"mel", "voice", b"voice"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
