@@ -18,6 +18,10 @@ Floats = NDArray[np.float32]
 _LUMA_SAMPLING: Final = cv2.INTER_LANCZOS4
 _CHROMA_SAMPLING: Final = cv2.INTER_CUBIC
 """Luma holds the sharpness: with a cubic kernel a grainy chin keeps .75 of its Laplacian variance, with Lanczos' .85"""
+_DETAIL: Final = 0.8
+"""Pixels; what is coarser than this blur leaves of it is no matter of sharpness"""
+_GAIN: Final = (0.75, 1.33)
+"""At the most; between lips that part lies a stretch without end"""
 _STILL: Final = 3e-5
 """Face units; all around what moves farther is left alone"""
 
@@ -205,8 +209,23 @@ def _sampled(frame: Frame, rectangle: _Rectangle, displacement: Floats) -> list[
         places[..., 1] += rows[:, None]
         sampling = _CHROMA_SAMPLING if channel else _LUMA_SAMPLING
         seen = cv2.remap(plane, places, None, sampling, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
-        planes.append(np.minimum(seen, highest) if highest > 255 else seen)
+        sharp = seen if channel else _as_sharp(seen, displacement)
+        planes.append(np.minimum(sharp, highest) if highest > 255 else sharp)
     return planes
+
+
+def _as_sharp(luma: Samples, displacement: Floats) -> Samples:
+    """Luma as sharp as the camera saw it: skin that is stretched would lose detail and grain, pressed skin would gain.
+
+    What differs from its surroundings is made stronger by as much as the skin there is stretched.
+    """
+    wide, high = (
+        1 + cv2.Sobel(displacement[..., axis], cv2.CV_32F, 1 - axis, axis, ksize=1, scale=0.5) for axis in (0, 1)
+    )
+    gain = np.clip(1 / np.maximum(wide * high, 1e-3), *_GAIN) - 1
+    seen = luma.astype(np.float32)
+    evened = seen + gain * (seen - cv2.GaussianBlur(seen, (0, 0), _DETAIL))
+    return np.asarray(np.clip(np.rint(evened), 0, np.iinfo(luma.dtype).max), luma.dtype)
 
 
 def _at(samples: Floats, step: tuple[int, int]) -> Floats:

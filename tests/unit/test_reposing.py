@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -140,6 +141,21 @@ def test_sampling_keeps_the_grain() -> None:
     before = frame.y[95:125, 145:175].astype(float).std()
     repose_of((0.0737, 0.0551)).apply(frame)
     assert frame.y[95:125, 145:175].astype(float).std() > 0.9 * before
+
+
+@pytest.mark.parametrize("stretch", [0.15, -0.15])
+def test_stretched_and_pressed_skin_stays_as_sharp(stretch: float) -> None:
+    frame = wavy_frame(8, (2, 2))
+    noise = cv2.GaussianBlur(np.random.default_rng(3).normal(0, 1, frame.y.shape), (0, 0), 1.0)
+    frame.y[...] = (128 + 20 * noise / noise.std()).clip(0, 255)
+    before, repose = frame.y.copy(), repose_of()
+    x = np.clip(repose.area.x, -0.35, 0.35)
+    repose.around[..., 0] = -stretch * x * fading(repose.area, 0.3)
+    repose.lips[..., 3] = 0
+    repose.apply(frame)
+    middle = np.s_[90:130, 130:190]
+    kept = cv2.Laplacian(frame.y, cv2.CV_64F)[middle].var() / cv2.Laplacian(before, cv2.CV_64F)[middle].var()
+    assert 0.85 < kept < 1.15
 
 
 def test_a_face_that_fills_a_4k_picture_costs_a_few_copies_of_it() -> None:
