@@ -14,11 +14,12 @@ from services import telemetry
 from services.media import Clip, Extend, read_frames
 from services.preprocess.cuts import CutDetector
 from services.preprocess.detection import Inference
-from services.preprocess.faces import TrackSummary
+from services.preprocess.faces import LANDMARKS, TrackSummary
 from services.preprocess.occlusion import find_visibility
 from services.preprocess.pose import TrackMotion, find_motion
 from services.preprocess.ranking import Candidate, rank_tracks
 from services.preprocess.recording import TrackRecording
+from services.preprocess.skin_following import follow_skin
 from services.preprocess.track_store import LandmarkSlices, TrackWriter
 from services.preprocess.tracking import FaceTracker
 from services.preprocess.weights import pose_weight, settled, sharpness_weight
@@ -79,9 +80,15 @@ def _motion(recording: TrackRecording, shots: Sequence[int], clip: Clip) -> tupl
     ends = [*shots[1:], clip.frames]
     with recording.path.open("rb") as file:
         rows, shot = LandmarkSlices(file), (shots[recording.shot], ends[recording.shot] - 1)
-        visible = find_visibility(recording.colours(), rows, recording.runs, clip.frame_rate)
+        visible = find_visibility(recording.colours(), recording.mouths(), rows, recording.runs, clip.frame_rate)
         believed = visible * settled(sharpness_weight(recording.blurs()))
-        return visible, find_motion(rows, recording.runs, shot, believed)
+        motion = find_motion(rows, recording.runs, shot, believed)
+    landmarks = np.memmap(recording.path, "<f4", "r+", shape=(recording.rows, LANDMARKS, 3))
+    with recording.skin.open("rb") as skin:
+        follow_skin(landmarks, skin, recording.runs, motion, believed)
+    landmarks.flush()
+    with recording.path.open("rb") as file:
+        return visible, find_motion(LandmarkSlices(file), recording.runs, shot, believed)
 
 
 def _candidate(recording: TrackRecording) -> Candidate:

@@ -1,7 +1,8 @@
-"""The colours of a face at fixed points of its mesh and its sharpness, taken while the frame is in hand."""
+"""What is kept of a face's looks while the frame is in hand: colours at fixed points, sharpness, how mouth-like."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from services.preprocess.crops import Picture
 from services.preprocess.landmarks import eye_distance
+from services.preprocess.lips import mouth_evidence
 
 # Each point lies midway between two of the mesh; the lips' lie midway between their outer and inner edge.
 _UPPER_LIP: Final = ((0, 13), (37, 82), (267, 312), (39, 81), (269, 311), (40, 80), (270, 310))
@@ -37,9 +39,23 @@ _EYE_DISTANCE: Final = 56.0
 _PATCH: Final = 0.13
 """Side of the square whose mean is taken, in eye distances"""
 _BLURS: Final = (1.0, 2.0)
+_SHARP: Final = 0.016
+"""Eye distances; where edges are wider than this, faint lips are lost"""
 _EARS, _FOREHEAD, _CHIN_TIP = (234, 454), 10, 152
 _LEAST_FACING: Final = 0.2
 """Cosine of the angle to the camera, the head taken for a cylinder between the ears"""
+
+
+@dataclass(frozen=True, slots=True)
+class Complexion:
+    """How a face looks in one frame."""
+
+    colours: NDArray[np.uint8]
+    """(POINTS, 3) RGB, each the mean of a small patch; black where the point lies outside the picture"""
+    blur: float
+    """The width (sigma) of the face's edges in eye distances; noise makes it smaller"""
+    mouth: float
+    """As of lips.mouth_evidence; infinite where the picture is too blurred to tell"""
 
 
 def mesh_points(landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -56,11 +72,8 @@ def facing_points(landmarks: NDArray[np.float32]) -> NDArray[np.bool_]:
     return np.asarray(-out[..., 2] > _LEAST_FACING * np.linalg.norm(out, axis=2))
 
 
-def read_face(picture: Picture, landmarks: NDArray[np.float32]) -> tuple[NDArray[np.uint8], float]:
-    """(POINTS, 3) RGB, each the mean of a small patch, black where the point lies outside the picture; and the blur.
-
-    The blur is the width (sigma) of the face's edges in eye distances; noise makes it smaller.
-    """
+def read_face(picture: Picture, landmarks: NDArray[np.float32]) -> Complexion:
+    """Look at a face with landmarks (478, 3) in the pixels of its frame."""
     points, eyes = mesh_points(landmarks)[:, :2], max(eye_distance(landmarks), 1.0)
     size = np.array([picture.width, picture.height])
     low = np.clip(np.floor(points.min(axis=0) - _PATCH * eyes), 0, size - 1).astype(int)
@@ -68,13 +81,15 @@ def read_face(picture: Picture, landmarks: NDArray[np.float32]) -> tuple[NDArray
     region = picture.rgb_region(int(low[0]), int(low[1]), int(high[0]), int(high[1]))
     scale = min(1.0, _EYE_DISTANCE / eyes)
     small_size = np.maximum(np.rint((high - low) * scale), 1).astype(int)
-    small = cv2.resize(region, small_size.tolist(), interpolation=cv2.INTER_AREA)
-    patch = max(1, round(_PATCH * eyes * scale))
-    at = ((points - low) * (small_size / (high - low)) - 0.5).astype(np.float32)
+    small = np.asarray(cv2.resize(region, small_size.tolist(), interpolation=cv2.INTER_AREA), np.uint8)
+    patch, shrunk = max(1, round(_PATCH * eyes * scale)), small_size / (high - low)
+    at = ((points - low) * shrunk - 0.5).astype(np.float32)
     means = cv2.blur(small, (patch, patch))
     colours = cv2.remap(means, at[:, :1], at[:, 1:], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     outside = np.any((points < 0) | (points > size), axis=1, keepdims=True)
-    return np.where(outside, 0, colours[:, 0]).astype(np.uint8), edge_width(small[:, :, 1]) / (eyes * scale)
+    blur = edge_width(small[:, :, 1]) / (eyes * scale)
+    mouth = mouth_evidence(small, (landmarks[:, :2] - low) * shrunk, eyes * scale) if blur < _SHARP else np.inf
+    return Complexion(np.where(outside, 0, colours[:, 0]).astype(np.uint8), blur, mouth)
 
 
 def edge_width(channel: NDArray[Any]) -> float:

@@ -1,7 +1,8 @@
 """How far the mouth and its surroundings are in view in every row of a track, judged by colours. Pure numpy, offline.
 
-Two signs that something is in the way: colours of the lower face that are not this person's own (compared with their
-median over the track, once a change of light, fitted to the upper face, is taken out), and lips without a lip's red.
+Three signs that something is in the way: colours of the lower face that are not this person's own (compared with their
+median over the track, once a change of light, fitted to the upper face, is taken out), lips without a lip's red, and
+nothing that looks like a mouth (lips.py). The last two need no frame that shows the person's mouth.
 """
 
 from __future__ import annotations
@@ -56,6 +57,10 @@ _PALE: Final = 0.4
 """Lips are at least so red, in shares of the skin's red; the palest lips that were measured are at 0.8"""
 _ALIEN: Final = 0.45
 """No skin, beard or shadow differs so much in chroma from the upper face"""
+_LEAST_EVIDENCE: Final = 0.4
+"""Of a mouth, for a while; a hand over all of it is below this in four pictures of five, other things in nine of ten"""
+_COMPARABLE: Final = 0.25
+"""Share of a track with such evidence from which its colours judge alone"""
 _LEAST_KNOWN: Final = 0.4
 """Share of the upper face that must be neither black nor blown out for a frame to be judged"""
 _SUSPECT, _LASTING, _STRONG = 0.03, 0.05, 0.16
@@ -101,24 +106,29 @@ class _Usual:
 
 
 def find_visibility(
-    rgb: NDArray[np.uint8], landmarks: LandmarkRows, runs: Sequence[Run], frame_rate: Fraction
+    rgb: NDArray[np.uint8], mouths: Array, landmarks: LandmarkRows, runs: Sequence[Run], frame_rate: Fraction
 ) -> Array:
     """(rows,) 0..1: 0 where something is in front of the mouth, with soft edges.
 
-    `rgb` (rows, POINTS, 3) is as of complexion.read_face; a row of zeros was filled in between others, not seen.
+    `rgb` (rows, POINTS, 3) and `mouths` (rows,) are as of complexion.read_face; a row of zeros was filled in between
+    others, not seen.
     """
-    doubt = find_doubt(rgb, landmarks)
+    bare = running_median(mouths, _lasting_rows(frame_rate)) >= _LEAST_EVIDENCE
+    doubt = find_doubt(rgb, bare, landmarks)
     return np.concatenate(
         [_visibility_of_run(doubt[run.first_row : run.first_row + run.rows], frame_rate) for run in runs]
     )
 
 
-def find_doubt(rgb: NDArray[np.uint8], landmarks: LandmarkRows) -> Array:
-    """(rows,) 0..1, about the share of the lower face that is covered; 1 for rows that nobody looked at."""
+def find_doubt(rgb: NDArray[np.uint8], bare: NDArray[np.bool_], landmarks: LandmarkRows) -> Array:
+    """(rows,) 0..1, about the share of the lower face that is covered; 1 for rows that nobody looked at.
+
+    Only in `bare` rows does the picture look like a mouth.
+    """
     seen = np.asarray(rgb.any(axis=(1, 2)))
     chosen = np.flatnonzero(seen)[:: seen.sum() // _REFERENCE_ROWS + 1]
     sample = np.concatenate([landmarks.read(row, row + 1) for row in chosen.tolist()])
-    usual = _find_usual(_read(rgb[chosen], sample))
+    usual = _find_usual(_read(rgb[chosen], sample), bare[chosen])
     doubt = np.empty(len(rgb))
     for start in range(0, len(rgb), _SLICE_ROWS):
         stop = min(start + _SLICE_ROWS, len(rgb))
@@ -126,7 +136,8 @@ def find_doubt(rgb: NDArray[np.uint8], landmarks: LandmarkRows) -> Array:
     for start, stop in _stretches(~seen):
         around = max(doubt[max(start - 1, 0)], doubt[min(stop, len(doubt) - 1)])
         doubt[start:stop] = around if stop - start <= _LONGEST_UNSEEN else 1.0
-    return doubt
+    # Lips can be faint for moments, and a person who shows them now and then can be compared.
+    return doubt if bare.mean() > _COMPARABLE else np.where(bare, doubt, 1.0)
 
 
 def _read(rgb: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> _Colours:
@@ -144,13 +155,14 @@ def _read(rgb: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> _Colours:
     )
 
 
-def _find_usual(colours: _Colours) -> _Usual:
+def _find_usual(colours: _Colours, bare: NDArray[np.bool_]) -> _Usual:
     """How the person looks without anything in front of the mouth, though that may be so in few of the rows."""
-    clear = np.flatnonzero(_strangeness(colours) == 0)
+    bare = bare & (_strangeness(colours) == 0)
+    clear = np.flatnonzero(bare)
     every = np.arange(len(colours.luma))
     usual = _medians(colours, clear if len(clear) >= max(3, 0.1 * len(every)) else every)
     # A hand that is there most of the time is what is usual; but lips stand out from the skin, and no hand does.
-    unlike = np.flatnonzero((_judge(colours, usual) > _STRONG / 2) & (_strangeness(colours) == 0))
+    unlike = np.flatnonzero((_judge(colours, usual) > _STRONG / 2) & bare)
     like = np.setdiff1d(every, unlike)
     contrast = _lip_contrast(colours)
     if len(unlike) >= max(3, 0.05 * len(every)) and np.median(contrast[unlike]) > np.median(contrast[like]) + 1:
@@ -233,11 +245,16 @@ def _visibility_of_run(doubt: Array, frame_rate: Fraction) -> Array:
 def _hidden(doubt: Array, frame_rate: Fraction) -> NDArray[np.bool_]:
     """(n,) the stretches of suspicion that last or that are strong somewhere; a single row is never enough."""
     calm = running_median(doubt, 3)
-    lasting = running_median(doubt, 2 * round(_LASTING_SECONDS * frame_rate / 2) + 1)
+    lasting = running_median(doubt, _lasting_rows(frame_rate))
     hidden = np.zeros(len(doubt), np.bool_)
     for start, stop in _stretches(calm > _SUSPECT):
         hidden[start:stop] = calm[start:stop].max() > _STRONG or lasting[start:stop].max() > _LASTING
     return hidden
+
+
+def _lasting_rows(frame_rate: Fraction) -> int:
+    """An odd number."""
+    return 2 * round(_LASTING_SECONDS * frame_rate / 2) + 1
 
 
 def _stretches(marked: NDArray[np.bool_]) -> list[tuple[int, int]]:

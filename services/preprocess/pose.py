@@ -38,17 +38,19 @@ _NOISE, _MOTION = 0.006, 0.015
 """Face units by which a face strays when it stands still, even in the dark, and when it moves for sure"""
 _LEVER: Final = np.array([[-0.5, 0.5, 0], [0, 0, 0.7], [0, 0, 0]])
 """Places of a face seen from between its eyes, as columns of face units: where a turn shows"""
-_QUICK_LIPS: Final = 0.010
-"""Face units, on the average of the lips, that smoothing must not take from a movement"""
+_QUICK: Final = (_NOISE, 0.010)
+"""Face units, on the average of the lips: noise of a mouth at rest, and what smoothing must not take from a movement"""
+_WORDS: Final = (0.001, 0.003)
+"""The same of lips that talk: their skin was followed, there is little noise"""
 _SLICE_ROWS: Final = 128
 _CLOSED_SHARE: Final = 20
 """Percent of the frames, those with the most closed mouths, that make the resting mouth"""
 _NEUTRAL_ROWS: Final = 200
 _DEAD_ZONE: Final = 0.035
 """Face units; lips this near to rest keep their own shape, or a still mouth would swim"""
-_DEAD_ZONE_FRAMES: Final = 3.0
-_HARDLY_RESTING: Final = 0.3
-"""How much a single frame may count as resting and be at rest nevertheless, when its neighbours are"""
+_DEAD_ZONE_FRAMES: Final = 6.0
+_RESTING_WINDOW: Final = 25
+"""Frames that a mouth must be at rest"""
 
 
 class LandmarkRows(Protocol):
@@ -137,9 +139,9 @@ def seen_face(rows: LandmarkRows, motion: TrackMotion, run: Run, row: int) -> Ar
     )
     unit = float(np.linalg.norm(motion.pose[row, :, 0]))
     missed = float(np.sqrt(np.square((seen - moving)[list(LIPS), :2]).sum(axis=1).mean())) / unit
-    quick = float(np.clip((missed - _NOISE) / (_QUICK_LIPS - _NOISE), 0, 1))
+    quick, word = (float(np.clip((missed - low) / (high - low), 0, 1)) for low, high in (_QUICK, _WORDS))
     share = motion.still[row] * (1 - quick)
-    difference = share * still + (1 - share) * (moving + quick * (seen - moving))
+    difference = share * still + (1 - share) * (moving + word * (seen - moving))
     return np.asarray(place(motion.neutral, motion.pose[row]) + difference)
 
 
@@ -293,6 +295,5 @@ def _stillness(rows: LandmarkRows, run: Run, pose: Array, neutral: Array) -> Arr
         inverse = np.linalg.inv(pose[start:stop, :2, :2])
         apart = np.abs((seen - at_rest) @ inverse.transpose(0, 2, 1)).max(axis=(1, 2))
         still.append(np.exp(-np.square(apart / _DEAD_ZONE)))
-    own = np.concatenate(still)
-    # A mouth that is wide open for two frames between two rests does not rest.
-    return gaussian_smoothed(own, _DEAD_ZONE_FRAMES) * np.minimum(1, own / _HARDLY_RESTING)
+    # Between words a mouth does not rest, or its shape would jump with every word.
+    return gaussian_smoothed(-running_maximum(-np.concatenate(still), _RESTING_WINDOW), _DEAD_ZONE_FRAMES)

@@ -15,6 +15,7 @@ from services.preprocess.crops import Picture
 from services.preprocess.faces import LANDMARKS
 from services.preprocess.landmarks import box_of_landmarks, eye_distance
 from services.preprocess.references import ReferenceChoice, SavedReference, save_references
+from services.preprocess.skin import append_skin
 
 ROW_BYTES: Final = LANDMARKS * 3 * 4
 
@@ -41,6 +42,8 @@ class TrackRecording:
         self.path = path
         self.pictures = path.with_suffix(".png")
         """After `close`: the reference frames, one PNG after the other"""
+        self.skin = path.with_suffix(".skin")
+        """After `close`: the skin pictures of all rows"""
         self.shot = shot
         self.runs: list[Run] = []
         self.references: tuple[SavedReference, ...] = ()
@@ -49,11 +52,13 @@ class TrackRecording:
         """Landmarks of the newest row"""
         self._longest_gap = longest_gap
         self._file = path.open("xb")
+        self._skin_file = self.skin.open("xb")
         self._choice = ReferenceChoice()
         self._boxes = array("f")
         self._eye_distances = array("f")
         self._colours = bytearray()
         self._blurs = array("f")
+        self._mouths = array("f")
 
     @property
     def rows(self) -> int:
@@ -75,9 +80,11 @@ class TrackRecording:
             self.runs.append(Run(first_frame=frame, first_row=self.rows, rows=1))
         self._file.write(between.astype("<f4").tobytes())
         self._file.write(landmarks.astype("<f4").tobytes())
-        colours, blur = read_face(picture, landmarks)
-        self._colours += bytes(len(between) * POINTS * 3) + colours.tobytes()
-        self._blurs.extend([blur] * (len(between) + 1))
+        append_skin(self._skin_file, picture, landmarks, missing=len(between))
+        seen = read_face(picture, landmarks)
+        self._colours += bytes(len(between) * POINTS * 3) + seen.colours.tobytes()
+        self._blurs.extend([seen.blur] * (len(between) + 1))
+        self._mouths.extend([seen.mouth] * (len(between) + 1))
         self._boxes.extend(box_of_landmarks(landmarks).tolist())
         self._eye_distances.append(eye_distance(landmarks))
         self._choice.consider(self.rows - 1, landmarks, picture)
@@ -86,16 +93,21 @@ class TrackRecording:
     def close(self) -> None:
         """Flush the rows and the reference frames; nothing is appended afterwards."""
         self._file.close()
+        self._skin_file.close()
         self.references = save_references(self._choice.frames(), self.pictures)
         self._choice = ReferenceChoice()
 
     def colours(self) -> NDArray[np.uint8]:
-        """(rows, POINTS, 3) of every row, zeros in a gap that was filled; see complexion.read_face."""
+        """(rows, POINTS, 3) of every row, zeros in a gap that was filled; see complexion.py."""
         return np.frombuffer(self._colours, np.uint8).reshape(-1, POINTS, 3)
 
     def blurs(self) -> NDArray[np.float64]:
         """(rows,) widths of the face's edges in eye distances."""
         return np.frombuffer(self._blurs, np.float32).astype(np.float64)
+
+    def mouths(self) -> NDArray[np.float64]:
+        """(rows,) how much like a mouth the picture is; see lips.mouth_evidence."""
+        return np.frombuffer(self._mouths, np.float32).astype(np.float64)
 
     def drop_references(self, hidden: NDArray[np.bool_]) -> None:
         """Forget the reference frames of a closed recording that do not show the mouth, unless none of them does."""
@@ -105,6 +117,7 @@ class TrackRecording:
         """Delete the files of a closed recording."""
         self.path.unlink()
         self.pictures.unlink()
+        self.skin.unlink()
 
     def median_box(self) -> tuple[float, float, float, float]:
         """Left, top, right, bottom in source pixels."""

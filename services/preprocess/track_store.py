@@ -23,7 +23,7 @@ from services.preprocess.pose import TrackMotion
 from services.preprocess.recording import ROW_BYTES, Run, TrackRecording
 from services.preprocess.references import SavedReference, decode_reference
 
-ANALYSIS_VERSION: Final = "3"
+ANALYSIS_VERSION: Final = "4"
 """Part of the key: raise it when the same video would be analysed differently"""
 _LENGTH: Final = struct.Struct("<Q")
 _MOTION_COLUMNS: Final = 14

@@ -107,6 +107,15 @@ def hand(picture: Picture) -> None:
             cv2.line(picture, *ends, (tone * shade).tolist(), width, cv2.LINE_AA)
 
 
+def mask(picture: Picture) -> None:
+    """Worn over nose and chin, pleated."""
+    x, y = MOUTH
+    outline = np.array([(-56, -40), (0, -62), (56, -40), (50, 30), (0, 62), (-50, 30)]) + MOUTH
+    cv2.fillPoly(picture, [outline], (196, 214, 226), cv2.LINE_AA)
+    for pleat in (-16, 4, 24):
+        cv2.line(picture, (x - 48, y + pleat), (x + 48, y + pleat), (172, 190, 204), 2, cv2.LINE_AA)
+
+
 def test_an_open_view_is_animated_throughout(
     analysed: Callable[[Sequence[Picture]], Found], pictures: list[Picture]
 ) -> None:
@@ -128,7 +137,7 @@ def test_what_is_in_front_of_the_mouth_is_left_alone(
     assert found.summary.usable < 0.7
 
 
-@pytest.mark.parametrize("thing", [microphone, cup])
+@pytest.mark.parametrize("thing", [microphone, cup, hand, mask])
 def test_what_never_leaves_the_mouth_is_left_alone(
     analysed: Callable[[Sequence[Picture]], Found], pictures: list[Picture], thing: Callable[[Picture], None]
 ) -> None:

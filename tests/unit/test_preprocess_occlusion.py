@@ -121,13 +121,18 @@ def noise(index: int) -> NDArray[np.float64]:
 
 
 def look(picture: Shown, landmarks: NDArray[np.float32]) -> NDArray[np.uint8]:
-    return read_face(picture, landmarks)[0]
+    return read_face(picture, landmarks).colours
 
 
 def visibility(paint: Paint, frames: int = FRAMES) -> NDArray[np.float64]:
     landmarks = face()
     colours = np.array([look(Shown(paint(drawn(index), index)), landmarks) for index in range(frames)])
-    return find_visibility(colours, Rows(np.repeat(landmarks[None], frames, axis=0)), [Run(0, 0, frames)], RATE)
+    rows = Rows(np.repeat(landmarks[None], frames, axis=0))
+    return find_visibility(colours, mouths(frames), rows, [Run(0, 0, frames)], RATE)
+
+
+def mouths(frames: int, evidence: float = 2.0) -> NDArray[np.float64]:
+    return np.full(frames, evidence)
 
 
 def covered(picture: Picture, colour: tuple[int, int, int], top: int = 115, left: int = 0) -> Picture:
@@ -226,7 +231,7 @@ def test_frames_that_nobody_looked_at_hide_the_effect_unless_they_are_few() -> N
     landmarks = np.repeat(face()[None], 40, axis=0)
     colours = np.array([look(Shown(drawn(index)), landmarks[0]) for index in range(40)])
     colours[10:12], colours[25:32] = 0, 0
-    visible = find_visibility(colours, Rows(landmarks), [Run(0, 0, 40)], RATE)
+    visible = find_visibility(colours, mouths(40), Rows(landmarks), [Run(0, 0, 40)], RATE)
     assert visible[5:15].min() == 1
     assert visible[25:32].max() == 0
 
@@ -239,9 +244,45 @@ def test_runs_are_judged_apart() -> None:
             for index in range(60)
         ]
     )
-    visible = find_visibility(colours, Rows(landmarks), [Run(0, 0, 20), Run(100, 20, 40)], RATE)
+    visible = find_visibility(colours, mouths(60), Rows(landmarks), [Run(0, 0, 20), Run(100, 20, 40)], RATE)
     assert visible[:20].max() == 0
     assert visible[20:].min() == 1
+
+
+def visibility_of(evidence: NDArray[np.float64], paint: Paint = lambda picture, _: picture) -> NDArray[np.float64]:
+    landmarks, frames = face(), len(evidence)
+    colours = np.array([look(Shown(paint(drawn(index), index)), landmarks) for index in range(frames)])
+    return find_visibility(
+        colours, evidence, Rows(np.repeat(landmarks[None], frames, axis=0)), [Run(0, 0, frames)], RATE
+    )
+
+
+@pytest.mark.parametrize("frames", [1, 60])
+def test_what_never_looks_like_a_mouth_is_hidden(frames: int) -> None:
+    assert visibility_of(mouths(frames, 0.1)).max() == 0
+    assert visibility_of(mouths(frames, 0.6)).min() == 1
+
+
+def test_a_mouth_that_hardly_ever_shows_is_hidden_but_then() -> None:
+    evidence = mouths(150, 0.1)
+    evidence[120:] = 2
+    visible = visibility_of(evidence)
+    assert visible[:118].max() == 0
+    assert visible[-10:].min() == 1
+
+
+def test_a_mouth_that_is_faint_now_and_then_is_not_hidden() -> None:
+    evidence = mouths(60, 0.1)
+    evidence[20:40] = 2
+    assert visibility_of(evidence).min() == 1
+
+
+def test_what_looks_like_no_mouth_is_not_what_a_person_looks_like() -> None:
+    """The hand is there for most of the time: by its colours alone it would be the usual, and the lips the stranger."""
+    evidence = np.where(np.arange(60) < 40, 0.1, 2.0)
+    visible = visibility_of(evidence, lambda picture, index: covered(picture, SKIN) if index < 40 else picture)
+    assert visible[:38].max() == 0
+    assert visible[-5:].min() == 1
 
 
 def test_colours_are_means_at_the_points_of_the_mesh() -> None:

@@ -1,0 +1,55 @@
+"""Small grey pictures of a track's lower face, one a row, in a scratch file: by them its skin is followed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import BinaryIO, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from services.preprocess.crops import Picture
+from services.preprocess.landmarks import eye_distance
+
+_SIDE: Final = 96
+_REACH: Final = 0.75
+"""Half side of what is kept, in eye distances; a face may be rolled"""
+_NOSE, _CHIN = 2, 152
+_RECORD: Final = np.dtype([("box", "<f4", 4), ("grey", "u1", (_SIDE, _SIDE))])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SkinPicture:
+    """What one row shows."""
+
+    from_frame: NDArray[np.float64]
+    """(2, 3) affine frame -> pixels of `grey`"""
+    grey: NDArray[np.uint8] = field(repr=False)
+
+
+def append_skin(file: BinaryIO, picture: Picture, landmarks: NDArray[np.float32], missing: int = 0) -> None:
+    """Append the face with these landmarks (478, 3), after `missing` rows without a picture."""
+    file.write(bytes(missing * _RECORD.itemsize))
+    record = np.zeros((), _RECORD)
+    size = np.array([picture.width, picture.height])
+    centre = landmarks[[_NOSE, _CHIN], :2].mean(axis=0)
+    reach = _REACH * max(eye_distance(landmarks), 1.0)
+    low = np.clip(np.floor(centre - reach), 0, size - 1).astype(int)
+    high = np.clip(np.ceil(centre + reach), low + 1, size).astype(int)
+    # Green is most of the luma, and skin's grain is least in it.
+    green = picture.rgb_region(int(low[0]), int(low[1]), int(high[0]), int(high[1]))[:, :, 1]
+    record["grey"] = cv2.resize(green, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
+    record["box"] = [*low, *high]
+    file.write(record.tobytes())
+
+
+def read_skin(file: BinaryIO, row: int) -> SkinPicture | None:
+    """The picture of a row; None where none was taken."""
+    file.seek(row * _RECORD.itemsize)
+    record = np.frombuffer(file.read(_RECORD.itemsize), _RECORD)[0]
+    low, high = record["box"].astype(np.float64).reshape(2, 2)
+    if np.any(high <= low):
+        return None
+    scale = _SIDE / (high - low)
+    return SkinPicture(np.column_stack([np.diag(scale), -low * scale]), record["grey"])

@@ -1,0 +1,129 @@
+"""Follows the skin round a mouth from frame to frame, and corrects the landmarks of its lips by what it sees.
+
+The mesh knows how open a mouth is, but not exactly where its lips and its chin are: laid back to rest by the mesh
+alone, the skin of somebody who talks would go on moving. So every frame's skin is registered to a picture of the
+resting skin, which the frames beside it have made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import BinaryIO, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from services.preprocess.pose import TrackMotion, place
+from services.preprocess.recording import Run
+from services.preprocess.skin import SkinPicture, read_skin
+from services.preprocess.skin_field import Array, gap_of, outline_changes, outline_of, shifted, skin_field
+
+Floats = NDArray[np.float32]
+
+_ROUNDS: Final = 4
+_SETTLED: Final = 5e-4
+"""Face units; a step below this ends the search"""
+_PLACES: Final = 30.0
+"""So many places tell as much as one that has no neighbours and a field that fits"""
+_NEWEST: Final = 0.15
+"""Share of a frame in the picture of the resting skin: light and turns change it slowly"""
+_MOST: Final = 3.0
+"""Deviations by which the mesh may be mistaken"""
+_LEAST_SPREAD: Final = 1.0
+"""Grey levels"""
+_PARTED: Final = (0.01, 0.05)
+"""Face units between the inner lips: up to the first they are shut, from the second on open"""
+_BLUR: Final = 0.7
+
+
+def follow_skin(landmarks: Floats, skin: BinaryIO, runs: Sequence[Run], motion: TrackMotion, believed: Array) -> None:
+    """Correct a track's landmarks (rows, 478, 3) in place, where the mouth can be seen: `believed` above one half."""
+    follower = _Follower(motion)
+    for run in runs:
+        rows = np.arange(run.first_row, run.first_row + run.rows)
+        start = int(np.argmax(motion.still[rows]))
+        for way in (rows[start:], rows[: start + 1][::-1]):
+            follower.restart()
+            for row in way[believed[way] > 0.5].tolist():
+                picture = read_skin(skin, row)
+                if picture is not None:
+                    landmarks[row] = follower.corrected(row, landmarks[row], picture)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Look:
+    """One frame's skin."""
+
+    grey: Floats
+    """(h, w, 3) the picture, and its slopes across and down"""
+    from_face: Floats
+    """(2, 3) affine face units -> its pixels"""
+
+
+class _Follower:
+    """The resting skin of one track, and how it is found again in a frame."""
+
+    def __init__(self, motion: TrackMotion) -> None:
+        self._motion = motion
+        self._field = skin_field(motion.neutral)
+        self._changes, self._deviations = outline_changes(motion.neutral)
+        self._moves = np.einsum("cno,ko->ckn", self._field.moves, self._changes).astype(np.float32)
+        self._resting: Floats | None = None
+
+    def restart(self) -> None:
+        """Forget the resting skin: the next frame shows it as the mesh says."""
+        self._resting = None
+
+    def corrected(self, row: int, landmarks: Floats, picture: SkinPicture) -> Floats:
+        """The row's landmarks (478, 3), and from now on the resting skin knows of them."""
+        pose = self._motion.pose[row]
+        linear = pose[:2, :2]
+        apart = (landmarks - place(self._motion.neutral, pose))[:, :2] @ np.linalg.inv(linear).T
+        look, outline = _look(picture, linear, pose[:2, 3]), outline_of(apart)
+        if self._resting is None:
+            self._resting = self._seen(look, outline)[0]
+            return landmarks
+        correction = self._registered(look, outline, self._resting) @ self._changes
+        seen, _ = self._seen(look, outline + correction)
+        self._resting = self._resting + _NEWEST * (seen - self._resting)
+        # Lips that touch have one edge in common; there is no skin to tell more.
+        parted = float(np.clip((gap_of(landmarks, linear) - _PARTED[0]) / (_PARTED[1] - _PARTED[0]), 0, 1))
+        # A mouth at rest keeps its own shape: there is nothing to lay back.
+        return shifted(landmarks, (1 - self._motion.still[row]) * correction, linear, parted)
+
+    def _seen(self, look: _Look, outline: Array) -> tuple[Floats, Floats]:
+        """(n,) grey levels and (n, 2) slopes in face units of the skin at the field's places, laid back to rest."""
+        places = self._field.places + (self._field.moves @ outline.astype(np.float32)).T
+        at = places @ look.from_face[:, :2].T + look.from_face[:, 2]
+        seen = cv2.remap(look.grey, at[:, None], None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[:, 0]  # type: ignore[call-overload]
+        return seen[:, 0], seen[:, 1:] @ look.from_face[:, :2]
+
+    def _registered(self, look: _Look, outline: Array, resting: Floats) -> Array:
+        """(k,) how much of each change makes the skin fit, by Gauss-Newton; places that do not fit count less."""
+        amounts, most = np.zeros(len(self._deviations)), _MOST * self._deviations
+        for _ in range(_ROUNDS):
+            seen, slopes = self._seen(look, outline + amounts @ self._changes)
+            off = seen - resting
+            off -= np.median(off)
+            spread = 1.4826 * float(np.median(np.abs(off))) + _LEAST_SPREAD
+            trust = 1 / (1 + np.square(off / (2 * spread))) / (spread**2 * _PLACES)
+            turns = self._moves[0] * slopes[:, 0] + self._moves[1] * slopes[:, 1]
+            normal = (turns * trust) @ turns.T + np.diag(self._deviations**-2)
+            step = np.linalg.solve(normal, -(turns * trust) @ off - amounts / self._deviations**2)
+            before, amounts = amounts, (amounts + step).clip(-most, most)
+            if np.abs(amounts - before).max() < _SETTLED:
+                break
+        return amounts
+
+
+def _look(picture: SkinPicture, linear: Array, offset: Array) -> _Look:
+    """The picture of a face whose affine to the frame has this linear part and offset."""
+    grey = cv2.GaussianBlur(picture.grey.astype(np.float32), (0, 0), _BLUR)
+    slopes = [cv2.Sobel(grey, cv2.CV_32F, across, 1 - across, scale=1 / 8) for across in (1, 0)]
+    to_picture = picture.from_frame[:, :2]
+    # Pixels are continuous, and OpenCV's centres whole numbers.
+    first = to_picture @ offset + picture.from_frame[:, 2] - 0.5
+    from_face = np.column_stack([to_picture @ linear, first]).astype(np.float32)
+    return _Look(np.dstack([grey, *slopes]), from_face)
