@@ -146,7 +146,8 @@ class Operations:
         """Queue a failed or cancelled job again; CONFLICT for others, or when its uploads are gone."""
         job = self._queue.find(job_id)
         if job.state not in (JobState.FAILED, JobState.CANCELLED):
-            raise ChorusError(ErrorKind.CONFLICT, f"{job.name} is {job.state}: only a failed or cancelled job is")
+            message = f"{job.name} is {job.state}: only failed and cancelled jobs can be retried"
+            raise ChorusError(ErrorKind.CONFLICT, message)
         with tables.transaction(self._database) as connection:
             spec = tables.find_spec(connection, job_id)
         for key, name in ((spec.video_key, spec.video_name), (spec.audio_key, spec.audio_name)):

@@ -34,6 +34,7 @@ class DropZone(Element, component="drop_zone.js", esm={"chorus-page": str(_STATI
                 "hint": words(f"upload.{role}_hint"),
                 "button": words("upload.choose_many" if multiple else "upload.choose"),
                 "words": words.group("upload"),
+                "details": words.script_details(),
             }
         )
 

@@ -63,9 +63,9 @@ def time_left(words: Words, seconds: float) -> str:
 
 
 def failure_text(words: Words, job: Job) -> str:
-    """Why a job failed: the details as the service tells them, after the kind where they are in another language."""
+    """Why a job failed."""
     kind = job.error_kind if job.error_kind in set(ErrorKind) else ErrorKind.INTERNAL
-    return words("live.failure", kind=words(f"error.{kind}"), details=job.error_message or "")
+    return words.failure(kind, job.error_message or "")
 
 
 def output_address(job_id: str, *, inline: bool = False) -> str:

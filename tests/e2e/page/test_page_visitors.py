@@ -52,6 +52,16 @@ def test_the_browser_chooses_the_language_and_the_visitor_changes_it(visitors: V
     expect(page.get_by_role("heading", name="New batch")).to_be_visible()
 
 
+def test_why_an_upload_was_refused_is_told_in_the_visitors_language(visitors: Visitors, tmp_path: Path) -> None:
+    notes = tmp_path / "notes.mp4"
+    notes.write_text("no video at all\n" * 9)
+    page = visitors.open(locale="zh-CN")
+    drop(page, "batch-video", notes)
+    expect(page.locator(".upload-refused")).to_contain_text("“notes.mp4”不是视频、音频或图片文件。")
+    # The browser itself writes every refusal to its console.
+    assert "422" in visitors.troubles.pop()
+
+
 @pytest.mark.parametrize("view", list(VIEWS))
 def test_nothing_is_wider_than_360_pixels(visitors: Visitors, view: str) -> None:
     page = visitors.open(view, viewport=NARROW)
