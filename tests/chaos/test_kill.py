@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from services.media import open_clip
+from tests.folders import files_below
 from tests.running_stack import SAMPLES, RunningStack, running_stack
 
 AUDIO = SAMPLES / "announcement_en.wav"
@@ -43,9 +44,7 @@ def test_a_killed_process_loses_no_job(
     assert finished["attempt"] >= 2
     output = stack.download(job["id"], tmp_path / "output.mp4")
     assert open_clip(output, name="output").frames > 100
-    outputs = [path for path in (stack.home).rglob("*.mp4") if job["id"] in str(path)]
+    own = [path for path in files_below(stack.home) if job["id"] in str(path)]
+    outputs = [path for path in own if path.suffix == ".mp4"]
     assert len(outputs) == 1, outputs
-    scratch = [
-        path for path in stack.home.rglob("*") if job["id"] in path.name and path.is_dir() and "jobs" in str(path)
-    ]
-    assert not [path for folder in scratch for path in folder.rglob("*") if path.is_file()], scratch
+    assert not [path for path in own if "jobs" in path.parts], own

@@ -9,6 +9,7 @@ import pytest
 
 from services.media import open_clip, probe
 from tests.e2e.face_variants import cropped, encode, face_frames, recording, turned, with_gap
+from tests.folders import files_below
 from tests.running_stack import SAMPLES, RunningStack
 
 pytestmark = pytest.mark.timeout(180)
@@ -25,7 +26,7 @@ def _refusal(stack: RunningStack, path: Path) -> str:
 
 
 def test_unreadable_files_are_refused_at_the_door_and_leave_nothing(stack: RunningStack, tmp_path: Path) -> None:
-    files_before = sorted(path for path in stack.home.rglob("*") if path.is_file() and "media" in str(path))
+    files_before = [path for path in files_below(stack.home) if "media" in str(path)]
     empty, text, cut = (tmp_path / name for name in ("empty.mp4", "text.mp4", "cut.mp4"))
     empty.write_bytes(b"")
     text.write_text("this is no video\n" * 100)
@@ -34,7 +35,7 @@ def test_unreadable_files_are_refused_at_the_door_and_leave_nothing(stack: Runni
     cut.write_bytes(whole[: len(whole) // 2])
     messages = {_refusal(stack, path) for path in (empty, text, cut)}
     assert len({message.split(".mp4", 1)[-1] for message in messages}) >= 2, messages
-    assert files_before == sorted(path for path in stack.home.rglob("*") if path.is_file() and "media" in str(path))
+    assert files_before == [path for path in files_below(stack.home) if "media" in str(path)]
 
 
 @pytest.mark.parametrize("swapped", ["audio as video", "silent video as audio"])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.folders import files_below
 from tests.gateway_stack import Gateway, is_alive, make_settings, open_gateway, running_worker, wait_until
 
 
@@ -19,7 +20,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
 
 
 def scratch_files(gateway: Gateway) -> list[Path]:
-    return [path for path in gateway.settings.scratch.rglob("*") if path.is_file() and path.name != "worker.lock"]
+    return [path for path in files_below(gateway.settings.scratch) if path.name != "worker.lock"]
 
 
 def test_a_batch_is_rendered_and_its_outputs_are_served(gateway: Gateway) -> None:
