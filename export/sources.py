@@ -112,7 +112,7 @@ SOURCES: Final = (
     Source(
         model="speech_to_mouth",
         path="export/weights/speech_to_mouth.npz",
-        sha256="52c962d4ca409325a371401279ee164dcbb1dc71474104a61658a029d50c7b46",
+        sha256="4eea73f24f7330eb5ce31ef23d02bb0f0fc6beed0cded5dcb10d267f8e8e0f55",
         authors="The Chorus authors",
         licence="Apache-2.0",
         made_by="trained by us on synthetic speech of espeak-ng, flite and Kokoro-82M with known phonemes, timed by "

@@ -54,7 +54,7 @@ class Sources:
 class Effort:
     """Steps of the fit, about .2 s of one core each."""
 
-    steps: int = 5000
+    steps: int = 8000
     seed: int = 1
 
 
@@ -69,7 +69,7 @@ def train(folder: Path, sources: Sources, effort: Effort, say: Say) -> list[Path
         told = _narrations(folder, sources, effort.seed, say)
         spoken = _disturbed(folder / "spoken.npz", told, music, encode, effort.seed, say)
         net = TrainedNet()
-        portions = [Portion(made, 10), Portion(spoken, 11), Portion(resting, 3)]
+        portions = [Portion(made, 11), Portion(spoken, 10), Portion(resting, 3)]
         fit(net, portions, Schedule(effort.steps, 1.5e-3), effort.seed, say, folder / "fit.pt")
         return _finish(net, folder, weights)
 
