@@ -98,7 +98,7 @@ def predicted(net: Served, samples: Samples) -> Track:
     """(columns, 8) as the default family uses them: gated by level, closures expanded."""
     raw = net.coefficients(levelled(samples))
     made: Track = (raw * noise_gate(level_db(samples))[:, None]).astype(np.float32)
-    made[:, _CLOSE] = np.clip((made[:, _CLOSE] - 0.22) / 0.40, 0, 1)
+    made[:, _CLOSE] = np.clip((made[:, _CLOSE] - 0.25) / 0.27, 0, 1)
     made[:, _FV] = np.clip((made[:, _FV] - 0.20) / 0.45, 0, 1)
     return made
 

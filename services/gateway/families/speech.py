@@ -109,7 +109,7 @@ def _expressed(coefficients: NDArray[np.float32], expression: float) -> NDArray[
 def _expand_closures(coefficients: NDArray[np.float32]) -> NDArray[np.float32]:
     """The net hedges on brief events: what it is fairly sure of becomes a full closure, what it doubts becomes none."""
     expanded = coefficients.copy()
-    expanded[:, CLOSE] = np.clip((coefficients[:, CLOSE] - 0.22) / 0.40, 0, 1)
+    expanded[:, CLOSE] = np.clip((coefficients[:, CLOSE] - 0.25) / 0.27, 0, 1)
     expanded[:, FV] = np.clip((coefficients[:, FV] - 0.20) / 0.45, 0, 1)
     return expanded
 
