@@ -53,8 +53,13 @@ def pairs(source: Clip, output: Clip) -> Iterator[tuple[Frame, Frame]]:
     )
 
 
-def measured_clip(source_path: Path, output_path: Path, models: OnnxModels) -> MeasuredClip:
-    """Read both videos and measure every frame; the face in the source tells where to look for unchanged pixels."""
+def measured_clip(
+    source_path: Path, output_path: Path, models: OnnxModels, heads: NDArray[np.float32] | None = None
+) -> MeasuredClip:
+    """Read both videos and measure every frame; the face in the source tells where to look for unchanged pixels.
+
+    `heads` (n, 478, 3) tell where the close-ups are cut; None: where the source's mouth is, which moves if it talks.
+    """
     source, output = open_clip(source_path, name=source_path.name), open_clip(output_path, name=output_path.name)
     faces = np.full((2, output.frames, 478, 3), np.nan, np.float32)
     numbers = np.full((3, output.frames), np.nan)
@@ -64,7 +69,7 @@ def measured_clip(source_path: Path, output_path: Path, models: OnnxModels) -> M
     for index, (before, after) in enumerate(pairs(source, output)):
         faces[:, index] = of_source.measure(before), of_output.measure(after)
         if not np.isnan(faces[:, index]).any():
-            _compare(measured, index, before, after)
+            _compare(measured, index, before, after, faces[0, index] if heads is None else heads[index])
             if index in shown:
                 measured.shown.append((_small(before), _small(after)))
     return measured
@@ -76,7 +81,7 @@ def beside(measured: MeasuredClip, other: MeasuredClip) -> MeasuredClip:
     return replace(measured, source_landmarks=other.source_landmarks, close_ups=close_ups)
 
 
-def _compare(measured: MeasuredClip, index: int, before: Frame, after: Frame) -> None:
+def _compare(measured: MeasuredClip, index: int, before: Frame, after: Frame, head: NDArray[np.float32]) -> None:
     faces = measured.source_landmarks[index], measured.landmarks[index]
     lumas = _luma(before), _luma(after)
     difference = lumas[0].astype(np.int32) - lumas[1]
@@ -85,7 +90,7 @@ def _compare(measured: MeasuredClip, index: int, before: Frame, after: Frame) ->
     # The skin moves with the jaw, so each is looked at where it is.
     sharpness = [pixels.mouth_sharpness(luma, face) for luma, face in zip(lumas, faces, strict=True)]
     measured.sharpness[index] = sharpness[1] / sharpness[0]
-    close_ups = pixels.mouth_close_up(before.rgb(), faces[0]), pixels.mouth_close_up(after.rgb(), faces[0])
+    close_ups = pixels.mouth_close_up(before.rgb(), head), pixels.mouth_close_up(after.rgb(), head)
     measured.inside[index] = pixels.visible_inside(close_ups[1])
     measured.close_ups.append(close_ups)
 

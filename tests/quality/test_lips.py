@@ -31,13 +31,16 @@ class Judge:
     models: OnnxModels = field(default_factory=OnnxModels)
     rows: list[Figures] = field(default_factory=list)
 
-    def at_rest(self, clip: Path) -> MeasuredClip:
-        """The clip while nobody speaks; with it the face track is known to the stack."""
+    def at_rest(self, clip: Path, silent: MeasuredClip | None = None) -> MeasuredClip:
+        """The clip while nobody speaks; with it the face track is known to the stack.
+
+        A clip that talks is held against `silent`, the clip of the same head that it was made from.
+        """
         output, _ = self._rendered(clip, self.nobody)
-        rest = measured_clip(clip, output, self.models)
+        rest = measured_clip(clip, output, self.models, silent.source_landmarks if silent else None)
         write_sheets(OUTPUTS, f"{clip.stem}.{self.nobody.name}", rest)
         output.unlink()
-        return rest
+        return beside(rest, silent) if silent else rest
 
     def look_at(self, clip: Path, recording: Recording, rest: MeasuredClip | None = None) -> Path:
         """Add a row to the table and its pictures; gives the output."""
@@ -78,7 +81,7 @@ def _look_at_all(judge: Judge, more_clips: list[Path], folder: Path) -> None:
     talking = judge.look_at(video, SENTENCES, rest).rename(folder / TALKING)
     judge.look_at(video, ENGLISH, rest).unlink()
     judge.look_at(video, MANDARIN, rest).unlink()
-    judge.look_at(talking, ENGLISH, beside(judge.at_rest(talking), rest)).unlink()
+    judge.look_at(talking, ENGLISH, judge.at_rest(talking, rest)).unlink()
     judge.look_at(still, SENTENCES, judge.at_rest(still)).unlink()
     for height in SIZES:
         judge.look_at(sized_still(still, height, folder), beginning(SENTENCES, 4, folder)).unlink()
