@@ -71,7 +71,7 @@ $(KOKORO)/.fetched: | $(INSTALLED)
 	npm pack --silent kokoro-js@1.2.1 --pack-destination $(KOKORO)
 	@touch $@
 
-train-speech: $(EXPORT_INSTALLED) $(KOKORO)/.fetched ## train the speech net by docs/training.md, which names the Debian packages it needs (hours)
+train-speech: $(EXPORT_INSTALLED) $(KOKORO)/.fetched ## train the speech net by docs/training.md, which names the Debian packages it needs (one to two hours)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[training]'
 	nice $(BIN)/python -m export.training train --folder build/training
 

@@ -37,7 +37,7 @@ def feature_frames(samples: NDArray[np.float32]) -> int:
 
 
 def feature_pieces(samples: NDArray[np.float32], triton: Inference) -> Iterator[NDArray[np.float32]]:
-    """(64, up to 500) features, 50 frames a second, request by request: they take 1.5 % of the recording's length."""
+    """(64, up to 500) features, 50 frames a second, request by request: 1.7 % of one core at real time."""
     frames = feature_frames(samples)
     levelled = np.zeros(frames * _FRAME, np.float32)
     levelled[: len(samples)] = samples * np.float32(speech_gain(column_energy(samples)))
