@@ -224,7 +224,7 @@ def is_alive(pid: int) -> bool:
     """True while a process runs; a dead one that nobody has waited for counts as gone."""
     try:
         return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # gone before the file was opened, or before it was read
         return False
 
 
