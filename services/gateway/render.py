@@ -116,7 +116,7 @@ def output_frames(clip: ClipLength, audio_seconds: Fraction, options: RenderOpti
 
 
 def await_speech(items: Iterator[FaceStreamItem], report: Report) -> Speech:
-    """Report the analysis of the video until the speech comes, which it does before any face."""
+    """Report the analysis of the video and of the recording until the speech comes, which it does before any face."""
     for item in items:
         if isinstance(item, Speech):
             return item

@@ -60,6 +60,11 @@ def speech_gain(energy: NDArray[np.float64]) -> float:
     return min(10 ** (_LEVEL_DB / 20) / (float(np.sqrt(active.mean())) + 1e-9), _MOST_GAIN)
 
 
+def levelled(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The samples (n,) with active speech at -23 dB, as every model hears them."""
+    return samples * np.float32(speech_gain(column_energy(samples)))
+
+
 def mel_window(mel: NDArray[np.float32], frame: int, frame_rate: Fraction, columns: int) -> NDArray[np.float32]:
     """(80, columns) round the middle of output frame `frame`; silence beyond the recording's ends."""
     middle = Fraction(2 * frame + 1, 2) / frame_rate * MEL_RATE

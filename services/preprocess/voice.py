@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from services.preprocess.detection import Inference
 from services.preprocess.faces import MEL_RATE
-from services.preprocess.mel import SAMPLE_RATE, column_energy, speech_gain
+from services.preprocess.mel import SAMPLE_RATE, levelled
 
 _STEP: Final = 512
 _CONTEXT: Final = 64
@@ -20,10 +20,9 @@ _STEPS: Final = 512
 
 def voice_of(samples: NDArray[np.float32], triton: Inference) -> NDArray[np.float32]:
     """(1 + n // 200,) probability that a voice speaks, 0..1, of mono samples (n,) at 16 kHz."""
-    gain = np.float32(speech_gain(column_energy(samples)))
     steps = 1 + len(samples) // _STEP
     heard = np.zeros(_CONTEXT + steps * _STEP, np.float32)
-    heard[_CONTEXT : _CONTEXT + len(samples)] = samples * gain
+    heard[_CONTEXT : _CONTEXT + len(samples)] = levelled(samples)
     state = np.zeros((1, 2, _HIDDEN), np.float32)
     pieces = []
     # The state goes on from request to request, so that they agree with one over the whole recording.

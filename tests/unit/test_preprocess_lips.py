@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from services.preprocess.complexion import read_face
 from services.preprocess.lips import mouth_evidence
+from tests.shown_picture import ShownPicture
 
 Picture = NDArray[np.uint8]
 Paint = Callable[[Picture], Picture]
@@ -154,24 +155,12 @@ def test_nothing_depends_on_the_turn_of_the_picture() -> None:
     assert mouth_evidence(turned, points, EYES) == pytest.approx(evidence(drawn()), abs=0.05)
 
 
-class Shown:
-    """A picture as a frame shows it."""
-
-    height, width = 120, 120
-
-    def __init__(self, rgb: Picture) -> None:
-        self._rgb = rgb
-
-    def rgb_region(self, left: int, top: int, right: int, bottom: int) -> Picture:
-        return self._rgb[top:bottom, left:right]
-
-
 def test_a_blurred_picture_cannot_tell() -> None:
     landmarks = np.column_stack([mouth_points(), np.zeros(478)])
     landmarks[~landmarks.any(axis=1)] = (*MIDDLE, 0)
     landmarks[[50, 280]] = (20, 20, 0), (100, 100, 0)
     read = [
-        read_face(Shown(picture), landmarks.astype(np.float32))
+        read_face(ShownPicture(picture), landmarks.astype(np.float32))
         for picture in (drawn(), clipped(cv2.GaussianBlur(drawn(), (0, 0), 3.0)))
     ]
     assert np.isfinite(read[0].mouth)

@@ -23,6 +23,7 @@ from services.preprocess.complexion import (
 from services.preprocess.faces import LANDMARKS
 from services.preprocess.occlusion import find_visibility
 from services.preprocess.recording import Run
+from tests.shown_picture import ShownPicture
 
 Picture = NDArray[np.uint8]
 Paint = Callable[[Picture, int], Picture]
@@ -30,18 +31,6 @@ RATE = Fraction(25)
 FRAMES = 60
 SKIN, LIPS = (205, 160, 135), (185, 95, 95)
 LIP_LINES = (0, 13, 14, 17, 37, 82, 84, 87, 267, 312, 314, 317, 39, 81, 181, 178, 269, 311, 405, 402, 40, 80, 91, 88)
-
-
-class Shown:
-    """A picture as a frame shows it."""
-
-    height, width = 240, 200
-
-    def __init__(self, rgb: Picture) -> None:
-        self._rgb = rgb
-
-    def rgb_region(self, left: int, top: int, right: int, bottom: int) -> Picture:
-        return self._rgb[top:bottom, left:right]
 
 
 class Rows:
@@ -120,13 +109,13 @@ def noise(index: int) -> NDArray[np.float64]:
     return np.roll(one_noise(), 17 * index, axis=(0, 1))
 
 
-def look(picture: Shown, landmarks: NDArray[np.float32]) -> NDArray[np.uint8]:
+def look(picture: ShownPicture, landmarks: NDArray[np.float32]) -> NDArray[np.uint8]:
     return read_face(picture, landmarks).colours
 
 
 def visibility(paint: Paint, frames: int = FRAMES) -> NDArray[np.float64]:
     landmarks = face()
-    colours = np.array([look(Shown(paint(drawn(index), index)), landmarks) for index in range(frames)])
+    colours = np.array([look(ShownPicture(paint(drawn(index), index)), landmarks) for index in range(frames)])
     rows = Rows(np.repeat(landmarks[None], frames, axis=0))
     return find_visibility(colours, mouths(frames), rows, [Run(0, 0, frames)], RATE)
 
@@ -229,7 +218,7 @@ def test_the_effect_does_not_blink_between_two_covers() -> None:
 
 def test_frames_that_nobody_looked_at_hide_the_effect_unless_they_are_few() -> None:
     landmarks = np.repeat(face()[None], 40, axis=0)
-    colours = np.array([look(Shown(drawn(index)), landmarks[0]) for index in range(40)])
+    colours = np.array([look(ShownPicture(drawn(index)), landmarks[0]) for index in range(40)])
     colours[10:12], colours[25:32] = 0, 0
     visible = find_visibility(colours, mouths(40), Rows(landmarks), [Run(0, 0, 40)], RATE)
     assert visible[5:15].min() == 1
@@ -240,7 +229,7 @@ def test_runs_are_judged_apart() -> None:
     landmarks = np.repeat(face()[None], 60, axis=0)
     colours = np.array(
         [
-            look(Shown(covered(drawn(index), (35, 35, 38)) if index < 20 else drawn(index)), landmarks[0])
+            look(ShownPicture(covered(drawn(index), (35, 35, 38)) if index < 20 else drawn(index)), landmarks[0])
             for index in range(60)
         ]
     )
@@ -251,7 +240,7 @@ def test_runs_are_judged_apart() -> None:
 
 def visibility_of(evidence: NDArray[np.float64], paint: Paint = lambda picture, _: picture) -> NDArray[np.float64]:
     landmarks, frames = face(), len(evidence)
-    colours = np.array([look(Shown(paint(drawn(index), index)), landmarks) for index in range(frames)])
+    colours = np.array([look(ShownPicture(paint(drawn(index), index)), landmarks) for index in range(frames)])
     return find_visibility(
         colours, evidence, Rows(np.repeat(landmarks[None], frames, axis=0)), [Run(0, 0, frames)], RATE
     )
@@ -286,7 +275,7 @@ def test_what_looks_like_no_mouth_is_not_what_a_person_looks_like() -> None:
 
 
 def test_colours_are_means_at_the_points_of_the_mesh() -> None:
-    colours = look(Shown(drawn(0)), face())
+    colours = look(ShownPicture(drawn(0)), face())
     assert colours.shape == (POINTS, 3)
     assert np.abs(colours[UPPER_FACE].astype(int) - SKIN).max() < 45
     assert np.abs(np.median(colours[LOWER_LIP], axis=0) - np.multiply(LIPS, 0.97)).max() < 12
@@ -294,7 +283,7 @@ def test_colours_are_means_at_the_points_of_the_mesh() -> None:
 
 def test_points_outside_the_picture_are_unknown() -> None:
     landmarks = face() + np.array([0, 60, 0], np.float32)
-    colours = look(Shown(drawn(0)), landmarks)
+    colours = look(ShownPicture(drawn(0)), landmarks)
     outside = mesh_points(landmarks)[:, 1] > 240
     assert outside.any()
     assert (colours.any(axis=1) == ~outside).all()
