@@ -84,7 +84,7 @@ def metrics_text() -> bytes:
     return generate_latest(REGISTRY)
 
 
-def serve_metrics(port: int, host: str = "127.0.0.1") -> None:
+def serve_metrics(port: int, host: str) -> None:
     """Serve /metrics from a daemon thread; port 0 means none."""
     if port:
         start_http_server(port, addr=host)

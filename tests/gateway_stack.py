@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -23,24 +22,21 @@ import sqlalchemy as sa
 import uvicorn
 
 from services import grpc_server, telemetry
-from services.gateway import database as tables
-from services.gateway.artifacts import Artifacts
-from services.gateway.engine.queue import JobQueue
-from services.gateway.engine.runner import RenderSettings
-from services.gateway.engine.worker import Worker
-from services.gateway.installation import Limits
-from services.gateway.media_library import MediaLibrary
-from services.gateway.operations import Operations
-from services.gateway.partial_uploads import PartialUploads
-from services.gateway.preflight import Preflights
-from services.gateway.probing import MediaFacts, Prober
-from services.gateway.readiness import Readiness
-from services.gateway.rest_app import build_app
-from services.gateway.rpc import build_rpc_server
-from services.gateway.run_log import RunLog
-from services.gateway.safety.lock import build_gate, check_lock
+from services.gateway.__main__ import build_operations
+from services.gateway.access.lock import build_gate, check_lock
+from services.gateway.operations.batches import Operations
+from services.gateway.operations.readiness import Readiness
+from services.gateway.rest.app import build_app
+from services.gateway.rpc.servicer import build_rpc_server
 from services.gateway.settings import GatewaySettings
+from services.gateway.web.login import router as login
+from services.jobs import tables
+from services.jobs.engine.runner import RenderSettings
+from services.library.facts import MediaFacts
+from services.library.probe import Prober
 from services.storage import Storage
+from services.worker.__main__ import run as run_worker
+from services.worker.settings import WorkerSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 _READY = "is ready"
@@ -58,11 +54,15 @@ class FakeProber(Prober):
         return MediaFacts(kind=kind, seconds=seconds, has_audio=False, width=640, height=360, frame_rate="30000/1001")
 
 
+class StackSettings(GatewaySettings, WorkerSettings):
+    """The settings of both processes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Gateway:
     """The doors, and a client of each."""
 
-    settings: GatewaySettings
+    settings: StackSettings
     database: sa.Engine
     operations: Operations
     http: httpx.Client
@@ -110,7 +110,7 @@ def wait_until(look: Callable[[], Any], seconds: float = 15) -> Any:
     raise AssertionError("it did not come true in time")
 
 
-def make_settings(folder: Path, **changes: Any) -> GatewaySettings:
+def make_settings(folder: Path, **changes: Any) -> StackSettings:
     """Everything in one folder; uploads up to 3 MB, recordings up to 100 minutes."""
     values = {
         "database_url": f"sqlite:///{folder / 'chorus.db'}",
@@ -123,56 +123,36 @@ def make_settings(folder: Path, **changes: Any) -> GatewaySettings:
         "preprocess_address": "127.0.0.1:1",
         "triton_url": "127.0.0.1:1",
     }
-    return GatewaySettings(**{**values, **changes})
+    return StackSettings(**{**values, **changes})
 
 
-def environment_of(settings: GatewaySettings) -> dict[str, str]:
+def environment_of(settings: StackSettings) -> dict[str, str]:
     """The environment in which a process has these settings."""
     given = settings.model_dump(exclude_none=True, exclude={"token", "allowed_hosts"})
     own = {f"CHORUS_{name.upper()}": str(value) for name, value in given.items()}
     return os.environ | own | {"CHORUS_TOKEN": settings.token.get_secret_value()}
 
 
-def render_log(settings: GatewaySettings) -> Path:
+def render_log(settings: StackSettings) -> Path:
     """Where every render child leaves a file named <job id>.<process id>."""
     return settings.scratch.parent / "renders"
 
 
-def open_operations(settings: GatewaySettings) -> tuple[sa.Engine, Storage, Operations]:
-    """As the composition root does it, but with the fake probe."""
-    database = tables.open_database(settings.database_url)
-    tables.create_tables(database)
-    queue = JobQueue(database)
-    queue.create_tables()
-    storage = Storage(settings.store_url, settings.scratch)
-    artifacts = Artifacts(storage, settings.scratch, settings.max_upload_bytes)
-    media = MediaLibrary(database, queue, artifacts, FakeProber(()), max_minutes=settings.max_minutes)
-    operations = Operations(
-        database,
-        queue,
-        artifacts,
-        media=media,
-        uploads=PartialUploads(database, artifacts, media, settings.scratch),
-        preflights=Preflights(database, media, (sys.executable, str(Path(__file__).with_name("fake_preflight.py")))),
-        log=RunLog(settings.log_file),
-        limits=Limits(
-            max_upload_bytes=settings.max_upload_bytes,
-            max_minutes=settings.max_minutes,
-            retention_days=settings.retention_days,
-        ),
-    )
-    return database, storage, operations
+def open_operations(settings: StackSettings) -> tuple[sa.Engine, Storage, Operations]:
+    """As the composition root does it, but with a fake probe and fake preflights."""
+    preflight = (sys.executable, str(Path(__file__).with_name("fake_preflight.py")))
+    return build_operations(settings, FakeProber(()), preflight)
 
 
 @contextmanager
-def open_gateway(settings: GatewaySettings) -> Iterator[Gateway]:
+def open_gateway(settings: StackSettings) -> Iterator[Gateway]:
     """The REST and gRPC doors on free ports."""
     render_log(settings).mkdir(parents=True, exist_ok=True)
     database, storage, operations = open_operations(settings)
     away = grpc_server.open_channel("127.0.0.1:1")
     check_lock(settings)
     gate = build_gate(settings, tables.find_secret(database, "session"))
-    app = build_app(operations, Readiness(database, storage, away, away), gate)
+    app = build_app(operations, Readiness(database, storage, away, away), gate, [login])
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, timeout_graceful_shutdown=2))
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -193,7 +173,7 @@ def open_gateway(settings: GatewaySettings) -> Iterator[Gateway]:
         database.dispose()
 
 
-def start_worker(settings: GatewaySettings) -> subprocess.Popen[bytes]:
+def start_worker(settings: StackSettings) -> subprocess.Popen[bytes]:
     """A worker process that is ready to take jobs; its log lies beside the scratch folder."""
     log = settings.scratch.parent / "worker.log"
     lines_before = log.read_text().count(_READY) if log.exists() else 0
@@ -210,7 +190,7 @@ def start_worker(settings: GatewaySettings) -> subprocess.Popen[bytes]:
 
 
 @contextmanager
-def running_worker(settings: GatewaySettings) -> Iterator[subprocess.Popen[bytes]]:
+def running_worker(settings: StackSettings) -> Iterator[subprocess.Popen[bytes]]:
     """A worker process that is killed at the end if it still runs."""
     worker = start_worker(settings)
     try:
@@ -230,19 +210,15 @@ def is_alive(pid: int) -> bool:
 
 def main(_arguments: Sequence[str]) -> None:
     """The worker process."""
-    settings = GatewaySettings()
+    settings = WorkerSettings()
     telemetry.configure_logging("test-worker", settings.log_level)
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    database, storage, operations = open_operations(settings)
     render = RenderSettings(
         command=(sys.executable, str(Path(__file__).with_name("fake_render.py"))),
         scratch=settings.scratch,
         stall_seconds=settings.stall_seconds,
         retry_delays=(0.5,),
     )
-    worker = Worker(database, storage, render, slots=settings.worker_slots)
-    worker.run(stop, upkeep=lambda: operations.apply_retention(settings.retention_days))
+    run_worker(settings, render)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Composition root of the gateway: `python -m services.gateway api | worker | render`."""
+"""Composition root of the api: `python -m services.gateway`."""
 
 from __future__ import annotations
 
@@ -6,22 +6,36 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Final
+from collections.abc import Sequence
+from typing import Final
 
-from services import telemetry
+import sqlalchemy as sa
+import uvicorn
+
+from services import grpc_server, telemetry
 from services.errors import ChorusError
+from services.gateway.access.lock import build_gate, check_lock
+from services.gateway.operations.batches import Operations
+from services.gateway.operations.readiness import Readiness
+from services.gateway.operations.run_log import RunLog
+from services.gateway.rest.app import build_app
+from services.gateway.rpc.servicer import build_rpc_server
 from services.gateway.settings import GatewaySettings
-
-if TYPE_CHECKING:
-    import sqlalchemy as sa
-
-    from services.gateway.operations import Operations
-    from services.storage import Storage
+from services.gateway.web.login import router as login
+from services.gateway.web.mount import mount_page
+from services.jobs import tables
+from services.jobs.engine.queue import JobQueue
+from services.library.artifacts import Artifacts
+from services.library.intake import Intake
+from services.library.limits import Limits
+from services.library.media import MediaLibrary
+from services.library.outputs import Outputs
+from services.library.preflight import Preflights
+from services.library.probe import Prober
+from services.library.resumable import ResumableUploads
+from services.storage import Storage
 
 _log = logging.getLogger(__name__)
-
-# Each process imports its own half, in its function: a render child needs no database, a worker no web server.
 
 _GRACE_SECONDS: Final = 3
 _EXIT_SECONDS: Final = 9.0
@@ -29,43 +43,29 @@ _SWEEP_SECONDS: Final = 3600.0
 
 
 def main() -> int:
-    """Run one process until it is told to stop; its exit code."""
-    processes: Mapping[str, Callable[[GatewaySettings], int]] = {
-        "api": run_api,
-        "worker": run_worker,
-        "render": run_render,
-    }
-    name = sys.argv[1] if len(sys.argv) == 2 else ""
-    if name not in processes:
-        sys.stderr.write(f"usage: python -m services.gateway {' | '.join(processes)}\n")
-        return 2
+    """Serve until SIGTERM; the exit code."""
     settings = GatewaySettings()
-    telemetry.configure_logging(f"gateway-{name}", settings.log_level)
+    telemetry.configure_logging("api", settings.log_level)
     try:
-        return processes[name](settings)
+        run(settings)
     except ChorusError as error:
         sys.stderr.write(f"{error}\n")
         return 1
+    return 0
 
 
-def run_api(settings: GatewaySettings) -> int:
+def run(settings: GatewaySettings) -> None:
     """The REST and gRPC doors, until SIGTERM."""
-    import uvicorn
-
-    from services import grpc_server
-    from services.gateway import database as tables
-    from services.gateway.readiness import Readiness
-    from services.gateway.rest_app import build_app
-    from services.gateway.rpc import build_rpc_server
-    from services.gateway.safety.lock import build_gate, check_lock
-    from services.gateway.web.mount import mount_page
-
     check_lock(settings)
-    database, storage, operations = build_operations(settings)
+    database, storage, operations = build_operations(
+        settings,
+        Prober((sys.executable, "-m", "services.library.probe_process")),
+        (sys.executable, "-m", "services.library.preflight_process", settings.preprocess_address),
+    )
     gate = build_gate(settings, tables.find_secret(database, "session"))
     preprocess = grpc_server.open_channel(settings.preprocess_address)
     triton = grpc_server.open_channel(settings.triton_url)
-    app = build_app(operations, Readiness(database, storage, preprocess, triton), gate)
+    app = build_app(operations, Readiness(database, storage, preprocess, triton), gate, [login])
     mount_page(app, operations, storage_secret=tables.find_secret(database, "page"), folder=settings.scratch / "page")
     rpc = build_rpc_server(operations, gate)
     grpc_server.start(rpc, f"{settings.host}:{settings.grpc_port}")
@@ -91,7 +91,6 @@ def run_api(settings: GatewaySettings) -> int:
         stop.set()
         operations.preflights.close()
         rpc.stop(_GRACE_SECONDS).wait(_EXIT_SECONDS)
-    return 0
 
 
 def _sweep_hourly(operations: Operations, stop: threading.Event) -> None:
@@ -102,74 +101,35 @@ def _sweep_hourly(operations: Operations, stop: threading.Event) -> None:
             _log.warning("unfinished uploads could not be swept: %s", error)
 
 
-def run_worker(settings: GatewaySettings) -> int:
-    """Takes and renders jobs until SIGTERM."""
-    from services.gateway.engine.runner import RenderSettings
-    from services.gateway.engine.worker import Worker
-
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    database, storage, operations = build_operations(settings)
-    render = RenderSettings(
-        command=(sys.executable, "-m", "services.gateway", "render"),
-        scratch=settings.scratch,
-        stall_seconds=settings.stall_seconds,
-    )
-    worker = Worker(database, storage, render, slots=settings.worker_slots)
-    telemetry.serve_metrics(settings.metrics_port)
-
-    def keep_up() -> None:
-        storage.sweep()
-        operations.apply_retention(settings.retention_days)
-
-    worker.run(stop, upkeep=keep_up)
-    return 0
-
-
-def run_render(settings: GatewaySettings) -> int:
-    """Renders the one job on stdin."""
-    from services.gateway import render_process
-
-    return render_process.run(settings)
-
-
-def build_operations(settings: GatewaySettings) -> tuple[sa.Engine, Storage, Operations]:
-    """The database with its tables, the store, and the operations on both."""
-    from services.gateway import database as tables
-    from services.gateway.artifacts import Artifacts
-    from services.gateway.engine.queue import JobQueue
-    from services.gateway.installation import Limits
-    from services.gateway.media_library import MediaLibrary
-    from services.gateway.operations import Operations
-    from services.gateway.partial_uploads import PartialUploads
-    from services.gateway.preflight import Preflights
-    from services.gateway.probing import Prober
-    from services.gateway.run_log import RunLog
-    from services.storage import Storage
-
+def build_operations(
+    settings: GatewaySettings, prober: Prober, preflight: Sequence[str]
+) -> tuple[sa.Engine, Storage, Operations]:
+    """The database with its tables, the store, and the operations on both; `preflight` starts a preflight's child."""
     database = tables.open_database(settings.database_url)
     tables.create_tables(database)
     queue = JobQueue(database)
     queue.create_tables()
     storage = Storage(settings.store_url, settings.scratch)
-    artifacts = Artifacts(storage, settings.scratch, settings.max_upload_bytes)
-    artifacts.sweep_uploads()
-    prober = Prober((sys.executable, "-m", "services.gateway.probing"))
-    media = MediaLibrary(database, queue, artifacts, prober, max_minutes=settings.max_minutes)
+    artifacts = Artifacts(storage)
+    limits = Limits(
+        max_upload_bytes=settings.max_upload_bytes,
+        max_minutes=settings.max_minutes,
+        retention_days=settings.retention_days,
+    )
+    media = MediaLibrary(database, queue, artifacts)
+    intake = Intake(media, prober, limits, settings.scratch)
+    intake.sweep()
     operations = Operations(
         database,
         queue,
         artifacts,
         media=media,
-        uploads=PartialUploads(database, artifacts, media, settings.scratch),
-        preflights=Preflights(database, media, (sys.executable, "-m", "services.gateway.preflight_process")),
+        intake=intake,
+        outputs=Outputs(database, queue, artifacts),
+        uploads=ResumableUploads(database, media, intake, settings.scratch),
+        preflights=Preflights(database, media, limits, preflight),
         log=RunLog(settings.log_file),
-        limits=Limits(
-            max_upload_bytes=settings.max_upload_bytes,
-            max_minutes=settings.max_minutes,
-            retention_days=settings.retention_days,
-        ),
+        limits=limits,
     )
     return database, storage, operations
 

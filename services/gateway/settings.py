@@ -1,4 +1,4 @@
-"""Every setting of the gateway's processes (api, worker, render), read from CHORUS_* by the composition root only."""
+"""Every setting of the api, read from CHORUS_* by the composition root only."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode
 
-
-def _data_folder() -> Path:
-    return Path("chorus-data").resolve()
+from services.jobs.settings import StateSettings
 
 
 def is_loopback(host: str) -> bool:
@@ -22,10 +20,8 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-class GatewaySettings(BaseSettings):
-    """The defaults run a whole installation on one machine: SQLite and a folder below the current one."""
-
-    model_config = SettingsConfigDict(env_prefix="CHORUS_", frozen=True)
+class GatewaySettings(StateSettings):
+    """Beside the state: where the doors listen, who may come in, and what is accepted."""
 
     host: str = "127.0.0.1"
     """Address that the REST and gRPC doors listen on"""
@@ -41,12 +37,6 @@ class GatewaySettings(BaseSettings):
     """Further names that the page is reached by, as of a proxy on this machine; separated by commas"""
     requests_per_minute: int = Field(default=3000, gt=0)
     """What one client may ask of the REST door and the page"""
-    database_url: str = Field(default_factory=lambda: f"sqlite:///{_data_folder() / 'chorus.db'}")
-    """sqlite:///path (one machine, one worker) or postgresql://user:password@host/database (any number of workers)"""
-    store_url: str = Field(default_factory=lambda: (_data_folder() / "store").as_uri())
-    """Where uploads and outputs lie: file:///folder, s3://bucket, gs://bucket, az://container"""
-    scratch: Path = Field(default_factory=lambda: _data_folder() / "scratch")
-    """Local folder for files that are being received or rendered; not shared by two workers"""
     preprocess_address: str = "127.0.0.1:7862"
     """host:port of the preprocess service"""
     triton_url: str = "127.0.0.1:8001"
@@ -55,18 +45,8 @@ class GatewaySettings(BaseSettings):
     """Largest file that is accepted, bytes"""
     max_minutes: float = Field(default=10, gt=0)
     """Longest recording that is accepted, minutes"""
-    worker_slots: int = Field(default=1, ge=1)
-    """Jobs that one worker renders at the same time"""
-    stall_seconds: float = Field(default=120, gt=0)
-    """A render that shows no progress for that long is killed and tried again, seconds"""
-    retention_days: float = Field(default=0, ge=0)
-    """Finished jobs, their outputs and unused uploads are deleted after that many days; 0 keeps them"""
-    metrics_port: int = Field(default=0, ge=0, le=65535)
-    """Port of the worker's /metrics; 0: none (the api serves its own on CHORUS_PORT)"""
     log_file: Path | None = None
     """Where the log of all processes lies, for the page's log view; none: each process logs to its stderr only"""
-    log_level: str = "INFO"
-    """DEBUG, INFO, WARNING or ERROR"""
 
     @field_validator("allowed_hosts", mode="before")
     @classmethod

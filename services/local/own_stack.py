@@ -29,7 +29,7 @@ def usable_stack(settings: LocalSettings, report: Callable[[str], None]) -> Iter
     report("Starting Chorus for this run; `chorus up` keeps it running for the next ones")
     with TemporaryFile() as output:
         process = subprocess.Popen(
-            dying_with_us([sys.executable, "-m", "services.cli", "up", "--port", "0"], signal.SIGTERM),
+            dying_with_us([sys.executable, "-m", "services.cli.main", "up", "--port", "0"], signal.SIGTERM),
             env=child_environment({}),
             stdin=subprocess.DEVNULL,
             stdout=output,

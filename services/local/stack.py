@@ -168,7 +168,7 @@ def _worker(common: dict[str, str], scratch: Path, ports: Ports) -> Service:
     own = {"CHORUS_SCRATCH": str(scratch), "CHORUS_METRICS_PORT": str(ports.worker_metrics)}
     return Service(
         name="worker",
-        command=(sys.executable, "-m", "services.gateway", "worker"),
+        command=(sys.executable, "-m", "services.worker"),
         environment=common | own,
         is_ready=lambda: _answers(f"http://127.0.0.1:{ports.worker_metrics}/metrics"),
     )
@@ -178,7 +178,7 @@ def _api(common: dict[str, str], scratch: Path, settings: LocalSettings, ports: 
     host = _reachable(settings.host)
     return Service(
         name="api",
-        command=(sys.executable, "-m", "services.gateway", "api"),
+        command=(sys.executable, "-m", "services.gateway"),
         environment=common | {"CHORUS_SCRATCH": str(scratch)},
         address=f"{host}:{ports.page} (gRPC {ports.grpc})",
         is_ready=lambda: _answers(f"http://{host}:{ports.page}/readyz"),

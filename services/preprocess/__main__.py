@@ -37,7 +37,7 @@ def main() -> None:
     mel_of(np.zeros(1600, np.float32))
     server = build_server(_MAX_CALLS, [SERVICE_NAME])
     add_PreprocessServiceServicer_to_server(PreprocessServicer(library), server)
-    telemetry.serve_metrics(settings.metrics_port)
+    telemetry.serve_metrics(settings.metrics_port, settings.metrics_host)
     try:
         serve(server, settings.preprocess_listen)
     finally:

@@ -21,6 +21,8 @@ class PreprocessSettings(BaseSettings):
     """Where artifacts and intermediates lie: file:///folder or a bucket's URL"""
     scratch: Path
     """A local folder for files that live as long as one analysis"""
+    metrics_host: str = "127.0.0.1"
+    """Address that /metrics listens on; 0.0.0.0 where another machine scrapes it"""
     metrics_port: int = Field(default=0, ge=0, le=65_535)
     """Prometheus metrics; 0: none"""
     log_level: str = "INFO"

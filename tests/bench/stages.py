@@ -14,15 +14,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from services.gateway.families.default import CROP, DefaultAnimator
-from services.gateway.families.speech import MouthTrack
-from services.gateway.reposing import Repose
 from services.media import Clip, Extend, Frame, open_clip, read_frames, read_speech, write_video
 from services.preprocess.crops import crop_side, crop_to_frame, cut, inverse_affine
 from services.preprocess.detection import detect, whole_view
 from services.preprocess.faces import FaceBatch, FaceIntroduction
 from services.preprocess.landmarks import eye_distance, find_landmarks, square_of_landmarks
 from services.preprocess.speech import speech_of
+from services.render.edits.reposing import Repose
+from services.render.families.default.animator import CROP, DefaultAnimator
+from services.render.families.default.speech import MouthTrack
 from services.triton import TritonClient
 from tests.bench.process_costs import forget_peak_rss, peak_rss_mib
 from tests.quality.face_meter import FaceMeter

@@ -27,9 +27,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     [
         # Its work is done once the faces have been sent, which takes a moment: so it dies in its analysis.
         (("services.preprocess",), "analysing"),
-        (("services.gateway", "worker"), "rendering"),
+        (("services.worker",), "rendering"),
         (("tritonserver",), "rendering"),
-        (("services.gateway", "render"), "rendering"),
+        (("services.render",), "rendering"),
     ],
     ids=["preprocess", "worker", "triton", "render child"],
 )

@@ -10,12 +10,12 @@ import pytest
 from numpy.typing import NDArray
 
 from export.drawn_face import drawn_landmarks
-from services.gateway.families.interior import asked_openings
-from services.gateway.families.interior_colours import redness
-from services.gateway.families.interior_reference import LOWER_LIP, UPPER_LIP, Reference
-from services.gateway.families.teeth import ATLAS_REACH, ATLAS_SPREAD
-from services.gateway.families.teeth_seen import JAW_SHARE, SHADE, cut_teeth
-from services.gateway.reposing import Grid, grid_over
+from services.render.edits.reposing import Grid, grid_over
+from services.render.families.default.interior import asked_openings
+from services.render.families.default.interior_colours import redness
+from services.render.families.default.interior_reference import LOWER_LIP, UPPER_LIP, Reference
+from services.render.families.default.teeth import ATLAS_REACH, ATLAS_SPREAD
+from services.render.families.default.teeth_seen import JAW_SHARE, SHADE, cut_teeth
 
 ROOT = Path(__file__).parents[2]
 JAW, CLOSE, FV, TONGUE = 0, 1, 6, 7

@@ -10,9 +10,9 @@ import pytest
 from numpy.typing import NDArray
 
 from export.drawn_face import drawn_landmarks, drawn_picture
-from services.gateway.families.default import grids
-from services.gateway.reposing import Repose
 from services.media import Frame, Matrix, Range, rgb_to_yuv
+from services.render.edits.reposing import Repose
+from services.render.families.default.animator import grids
 
 ROOT = Path(__file__).parents[2]
 SIDES = (96, 256, 768)

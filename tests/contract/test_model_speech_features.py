@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from export.training.hearing import heard
 from export.training.sound import levelled
-from services.gateway.families.speech import mouth_coefficients
-from services.gateway.jobs import RenderOptions
+from services.jobs.model import RenderOptions
 from services.media import read_speech
 from services.preprocess.speech import feature_pieces, speech_of
+from services.render.families.default.speech import mouth_coefficients
 from services.triton import TritonClient
 from tests.quality.onnx_models import OnnxModels
 

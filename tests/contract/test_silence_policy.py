@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from services.gateway.families.speech import mouth_coefficients
-from services.gateway.jobs import RenderOptions
+from services.jobs.model import RenderOptions
 from services.media import read_speech
 from services.preprocess.speech import speech_of
+from services.render.families.default.speech import mouth_coefficients
 from services.triton import TritonClient
 from tests.quality.onnx_models import OnnxModels
 

@@ -14,7 +14,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from pydantic import SecretStr
 
 from services.errors import ChorusError
-from services.gateway.safety.accounts import Accounts
+from services.gateway.access.accounts import Accounts
 from services.gateway.v1 import gateway_pb2 as pb
 from services.gateway.v1.gateway_pb2_grpc import GatewayServiceStub
 from tests.gateway_stack import ROOT, Gateway, environment_of, make_settings, open_gateway
@@ -161,7 +161,7 @@ def test_a_browser_without_a_login_is_known_by_a_cookie(tmp_path: Path) -> None:
 )
 def test_it_does_not_start_open_to_the_network(tmp_path: Path, changes: dict[str, object], words: str) -> None:
     settings = make_settings(tmp_path, **changes)
-    command = [sys.executable, "-m", "services.gateway", "api"]
+    command = [sys.executable, "-m", "services.gateway"]
     child = subprocess.run(
         command, cwd=ROOT, env=environment_of(settings), capture_output=True, text=True, timeout=60, check=False
     )

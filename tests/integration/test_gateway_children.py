@@ -9,17 +9,12 @@ import cv2
 import pytest
 
 from services.errors import ChorusError
-from services.gateway import database as tables
-from services.gateway.artifacts import Artifacts
-from services.gateway.engine.queue import JobQueue
-from services.gateway.media_library import MediaLibrary
-from services.gateway.preflight import Preflights
-from services.gateway.probing import Prober
-from services.storage import Storage
+from services.gateway.__main__ import build_operations
+from services.library.probe import Prober
 from tests import media_samples
 from tests.gateway_stack import FakeProber, make_settings, wait_until
 
-PROBE = (sys.executable, "-m", "services.gateway.probing")
+PROBE = (sys.executable, "-m", "services.library.probe_process")
 
 
 def test_a_video_leaves_a_thumbnail_and_sound_leaves_none(tmp_path: Path) -> None:
@@ -39,20 +34,15 @@ def test_a_video_leaves_a_thumbnail_and_sound_leaves_none(tmp_path: Path) -> Non
         Prober(PROBE)(sound, name="tone.m4a", thumbnail=picture)
 
 
-def test_a_preflight_without_preprocess_fails_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CHORUS_PREPROCESS_ADDRESS", "127.0.0.1:1")
+def test_a_preflight_without_preprocess_fails_in_words(tmp_path: Path) -> None:
     settings = make_settings(tmp_path)
-    database = tables.open_database(settings.database_url)
-    tables.create_tables(database)
-    queue = JobQueue(database)
-    queue.create_tables()
-    artifacts = Artifacts(Storage(settings.store_url, settings.scratch), settings.scratch, 1000)
-    library = MediaLibrary(database, queue, artifacts, FakeProber(()), max_minutes=100)
-    preflights = Preflights(database, library, (sys.executable, "-m", "services.gateway.preflight_process"))
+    command = (sys.executable, "-m", "services.library.preflight_process", settings.preprocess_address)
+    database, _, operations = build_operations(settings, FakeProber(()), command)
+    preflights = operations.preflights
     try:
-        with library.receive("clip.mp4") as upload:
-            upload.write(b"clip")
-            media = library.create(upload)
+        with operations.intake.receive("clip.mp4") as incoming:
+            incoming.write(b"clip")
+            media = operations.intake.create(incoming)
         preflights.start(media.id)
         ended = wait_until(lambda: (now := preflights.get(media.id)).has_ended and now, 60)
         assert ended.state == "failed"

@@ -13,9 +13,11 @@ from pathlib import Path
 import pytest
 
 from services.errors import ChorusError, ErrorKind
-from services.gateway.engine.runner import RenderSettings
-from services.gateway.engine.worker import Worker
-from services.gateway.jobs import JobState
+from services.jobs.engine.queue import JobQueue
+from services.jobs.engine.runner import RenderSettings
+from services.jobs.engine.worker import Worker
+from services.jobs.model import JobState
+from services.library.retention import apply_retention
 from services.storage import Storage
 from tests import gateway_stack
 from tests.gateway_stack import (
@@ -94,16 +96,18 @@ def test_a_job_that_kills_its_worker_again_and_again_is_given_up(gateway: Gatewa
 
 
 def test_retention_deletes_what_is_old(gateway: Gateway) -> None:
+    queue, operations = JobQueue(gateway.database), gateway.operations
+    retain = partial(apply_retention, queue, operations.outputs, operations.media)
     with running_worker(gateway.settings):
         done = gateway.start_job("anna.mp4")
         gateway.wait_for(done, "succeeded")
         waiting = gateway.start_batch("slow-30.mp4", "slow-30.mp4", "anna.mp4")["jobs"][2]["id"]
         unused = gateway.upload("unused.wav")
-        gateway.operations.apply_retention(0)
-        gateway.operations.apply_retention(1)
+        retain(0)
+        retain(1)
         assert gateway.job(done)["state"] == "succeeded"
         time.sleep(0.1)
-        gateway.operations.apply_retention(0.05 / (24 * 3600))
+        retain(0.05 / (24 * 3600))
     assert gateway.http.get(f"/v1/jobs/{done}").status_code == 404
     assert outputs(gateway) == []
     assert gateway.http.get(f"/v1/media/{unused}").status_code == 404
@@ -112,11 +116,11 @@ def test_retention_deletes_what_is_old(gateway: Gateway) -> None:
 
 def test_the_real_processes_start_and_stop(tmp_path: Path) -> None:
     settings = make_settings(tmp_path, port=0, grpc_port=0)
-    for name in ("api", "worker"):
+    for name in ("gateway", "worker"):
         log = tmp_path / f"{name}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", "services.gateway", name],
+                [sys.executable, "-m", f"services.{name}"],
                 cwd=gateway_stack.ROOT,
                 env=gateway_stack.environment_of(settings),
                 stdout=subprocess.PIPE,

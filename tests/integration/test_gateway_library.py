@@ -13,9 +13,9 @@ from typing import Any
 import grpc
 import pytest
 
-from services.gateway import database as tables
 from services.gateway.v1 import gateway_pb2 as pb
 from services.gateway.v1.gateway_pb2_grpc import GatewayServiceStub
+from services.jobs import tables
 from tests.gateway_stack import Gateway, make_settings, open_gateway, running_worker, wait_until
 
 ANNA = {"Cookie": "chorus_owner=anon-" + "a" * 32}

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from services.gateway.settings import GatewaySettings
 from tests.gateway_stack import (
     Gateway,
+    StackSettings,
     is_alive,
     make_settings,
     open_gateway,
@@ -101,7 +101,7 @@ def gateway(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield doors
 
 
-def other_worker(settings: GatewaySettings) -> GatewaySettings:
+def other_worker(settings: StackSettings) -> StackSettings:
     """As a worker on another machine: a scratch folder of its own."""
     scratch = settings.scratch.parent / "other" / "scratch"
     scratch.mkdir(parents=True, exist_ok=True)

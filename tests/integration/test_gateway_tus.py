@@ -12,9 +12,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from services.gateway import database as tables
-from services.gateway import partial_uploads as partial_uploads_module
-from services.gateway import tus as tus_module
+from services.gateway.rest import tus as tus_module
+from services.jobs import tables
+from services.library import resumable as resumable_module
 from tests.gateway_stack import Gateway, make_settings, open_gateway, wait_until
 
 TUS = {"Tus-Resumable": "1.0.0"}
@@ -153,7 +153,7 @@ def test_a_silent_connection_is_given_up(gateway: Gateway, monkeypatch: pytest.M
 
 
 def test_unfinished_uploads_are_counted_and_expire(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(partial_uploads_module, "_MOST_UNFINISHED", 8)
+    monkeypatch.setattr(resumable_module, "_MOST_UNFINISHED", 8)
     answers = [create(gateway, "many.mp4", 10).status_code for _ in range(12)]
     assert answers[-1] == 429
     assert answers.count(201) >= 4

@@ -23,14 +23,14 @@ import pytest
 from numpy.typing import NDArray
 
 from services.errors import ChorusError, ErrorKind
-from services.gateway.jobs import JobSpec, Progress, RenderOptions, Stage
-from services.gateway.render import Rendered, RenderServices, render
 from services.grpc_server import build_server, start
+from services.jobs.model import JobSpec, Progress, RenderOptions, Stage
 from services.media import Extend, Frame, open_clip, read_frames
 from services.preprocess.client import PreprocessClient
 from services.preprocess.library import FaceLibrary
 from services.preprocess.rpc import SERVICE_NAME, PreprocessServicer
 from services.preprocess.v1.preprocess_pb2_grpc import add_PreprocessServiceServicer_to_server
+from services.render.line import Rendered, RenderServices, render
 from services.storage import Storage
 from services.triton import TritonClient
 from tests.media_samples import ClipRecipe, make_clip
@@ -207,14 +207,13 @@ def child_of(studio: Studio, preprocess: str) -> str:
     """A program that is a render process whose preprocess lies at `preprocess`."""
     settings = {
         "store_url": (studio.folder / "store").as_uri(),
-        "scratch": str(studio.folder / "scratch"),
         "preprocess_address": preprocess,
         "triton_url": "127.0.0.1:9",
         "stall_seconds": 20,
     }
     return (
-        "import sys; from services.gateway.render_process import run; from services.gateway.settings import"
-        f" GatewaySettings; settings = GatewaySettings(**{settings!r}); sys.stderr.write('ready\\n');"
+        "import sys; from services.render.process import run; from services.render.settings import"
+        f" RenderProcessSettings; settings = RenderProcessSettings(**{settings!r}); sys.stderr.write('ready\\n');"
         " sys.exit(run(settings))"
     )
 

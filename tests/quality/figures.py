@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
 
-from services.gateway.families.speech import mouth_coefficients, sample_coefficients
-from services.gateway.jobs import RenderOptions
+from services.jobs.model import RenderOptions
 from services.media import read_speech
 from services.preprocess.faces import MEL_RATE
 from services.preprocess.speech import speech_of
+from services.render.families.default.speech import mouth_coefficients, sample_coefficients
 from services.triton import TritonClient
 from tests.quality import mouth_measures as measure
 from tests.quality import pixel_measures as pixels

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from services.cli import spread_videos
-from services.cli_display import status_text
-from services.cli_run import RunRequest, plan_outputs
+from services.cli.display import status_text
+from services.cli.main import spread_videos
+from services.cli.run import RunRequest, plan_outputs
 
 
 @pytest.mark.parametrize(

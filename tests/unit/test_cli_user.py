@@ -6,8 +6,8 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from services.cli_user import build_user_app
-from services.gateway.safety.accounts import Accounts
+from services.cli.user import build_user_app
+from services.gateway.access.accounts import Accounts
 from services.local.settings import LocalSettings
 
 

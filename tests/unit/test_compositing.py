@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from services.gateway.compositing import composite
 from services.media import Frame, Matrix, Range, yuv_to_rgb
+from services.render.edits.compositing import composite
 
 LAYOUTS = [(8, (2, 2)), (8, (2, 1)), (8, (1, 1)), (10, (2, 2)), (10, (2, 1)), (10, (1, 1))]
 SIDE = 64

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from services.gateway.stills.eyelids import Eyelids
 from services.media import Frame, Range
+from services.render.stills.eyelids import Eyelids
 from tests.drawn_face import EYE, EYES, UNIT, Look, draw_face, face_points
 
 LOOKS = [

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from services.gateway.families.interior import Interior, MouthInterior, asked_openings, mouth_interior
-from services.gateway.families.interior_colours import edge_blur, eye_white, interior_colours
-from services.gateway.families.interior_reference import Reference, luminance, read_references, saturation
-from services.gateway.families.teeth_seen import cut_teeth, shows_teeth
-from services.gateway.grain import Grain
 from services.preprocess.faces import CropSpec, FaceBatch, FaceIntroduction
+from services.render.edits.grain import Grain
+from services.render.families.default.interior import Interior, MouthInterior, asked_openings, mouth_interior
+from services.render.families.default.interior_colours import edge_blur, eye_white, interior_colours
+from services.render.families.default.interior_reference import Reference, luminance, read_references, saturation
+from services.render.families.default.teeth_seen import cut_teeth, shows_teeth
 
 CROP = CropSpec(left=-0.95, top=-0.97, extent=1.9, sizes=(384,))
 SIDE = 384

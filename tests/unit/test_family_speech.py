@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from services.gateway.families.speech import (
+from services.jobs.model import RenderOptions
+from services.preprocess.faces import MEL_RATE, Speech
+from services.render.families.default.speech import (
     CLOSE,
     COEFFICIENTS,
     FV,
@@ -19,8 +21,6 @@ from services.gateway.families.speech import (
     sample_coefficients,
     sample_presence,
 )
-from services.gateway.jobs import RenderOptions
-from services.preprocess.faces import MEL_RATE, Speech
 from services.triton import TritonClient
 
 RATES = [Fraction(25), Fraction(60), Fraction(30000, 1001), Fraction(24000, 1001), Fraction(10)]

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from services.gateway.families.interior_reference import luminance
-from services.gateway.families.teeth import draw_teeth
+from services.render.families.default.interior_reference import luminance
+from services.render.families.default.teeth import draw_teeth
 
 
 def drawn(rows: int = 128, smile: float = 0.0, blur: float = 0.003) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from services.gateway.artifacts import display_name, media_key, output_key, output_names, poster_key
-from services.gateway.downloads import content_disposition, parse_range
+from services.gateway.rest.downloads import content_disposition, parse_range
+from services.library.keys import media_key, output_key, poster_key
+from services.library.names import display_name, output_names
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from services.errors import ChorusError
-from services.gateway.safety.access import Caller, is_anonymous, new_anonymous
-from services.gateway.safety.gate import Gate
+from services.gateway.access.caller import Caller, is_anonymous, new_anonymous
+from services.gateway.access.gate import Gate
 from services.gateway.settings import GatewaySettings, is_loopback
 
 

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from services.errors import ChorusError
-from services.gateway.run_log import LogLine, RunLog
+from services.gateway.operations.run_log import LogLine, RunLog
 
 LINES = [
-    "api        | 2026-11-22 14:51:25,493 INFO gateway-api services.x: received clip.mp4",
-    "worker     | 2026-11-22 14:51:26,000 ERROR gateway-worker services.y: job ab.1 failed",
+    "api        | 2026-11-22 14:51:25,493 INFO api services.x: received clip.mp4",
+    "worker     | 2026-11-22 14:51:26,000 ERROR worker services.y: job ab.1 failed",
     "worker     | Traceback (most recent call last):",
     "api        | unheard of",
     "worker     | ValueError: odd",
-    "worker     | 2026-11-22 14:51:27,000 INFO gateway-worker services.y: job ab.10 (x.mp4): attempt 1",
+    "worker     | 2026-11-22 14:51:27,000 INFO worker services.y: job ab.10 (x.mp4): attempt 1",
     "chorus     | 2026-11-22 14:51:28 api ready",
 ]
 
@@ -30,7 +30,7 @@ def test_lines_are_parsed_and_come_back_whole(tmp_path: Path) -> None:
     path = tmp_path / "chorus.log"
     write(path, *LINES)
     lines = RunLog(path).tail()
-    assert lines[0] == LogLine("2026-11-22 14:51:25,493", "INFO", "api", "gateway-api services.x: received clip.mp4")
+    assert lines[0] == LogLine("2026-11-22 14:51:25,493", "INFO", "api", "api services.x: received clip.mp4")
     assert lines[2] == LogLine("", "", "worker", "Traceback (most recent call last):")
     assert lines[6] == LogLine("2026-11-22 14:51:28", "", "chorus", "api ready")
     assert [line.whole for line in lines] == LINES

@@ -15,18 +15,18 @@ import pytest
 from dbos import WorkflowStatusString
 
 from services.errors import ChorusError, ErrorKind
-from services.gateway import schemas
-from services.gateway import watching as watching_module
-from services.gateway.artifacts import Upload
-from services.gateway.batch_request import BATCH_LIMIT, BatchRequest, check_kinds
-from services.gateway.engine import names
-from services.gateway.engine.live import Live, live_from_text, live_to_json
-from services.gateway.engine.liveness import lock_file
-from services.gateway.jobs import Job, JobState, Progress, RenderOptions, Stage
-from services.gateway.media_library import Media
-from services.gateway.probing import Prober
+from services.gateway.operations.batch_request import BATCH_LIMIT, BatchRequest, check_kinds
+from services.gateway.rest import schemas
 from services.gateway.v1 import gateway_pb2
-from services.gateway.watching import Watch
+from services.jobs import watching as watching_module
+from services.jobs.engine import names
+from services.jobs.engine.live import Live, live_from_text, live_to_json
+from services.jobs.engine.liveness import lock_file
+from services.jobs.model import Job, JobState, Progress, RenderOptions, Stage
+from services.jobs.watching import Watch
+from services.library.incoming import IncomingFile
+from services.library.media import Media
+from services.library.probe import Prober
 
 REQUEST = BatchRequest(audio_id="a", video_ids=["v", "w"], options=RenderOptions())
 JOB = Job(
@@ -146,7 +146,7 @@ def test_many_watchers_share_one_look(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_upload_is_gone_after_its_block_whatever_happens(tmp_path: Path) -> None:
     refusal = pytest.raises(ChorusError, match=r"x\.mp4 is larger than the limit of 10 bytes")
-    with refusal, Upload(tmp_path, "x.mp4", 10) as upload:
+    with refusal, IncomingFile(tmp_path, "x.mp4", 10) as upload:
         upload.write(b"123456")
         upload.write(b"123456")
     assert list(tmp_path.iterdir()) == []
@@ -169,7 +169,7 @@ def test_a_probe_that_dies_refuses_the_file_by_its_name(program: str) -> None:
 
 def test_the_doors_load_neither_numpy_nor_ffmpeg_nor_triton() -> None:
     program = (
-        "import sys, uvicorn, services.gateway.__main__, services.gateway.rest_app, services.gateway.rpc;"
+        "import sys, uvicorn, services.gateway.__main__, services.gateway.rest.app, services.gateway.rpc.servicer;"
         "import services.gateway.web.mount;"
         "heavy = {'numpy', 'cv2', 'av', 'tritonclient', 'services.media'} & set(sys.modules);"
         "sys.exit(' '.join(heavy) or 0)"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from services.gateway import database as tables
+from services.jobs import tables
 
 _FIRST_RELEASE = """
 CREATE TABLE media (id TEXT NOT NULL, name TEXT NOT NULL, kind TEXT NOT NULL, bytes BIGINT NOT NULL,

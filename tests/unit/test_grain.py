@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from services.gateway.grain import Grain, smooth_place
+from services.render.edits.grain import Grain, smooth_place
 
 UNIT = 150.0
 TO_FACE = np.array([[1 / UNIT, 0, -1.0], [0, 1 / UNIT, -1.0]])

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from services.gateway.stills.curves import DIP, LARGEST_SWAY, PITCH, ROLL, SLIDE, YAW
-from services.gateway.stills.eyelids import Eyelids
-from services.gateway.stills.fine_plane import FinePlane
-from services.gateway.stills.head_warp import HeadWarp
 from services.media import Frame, Range
+from services.render.stills.curves import DIP, LARGEST_SWAY, PITCH, ROLL, SLIDE, YAW
+from services.render.stills.eyelids import Eyelids
+from services.render.stills.fine_plane import FinePlane
+from services.render.stills.head_warp import HeadWarp
 from tests.drawn_face import EYES, MIDDLE, UNIT, Look, draw_face, face_points
 
 FORMS = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.gateway.jobs import FINISHED, LEGAL_TRANSITIONS, JobState, may_become
+from services.jobs.model import FINISHED, LEGAL_TRANSITIONS, JobState, may_become
 
 
 def test_every_state_has_its_transitions() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from services.gateway.safety.accounts import Accounts
+from services.gateway.access.accounts import Accounts
 from services.local.run_file import find_running, hold_lock, publish
 from services.local.settings import LocalSettings
 

@@ -14,9 +14,9 @@ import pytest
 
 import services
 from services.errors import ChorusError
-from services.gateway.artifacts import too_large
 from services.gateway.web import catalogue
 from services.gateway.web.catalogue import open_words
+from services.library.incoming import too_large
 from services.media.source import open_source
 from services.preprocess.rpc import no_face
 from services.storage import storage_error

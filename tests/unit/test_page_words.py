@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from services.errors import ErrorKind
-from services.gateway.findings import Caution, Verdict
-from services.gateway.jobs import JobState, RenderOptions, Stage
 from services.gateway.web import catalogue
 from services.gateway.web.catalogue import LANGUAGES, open_words, preferred_language
+from services.jobs.model import JobState, RenderOptions, Stage
+from services.library.findings import Caution, Verdict
 
 _WEB = Path(catalogue.__file__).parent
 _ENGLISH = open_words("en").texts

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 
 from services.errors import ChorusError, ErrorKind
-from services.gateway.families.catalogue import FAMILY_CARDS
-from services.gateway.families.registry import FAMILIES, find_family
-from services.gateway.jobs import Progress, RenderOptions, Stage
-from services.gateway.render import await_speech, composite_faces, output_frames, synthesise_ahead
-from services.gateway.render_clock import StageClock, report_each
+from services.jobs.families import FAMILY_CARDS
+from services.jobs.model import Progress, RenderOptions, Stage
 from services.media import Extend, Frame, Matrix, Range
 from services.preprocess.faces import AnalysisProgress, FaceBatch, FaceIntroduction, FaceStreamItem, Speech
+from services.render.clock import StageClock, report_each
+from services.render.families.registry import FAMILIES, find_family
+from services.render.line import await_speech, composite_faces, output_frames, synthesise_ahead
 
 SPEECH = Speech(
     np.zeros((80, 80), np.float32),

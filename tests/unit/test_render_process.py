@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from services.gateway.jobs import JobSpec, Progress, RenderOptions, Stage
-from services.gateway.render_process import report_to, spec_from_json
+from services.jobs.model import JobSpec, Progress, RenderOptions, Stage
+from services.render.process import report_to, spec_from_json
 from services.timeline import Extend
 
 

@@ -8,10 +8,10 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from services.gateway.stills.curves import DIP, LARGEST_SWAY, PITCH, MotionCurves, motion_curves
-from services.gateway.stills.motion import Mouths, StillMotion
 from services.media import Frame
 from services.preprocess.faces import FaceBatch, Speech
+from services.render.stills.curves import DIP, LARGEST_SWAY, PITCH, MotionCurves, motion_curves
+from services.render.stills.motion import Mouths, StillMotion
 from tests.drawn_face import draw_face, face_points
 
 RATE = Fraction(25)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from services.gateway.jobs import FINISHED, Job, JobState
-from services.gateway.operations import Batch
+from services.gateway.operations.batches import Batch
 from services.gateway.web.formats import moment_text
 from services.gateway.web.job_facts import share_done
 from services.gateway.web.job_row import JobActions, JobRow
 from services.gateway.web.markup import Text, attribute, block, button, link_button
 from services.gateway.web.open_page import OpenPage
+from services.jobs.model import FINISHED, Job, JobState
 
 _ROWS_AT_FIRST: Final = 50
 

@@ -9,9 +9,7 @@ from typing import Final
 from nicegui import ui
 from nicegui.elements.mixins.sortable_element import SortableElement
 
-from services.gateway.batch_request import BatchRequest
-from services.gateway.findings import Preflight, Verdict
-from services.gateway.media_library import Media
+from services.gateway.operations.batch_request import BatchRequest
 from services.gateway.web.chosen_audio import ChosenAudio
 from services.gateway.web.confirm import confirm
 from services.gateway.web.draft_uploads import discard, look_at
@@ -23,6 +21,8 @@ from services.gateway.web.open_page import OpenPage, attempt
 from services.gateway.web.options_form import OptionsForm
 from services.gateway.web.player_dialog import play
 from services.gateway.web.video_row import RowActions, VideoRow
+from services.library.findings import Preflight, Verdict
+from services.library.media import Media
 
 _LOOK_SECONDS: Final = 1.0
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from services.gateway.media_library import Media
 from services.gateway.web.draft import DraftKind
 from services.gateway.web.drop_zone import DropZone
 from services.gateway.web.markup import Text, attribute, block, icon, icon_button
 from services.gateway.web.media_facts import media_facts
 from services.gateway.web.open_page import OpenPage
 from services.gateway.web.player import player
+from services.library.media import Media
 
 
 class ChosenAudio:

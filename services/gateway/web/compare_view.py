@@ -7,8 +7,7 @@ import asyncio
 from nicegui import ui
 
 from services.errors import ChorusError, ErrorKind
-from services.gateway.jobs import Job, JobState
-from services.gateway.operations import Operations
+from services.gateway.operations.batches import Operations
 from services.gateway.web.comparison import Comparison
 from services.gateway.web.confirm import confirm
 from services.gateway.web.draft_uploads import find_upload
@@ -16,6 +15,7 @@ from services.gateway.web.formats import moment_text, size_text
 from services.gateway.web.job_facts import failure_text, output_address, stage_text
 from services.gateway.web.markup import block, button, empty, head, link_button, notice
 from services.gateway.web.open_page import OpenPage, attempt
+from services.jobs.model import Job, JobState
 
 
 async def show_comparison(page: OpenPage, job_id: str) -> None:
@@ -68,7 +68,7 @@ async def delete_job(page: OpenPage, job: Job) -> None:
     text = words("history.delete_text.one")
     if not await confirm(words, words("history.delete_title.one"), text, words("common.delete")):
         return
-    deleted = await attempt(page, page.operations.delete_jobs, [job.id])
+    deleted = await attempt(page, page.operations.outputs.delete_jobs, [job.id])
     if deleted is not None and not deleted.refused:
         ui.navigate.to("/history")
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from nicegui.element import Element
 
-from services.gateway.jobs import Job
 from services.gateway.web.catalogue import Words
 from services.gateway.web.job_facts import output_address
 from services.gateway.web.media_facts import content_address, thumbnail_address
+from services.jobs.model import Job
 
 
 class Comparison(Element, component="comparison.js"):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from services.gateway.installation import DiskUse
 from services.gateway.web.catalogue import Words
 from services.gateway.web.formats import size_text
+from services.library.disk import DiskUse
 
 
 def disk_text(words: Words, use: DiskUse, retention_days: float) -> str:

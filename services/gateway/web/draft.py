@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import MutableMapping, Sequence
 from typing import Any, Literal
 
-from services.gateway.jobs import RenderOptions
+from services.jobs.model import RenderOptions
 
 DraftKind = Literal["batch", "single"]
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from services.errors import ChorusError, ErrorKind
-from services.gateway.findings import Preflight
-from services.gateway.media_library import Media
-from services.gateway.operations import Operations
+from services.gateway.operations.batches import Operations
+from services.library.findings import Preflight
+from services.library.media import Media
 
 
 def find_upload(operations: Operations, media_id: str) -> Media | None:

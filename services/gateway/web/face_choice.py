@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from services.gateway.findings import FaceChoice
-from services.gateway.media_library import Media
 from services.gateway.web.catalogue import Words
 from services.gateway.web.formats import length_text
 from services.gateway.web.markup import Text, attribute, block, button, picture, window
 from services.gateway.web.media_facts import thumbnail_address
+from services.library.findings import FaceChoice
+from services.library.media import Media
 
 
 def choose_face(

@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 
 from starlette.datastructures import QueryParams
 
-from services.gateway.jobs import JobFilter, JobState
 from services.gateway.web.formats import day_start
+from services.jobs.model import JobFilter, JobState
 
 PAGE_ROWS: Final = 20
 

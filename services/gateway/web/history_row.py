@@ -7,11 +7,11 @@ from typing import Final
 
 from nicegui import ui
 
-from services.gateway.jobs import FINISHED, Job, JobState
 from services.gateway.web.formats import moment_text, size_text
 from services.gateway.web.job_facts import failure_text, output_address
 from services.gateway.web.markup import Text, attribute, block, icon, icon_button, icon_link, picture, relabel
 from services.gateway.web.open_page import OpenPage
+from services.jobs.model import FINISHED, Job, JobState
 
 _CHIPS: Final[Mapping[JobState, tuple[str, str]]] = {
     JobState.QUEUED: ("chip-busy", "schedule"),

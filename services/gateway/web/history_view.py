@@ -10,13 +10,13 @@ from urllib.parse import urlencode
 from nicegui import PageArguments, context, ui
 from starlette.datastructures import QueryParams
 
-from services.gateway.jobs import Job, JobState
 from services.gateway.web.confirm import confirm
 from services.gateway.web.disk_line import disk_text
 from services.gateway.web.history_filter import PAGE_ROWS, HistoryFilter
 from services.gateway.web.history_row import history_row
 from services.gateway.web.markup import Text, attribute, block, button, empty, head, icon_button, link_button, relabel
 from services.gateway.web.open_page import OpenPage, attempt
+from services.jobs.model import Job, JobState
 
 _LOOK_SECONDS: Final = 3.0
 _CHOICE_LIMIT: Final = 500
@@ -216,7 +216,7 @@ class HistoryView:
         title, text = say.count("history.delete_title", number), say.count("history.delete_text", number)
         if not await confirm(say, title, text, say("common.delete")):
             return
-        done = await attempt(self._page, self._page.operations.delete_jobs, job_ids)
+        done = await attempt(self._page, self._page.operations.outputs.delete_jobs, job_ids)
         if done is None:
             return
         for job_id in done.deleted:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from services.errors import ErrorKind
-from services.gateway.jobs import FINISHED, Job, JobState, Progress, Stage
 from services.gateway.web.catalogue import Words
+from services.jobs.model import FINISHED, Job, JobState, Progress, Stage
 
 # Looking for faces is the shorter part of the work; the bar of a job runs once from left to right.
 _PARTS: Final[Mapping[Stage, tuple[float, float]]] = {

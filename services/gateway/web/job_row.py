@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from services.gateway.jobs import FINISHED, Job, JobState
 from services.gateway.web.catalogue import Words
 from services.gateway.web.job_facts import failure_text, output_address, share_done, speed_text, stage_text
 from services.gateway.web.markup import Text, attribute, block, button, icon, icon_button, icon_link, picture
 from services.gateway.web.media_facts import thumbnail_address
+from services.jobs.model import FINISHED, Job, JobState
 
 _LOOKS: Final[Mapping[JobState, str]] = {
     JobState.SUCCEEDED: "is-good",

@@ -8,13 +8,13 @@ from typing import Final
 
 from nicegui import ui
 
-from services.gateway.jobs import FINISHED, Job, JobState
-from services.gateway.operations import Batch, Operations
+from services.gateway.operations.batches import Batch, Operations
 from services.gateway.web.batch_card import BatchCard
 from services.gateway.web.confirm import confirm
 from services.gateway.web.job_row import JobActions
 from services.gateway.web.markup import Text, block, button, empty, head, link_button
 from services.gateway.web.open_page import OpenPage, attempt
+from services.jobs.model import FINISHED, Job, JobState
 
 _LOOK_SECONDS: Final = 0.5
 _BATCHES: Final = 60

@@ -10,11 +10,11 @@ from urllib.parse import quote
 from nicegui import PageArguments, ui
 from nicegui.element import Element
 
-from services.gateway.jobs import Job, JobFilter
-from services.gateway.run_log import LogLine
+from services.gateway.operations.run_log import LogLine
 from services.gateway.web.formats import moment_text
 from services.gateway.web.markup import Text, attribute, block, empty, head, link_button, notice
 from services.gateway.web.open_page import OpenPage, attempt
+from services.jobs.model import Job, JobFilter
 
 _FIRST_LINES: Final = 300
 _MOST_LINES: Final = 1000

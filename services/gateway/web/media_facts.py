@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from services.gateway.media_library import Media
 from services.gateway.web.catalogue import Words
 from services.gateway.web.formats import length_text, size_text
+from services.library.media import Media
 
 
 def media_facts(words: Words, media: Media) -> str:

@@ -13,7 +13,7 @@ from nicegui import app as page_app
 from nicegui import context, ui
 from starlette.requests import Request
 
-from services.gateway.operations import Operations
+from services.gateway.operations.batches import Operations
 from services.gateway.web.batch_view import BatchView
 from services.gateway.web.compare_view import show_comparison
 from services.gateway.web.frame import Frame, View

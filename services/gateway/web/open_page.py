@@ -10,7 +10,7 @@ from typing import Any
 from nicegui import app, ui
 
 from services.errors import ChorusError
-from services.gateway.operations import Operations
+from services.gateway.operations.batches import Operations
 from services.gateway.web.catalogue import Words
 from services.gateway.web.draft import Draft
 from services.gateway.web.visitor import Visitor

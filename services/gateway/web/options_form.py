@@ -7,10 +7,10 @@ from typing import Any
 from nicegui import ui
 from nicegui.element import Element
 
-from services.gateway.families.catalogue import FAMILY_CARDS
 from services.gateway.web.draft import Draft
 from services.gateway.web.markup import Text, attribute, block, button, icon
 from services.gateway.web.open_page import OpenPage
+from services.jobs.families import FAMILY_CARDS
 
 _FACES_OFFERED = 4
 _QUALITIES = {12: "finest", 18: "high", 24: "small"}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from services.gateway.media_library import Media
 from services.gateway.web.catalogue import Words
 from services.gateway.web.markup import Text, attribute, block
 from services.gateway.web.media_facts import content_address, thumbnail_address
+from services.library.media import Media
 
 
 def player(words: Words, media: Media, tag: Literal["audio", "video"]) -> None:

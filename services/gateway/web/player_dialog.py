@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from services.gateway.media_library import Media
 from services.gateway.web.catalogue import Words
 from services.gateway.web.markup import Text, block, button, picture, window
 from services.gateway.web.media_facts import content_address, media_facts
 from services.gateway.web.player import player
+from services.library.media import Media
 
 
 def play(words: Words, media: Media) -> None:

@@ -9,10 +9,8 @@ from typing import Final
 from nicegui import ui
 
 from services.errors import ChorusError
-from services.gateway.batch_request import BatchRequest
-from services.gateway.jobs import Job, JobState
-from services.gateway.media_library import Media
-from services.gateway.operations import Operations
+from services.gateway.operations.batch_request import BatchRequest
+from services.gateway.operations.batches import Operations
 from services.gateway.web.chosen_audio import ChosenAudio
 from services.gateway.web.compare_view import find_job, is_photo
 from services.gateway.web.comparison import Comparison
@@ -27,6 +25,8 @@ from services.gateway.web.open_page import OpenPage, attempt
 from services.gateway.web.options_form import OptionsForm
 from services.gateway.web.player import player
 from services.gateway.web.video_row import RowActions, VideoRow
+from services.jobs.model import Job, JobState
+from services.library.media import Media
 
 _LOOK_SECONDS: Final = 0.5
 

@@ -8,11 +8,11 @@ from typing import Final
 
 from nicegui import ui
 
-from services.gateway.findings import Preflight, Verdict
-from services.gateway.media_library import Media
 from services.gateway.web.catalogue import Words
 from services.gateway.web.markup import Text, attribute, block, button, icon, icon_button, picture, relabel
 from services.gateway.web.media_facts import media_facts, thumbnail_address
+from services.library.findings import Preflight, Verdict
+from services.library.media import Media
 
 _VERDICTS: Final[Mapping[Verdict, tuple[str, str]]] = {
     Verdict.FACE: ("chip-good", "check_circle"),

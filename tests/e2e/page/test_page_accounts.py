@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from services.gateway.safety.accounts import Accounts
+from services.gateway.access.accounts import Accounts
 from tests.e2e.page.conftest import Recordings
 from tests.page_browser import Visitors, drop, rows, start_batch
 from tests.running_stack import RunningStack, running_stack

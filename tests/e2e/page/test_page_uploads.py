@@ -61,7 +61,7 @@ class _Wire:
 
 
 def _api(visitors: Visitors) -> psutil.Process:
-    return visitors.stack.processes("services.gateway", "api")[0]
+    return visitors.stack.processes("services.gateway")[0]
 
 
 def test_300_megabytes_leave_the_memory_of_the_api_flat(

@@ -1,0 +1,250 @@
+"""`chorus run`: uploads, one batch, its progress, the downloads; a client of the REST API and nothing else."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+from uuid import uuid4
+
+import httpx
+
+from services.cli.display import Display, open_display
+from services.errors import ChorusError, ErrorKind
+from services.local.run_file import RunningStack
+
+_PIECE: Final = 1 << 20
+_POLL_SECONDS: Final = 0.5
+_PATIENCE_SECONDS: Final = 120.0
+_MEDIA_SUFFIXES: Final = (
+    ".avi",
+    ".jpeg",
+    ".jpg",
+    ".m4v",
+    ".mkv",
+    ".mov",
+    ".mp4",
+    ".mpg",
+    ".mts",
+    ".png",
+    ".webm",
+    ".wmv",
+)
+
+
+class AfterAudio(StrEnum):
+    """What an output does when the speech is over before the video."""
+
+    END = "end"
+    REST = "rest"
+
+
+class Silence(StrEnum):
+    """What an output shows in the pauses of the speech."""
+
+    REST = "rest"
+    SOURCE = "source"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """What the user typed."""
+
+    audio: Path
+    videos: tuple[Path, ...]
+    output_dir: Path
+    options: Mapping[str, str | float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """One video on its way to its output."""
+
+    video: Path
+    output: Path
+    label: str
+
+
+def run_batch(stack: RunningStack, request: RunRequest) -> int:
+    """Render every video of the request into its output folder; the number of videos that failed.
+
+    Raises ChorusError when nothing could be made of any of them: the audio is refused, the folder not writable.
+    """
+    items = plan_outputs(request)
+    _make_folder(request.output_dir)
+    timeout = httpx.Timeout(30.0, read=300.0)
+    # Patient, because the API may just be starting again; no proxy of the environment, the stack is on this machine.
+    transport = httpx.HTTPTransport(retries=6)
+    with (
+        httpx.Client(
+            base_url=stack.address,
+            headers={"Authorization": f"Bearer {stack.token}"} if stack.token else {},
+            timeout=timeout,
+            trust_env=False,
+            transport=transport,
+        ) as http,
+        open_display() as display,
+    ):
+        for item in items:
+            display.add(item.label)
+        audio_id = _upload(http, request.audio)
+        uploaded = list(_upload_videos(http, items, display))
+        failed = len(items) - len(uploaded)
+        if uploaded:
+            body = {
+                "audio_id": audio_id,
+                "video_ids": [media_id for _, media_id in uploaded],
+                "options": request.options,
+            }
+            with _errors_as_ours("The request to Chorus"):
+                batch = _checked(http.post("/v1/batches", json=body, headers={"Idempotency-Key": uuid4().hex})).json()
+            failed += _follow(http, batch["id"], [item for item, _ in uploaded], display)
+    return failed
+
+
+def plan_outputs(request: RunRequest) -> list[_Item]:
+    """Every video with the file that it becomes; folders are opened, no two outputs and no source share a path."""
+    videos = [path for video in request.videos for path in _files_of(video)]
+    taken = {path.resolve() for path in (request.audio, *videos)}
+    items = []
+    counts: Counter[str] = Counter()
+    for video in videos:
+        number = 1
+        while (output := request.output_dir / _numbered(video.stem, number, ".mp4")).resolve() in taken:
+            number += 1
+        taken.add(output.resolve())
+        counts[video.name] += 1
+        items.append(_Item(video, output, _label(video.name, counts[video.name])))
+    return items
+
+
+def _files_of(video: Path) -> Sequence[Path]:
+    if not video.is_dir():
+        return [video]
+    return sorted(path for path in video.iterdir() if path.suffix.lower() in _MEDIA_SUFFIXES) or [video]
+
+
+def _numbered(stem: str, number: int, suffix: str) -> str:
+    return f"{stem}{suffix}" if number == 1 else f"{stem}-{number}{suffix}"
+
+
+def _label(name: str, number: int) -> str:
+    return name if number == 1 else f"{name} ({number})"
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ChorusError(ErrorKind.INVALID_INPUT, f"The folder {folder} cannot be made: {error.strerror}") from error
+
+
+def _upload_videos(http: httpx.Client, items: Sequence[_Item], display: Display) -> Iterator[tuple[_Item, str]]:
+    for item in items:
+        try:
+            yield item, _upload(http, item.video)
+        except ChorusError as error:
+            display.fail(item.label, error.message)
+
+
+def _upload(http: httpx.Client, path: Path) -> str:
+    try:
+        with path.open("rb") as file, _errors_as_ours(f"The upload of {path}"):
+            pieces = iter(lambda: file.read(_PIECE), b"")
+            answer = _checked(http.post("/v1/media", params={"name": path.name}, content=pieces))
+    except OSError as error:
+        raise ChorusError(ErrorKind.INVALID_INPUT, f"{path} cannot be read: {error.strerror}") from error
+    return str(answer.json()["id"])
+
+
+def _follow(http: httpx.Client, batch_id: str, items: Sequence[_Item], display: Display) -> int:
+    """Show the batch until it ends, fetching each output as soon as it is there; the number of failed jobs."""
+    failed = 0
+    open_jobs = dict(enumerate(items))
+    try:
+        while open_jobs:
+            for job in _jobs_of(http, batch_id):
+                item = open_jobs.get(job["index"])
+                if item is None:
+                    continue
+                if job["state"] in ("succeeded", "failed", "cancelled"):
+                    del open_jobs[job["index"]]
+                    failed += not _finish(http, job, item, display)
+                else:
+                    display.update(item.label, job["progress"], job["state"])
+            if open_jobs:
+                time.sleep(_POLL_SECONDS)
+    except KeyboardInterrupt:
+        with _errors_as_ours("Cancelling"):
+            _checked(http.post(f"/v1/batches/{batch_id}/cancel"))
+        for item in open_jobs.values():
+            display.fail(item.label, "cancelled")
+        raise
+    return failed
+
+
+def _jobs_of(http: httpx.Client, batch_id: str) -> list[dict[str, Any]]:
+    """The batch's jobs; patient while the API is being started again."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            answer = http.get(f"/v1/batches/{batch_id}")
+        except httpx.TransportError as error:
+            if time.monotonic() > deadline:
+                raise ChorusError(ErrorKind.UNAVAILABLE, f"Chorus does not answer any more: {error}") from error
+            time.sleep(_POLL_SECONDS)
+        else:
+            return list(_checked(answer).json()["jobs"])
+
+
+def _finish(http: httpx.Client, job: Mapping[str, Any], item: _Item, display: Display) -> bool:
+    if job["state"] != "succeeded":
+        display.fail(item.label, (job["error"] or {}).get("message") or str(job["state"]))
+        return False
+    try:
+        with _errors_as_ours("The download"):
+            _download(http, f"/v1/jobs/{job['id']}/output", item.output)
+    except (ChorusError, OSError) as error:
+        display.fail(item.label, f"{item.output} could not be fetched: {error}")
+        return False
+    display.succeed(item.label, item.output)
+    return True
+
+
+def _download(http: httpx.Client, url: str, output: Path) -> None:
+    part = output.with_name(f".{output.name}.{uuid4().hex[:8]}.part")
+    try:
+        with http.stream("GET", url) as answer, part.open("wb") as file:
+            if answer.is_error:
+                answer.read()
+            _checked(answer)
+            for piece in answer.iter_bytes(_PIECE):
+                file.write(piece)
+        part.replace(output)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _errors_as_ours(what: str) -> Iterator[None]:
+    try:
+        yield
+    except httpx.TransportError as error:
+        raise ChorusError(ErrorKind.UNAVAILABLE, f"{what} broke off: {error or type(error).__name__}") from error
+
+
+def _checked(answer: httpx.Response) -> httpx.Response:
+    """The answer itself, or the error that it carries."""
+    if answer.is_success:
+        return answer
+    try:
+        error = answer.json()["error"]
+        raise ChorusError(ErrorKind(error["kind"]), str(error["message"]))
+    except (ValueError, KeyError, TypeError) as cause:
+        text = f"{answer.request.url} answered {answer.status_code}: {answer.text[:200]}"
+        raise ChorusError(ErrorKind.INTERNAL, text) from cause

@@ -1,0 +1,148 @@
+"""Stands before every HTTP and WebSocket request, the page's included: asks the gate, and adds security headers."""
+
+from __future__ import annotations
+
+from http.cookies import CookieError, SimpleCookie
+from typing import Final
+from urllib.parse import quote
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import HTTPConnection
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from services.errors import ERROR_TABLE, ChorusError, ErrorKind
+from services.gateway.access.caller import Caller, new_anonymous
+from services.gateway.access.gate import OWNER_COOKIE, SESSION_COOKIE, Gate
+from services.gateway.access.refusal import error_body
+
+_OPEN_PATHS: Final = frozenset({"/healthz", "/readyz", "/metrics"})
+_LOGIN_PATHS: Final = frozenset({"/login", "/v1/session"})
+# Style sheets and pictures of the page, which the login form shows too.
+_STATIC: Final = "/page/"
+_OWNER_SECONDS: Final = 400 * 24 * 3600
+_SECURITY_HEADERS: Final = {
+    # The page's framework compiles its templates in the browser, which takes the two 'unsafe' words.
+    "Content-Security-Policy": (
+        "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+        "img-src 'self' data: blob:; media-src 'self' blob:; font-src 'self' data:; connect-src 'self'; "
+        "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+class Guard:
+    """ASGI middleware; what it lets in finds its Caller at request.state.caller."""
+
+    def __init__(self, app: ASGIApp, gate: Gate) -> None:
+        self._app = app
+        self._gate = gate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request through, or answer it."""
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        connection = HTTPConnection(scope)
+        new_owner = None
+        try:
+            caller = None
+            if scope["path"] not in _OPEN_PATHS:
+                caller = self._admit(connection)
+            if caller == Caller() and self._wants_page(connection) and "authorization" not in connection.headers:
+                new_owner = new_anonymous()
+                caller = Caller(owner=new_owner)
+        except ChorusError as error:
+            await self._refuse(connection, error)(scope, receive, _with_headers(send, None))
+            return
+        scope.setdefault("state", {})["caller"] = caller or Caller()
+        cookie = None if new_owner is None else owner_cookie(new_owner, connection)
+        await self._app(scope, receive, _with_headers(send, cookie))
+
+    def _admit(self, connection: HTTPConnection) -> Caller:
+        headers = connection.headers
+        host = headers.get("host", "")
+        self._gate.check_host(host)
+        method = "CONNECT" if connection.scope["type"] == "websocket" else connection.scope["method"]
+        self._gate.check_origin(method, host, headers.get("origin"), headers.get("sec-fetch-site"))
+        cookies = _cookies(headers)
+        session = cookies.get(SESSION_COOKIE, "")
+        # Not in a thread: at most it reads the small file of users, and no upload may keep a person waiting here.
+        caller = self._gate.caller(headers.get("authorization", ""), session, cookies.get(OWNER_COOKIE, ""))
+        self._gate.check_rate(caller.name if caller is not None and caller.name else client_address(connection))
+        if caller is None:
+            path: str = connection.scope["path"]
+            if path not in _LOGIN_PATHS and not path.startswith(_STATIC):
+                raise ChorusError(ErrorKind.UNAUTHENTICATED, "Log in, or send the header Authorization: Bearer <token>")
+            return Caller()
+        return caller
+
+    def _refuse(self, connection: HTTPConnection, error: ChorusError) -> Response | _Denial:
+        if connection.scope["type"] == "websocket":
+            return _Denial()
+        if error.kind is ErrorKind.UNAUTHENTICATED and self._wants_page(connection):
+            return RedirectResponse(f"/login?next={quote(connection.url.path)}", 303)
+        headers = {
+            ErrorKind.UNAUTHENTICATED: {"WWW-Authenticate": "Bearer"},
+            ErrorKind.OVERLOADED: {"Retry-After": "60"},
+        }
+        body = error_body(error).model_dump()
+        return JSONResponse(body, ERROR_TABLE[error.kind].http, headers.get(error.kind))
+
+    def _wants_page(self, connection: HTTPConnection) -> bool:
+        scope = connection.scope
+        return (
+            scope["type"] == "http" and scope["method"] == "GET" and "text/html" in connection.headers.get("accept", "")
+        )
+
+
+class _Denial:
+    """Refuses a WebSocket before it is accepted, which the server turns into 403."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "websocket.close", "code": 1008})
+
+
+def client_address(connection: HTTPConnection) -> str:
+    """Where a request comes from."""
+    return connection.client.host if connection.client is not None else ""
+
+
+def owner_cookie(owner: str, connection: HTTPConnection) -> str:
+    """The value of Set-Cookie that makes a browser come back as the same owner."""
+    return _cookie(OWNER_COOKIE, owner, _OWNER_SECONDS, connection)
+
+
+def session_cookie(session: str, seconds: int, connection: HTTPConnection) -> str:
+    """The value of Set-Cookie that opens a session, or with 0 seconds ends it."""
+    return _cookie(SESSION_COOKIE, session, seconds, connection)
+
+
+def _cookie(name: str, value: str, seconds: int, connection: HTTPConnection) -> str:
+    secure = "; Secure" if connection.url.scheme in ("https", "wss") else ""
+    return f"{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}"
+
+
+def _cookies(headers: Headers) -> dict[str, str]:
+    try:
+        return {name: morsel.value for name, morsel in SimpleCookie(headers.get("cookie", "")).items()}
+    except CookieError:
+        return {}
+
+
+def _with_headers(send: Send, cookie: str | None) -> Send:
+    async def send_guarded(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in _SECURITY_HEADERS.items():
+                headers.setdefault(name, value)
+            if cookie is not None:
+                headers.append("Set-Cookie", cookie)
+        await send(message)
+
+    return send_guarded

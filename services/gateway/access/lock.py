@@ -1,0 +1,48 @@
+"""The lock of an installation, by its settings: none on loopback unless asked for, one always on the network."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+from services.errors import ChorusError, ErrorKind
+from services.gateway.access.accounts import Accounts
+from services.gateway.access.gate import Gate
+from services.gateway.settings import GatewaySettings, is_loopback
+
+_log = logging.getLogger(__name__)
+
+_SHORTEST_TOKEN: Final = 16
+
+
+def check_lock(settings: GatewaySettings) -> None:
+    """Refuse to open Chorus to the network without a lock, and say what the lock is."""
+    token = settings.token.get_secret_value()
+    users = [] if settings.users is None else Accounts(settings.users).names()
+    if token and len(token) < _SHORTEST_TOKEN:
+        raise ChorusError(ErrorKind.INVALID_INPUT, f"CHORUS_TOKEN needs {_SHORTEST_TOKEN} characters or more")
+    if settings.users is not None and not users and not token:
+        raise ChorusError(
+            ErrorKind.INVALID_INPUT, f"{settings.users} (CHORUS_USERS) has no users: chorus user add NAME"
+        )
+    if is_loopback(settings.host) or users or token:
+        lock = f"{len(users)} users may log in" if settings.users is not None else "no accounts"
+        _log.info("listening on %s: %s, %s", settings.host, lock, "a token is set" if token else "no token")
+        return
+    raise ChorusError(
+        ErrorKind.INVALID_INPUT,
+        f"CHORUS_HOST={settings.host} opens Chorus to the network, where it does not start without a lock. Set "
+        "CHORUS_USERS to a file and add users to it (chorus user add NAME), or set CHORUS_TOKEN, or both",
+    )
+
+
+def build_gate(settings: GatewaySettings, session_key: str) -> Gate:
+    """The rules for who may come in."""
+    return Gate(
+        accounts=None if settings.users is None else Accounts(settings.users),
+        token=settings.token.get_secret_value(),
+        session_key=session_key,
+        is_local=is_loopback(settings.host),
+        hosts=settings.allowed_hosts,
+        requests_per_minute=settings.requests_per_minute,
+    )

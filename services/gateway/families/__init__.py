@@ -1,1 +1,0 @@
-"""Lip-sync families, one file each; catalogue.py names them without loading anything, registry.py loads them."""

@@ -1,0 +1,91 @@
+"""What is asked with a batch, and the jobs that it becomes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Final
+
+from services.errors import ChorusError, ErrorKind
+from services.jobs import tables
+from services.jobs.families import FAMILY_CARDS
+from services.jobs.model import JobSpec, RenderOptions
+from services.library.keys import media_key, output_key, poster_key
+from services.library.media import Media
+from services.library.names import output_names
+
+BATCH_LIMIT: Final = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchRequest:
+    """One driving audio and the videos that shall speak it."""
+
+    audio_id: str
+    video_ids: Sequence[str]
+    options: RenderOptions
+    idempotency_key: str | None = None
+    """Chosen by the client: a repeated request with it makes no second batch"""
+    owner: str = ""
+    faces: Mapping[str, int] = field(default_factory=dict)
+    """Rank of the face to use, by video id; the others use options.face"""
+
+    @property
+    def digest(self) -> str:
+        """Equal for equal requests, whatever their key."""
+        request = json.dumps(
+            [self.audio_id, list(self.video_ids), asdict(self.options), dict(self.faces)], sort_keys=True
+        )
+        return hashlib.sha256(request.encode()).hexdigest()
+
+    def check(self) -> None:
+        """INVALID_INPUT for what can be refused without looking at the uploads."""
+        if not 1 <= len(self.video_ids) <= BATCH_LIMIT:
+            raise ChorusError(
+                ErrorKind.INVALID_INPUT, f"A batch takes 1 to {BATCH_LIMIT} videos, not {len(self.video_ids)}: split it"
+            )
+        if self.options.family not in FAMILY_CARDS:
+            raise ChorusError(
+                ErrorKind.INVALID_INPUT,
+                f"There is no family {self.options.family}; choose one of {', '.join(FAMILY_CARDS)}",
+            )
+        if strange := set(self.faces) - set(self.video_ids):
+            raise ChorusError(ErrorKind.INVALID_INPUT, f"A face is chosen for {min(strange)}, which is no video here")
+
+
+def check_kinds(audio: Media, videos: Sequence[Media]) -> None:
+    """INVALID_INPUT names the file that has no sound or no picture."""
+    if not audio.has_audio:
+        raise ChorusError(ErrorKind.INVALID_INPUT, f"{audio.name} has no sound: choose a recording of speech")
+    for video in videos:
+        if video.kind == "audio":
+            raise ChorusError(ErrorKind.INVALID_INPUT, f"{video.name} has no picture: choose a video or a photo")
+
+
+def job_rows(
+    batch_id: str, audio: Media, videos: Sequence[Media], request: BatchRequest, created_ms: int
+) -> list[dict[str, Any]]:
+    """The rows of table `jobs`, one for each video, in order."""
+    rows = []
+    names = output_names([video.name for video in videos], audio.name)
+    for position, (video, name) in enumerate(zip(videos, names, strict=True)):
+        job_id = f"{batch_id}.{position}"
+        spec = JobSpec(
+            job_id=job_id,
+            batch_id=batch_id,
+            video_key=media_key(video.sha256),
+            video_name=video.name,
+            audio_key=media_key(audio.sha256),
+            audio_name=audio.name,
+            output_key=output_key(job_id),
+            poster_key=poster_key(job_id),
+            options=replace(request.options, face=request.faces.get(video.id, request.options.face)),
+        )
+        rows.append(
+            tables.job_row(
+                spec, position=position, name=name, video_id=video.id, audio_id=audio.id, created_ms=created_ms
+            )
+        )
+    return rows

@@ -1,0 +1,231 @@
+"""What every door calls: batches, jobs and their files. Plain data in and out, ChorusError for refusals."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from services.errors import ChorusError, ErrorKind
+from services.gateway.operations.batch_request import BATCH_LIMIT, BatchRequest, check_kinds, job_rows
+from services.gateway.operations.run_log import RunLog
+from services.jobs import tables
+from services.jobs.engine.queue import JobQueue
+from services.jobs.model import FINISHED, Job, JobFilter, JobState
+from services.jobs.watching import Watch
+from services.library.artifacts import Artifacts
+from services.library.disk import DiskUse, measure_disk
+from services.library.intake import Intake
+from services.library.limits import Limits
+from services.library.media import MediaLibrary, find_media
+from services.library.outputs import Outputs
+from services.library.preflight import Preflights
+from services.library.resumable import ResumableUploads
+from services.library.stored_file import StoredFile
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """One driving audio and its jobs, counted by state."""
+
+    id: str
+    audio_name: str
+    audio_id: str
+    owner: str
+    created_at: datetime
+    counts: Mapping[JobState, int]
+
+
+class Operations:
+    """Batches and jobs of one installation; safe to share by threads. Its parts are what else a door may call."""
+
+    def __init__(
+        self,
+        database: sa.Engine,
+        queue: JobQueue,
+        artifacts: Artifacts,
+        *,
+        media: MediaLibrary,
+        intake: Intake,
+        outputs: Outputs,
+        uploads: ResumableUploads,
+        preflights: Preflights,
+        log: RunLog,
+        limits: Limits,
+    ) -> None:
+        self.media = media
+        self.intake = intake
+        self.outputs = outputs
+        self.uploads = uploads
+        self.preflights = preflights
+        self.log = log
+        self.limits = limits
+        self._database = database
+        self._queue = queue
+        self._artifacts = artifacts
+        self._jobs = Watch(queue.find, lambda job: job.state in FINISHED)
+        self._batches = Watch(self.jobs_of, lambda jobs: all(job.state in FINISHED for job in jobs))
+        self._disk = Watch(lambda _: measure_disk(artifacts.storage), lambda _: False)
+
+    def create_batch(self, request: BatchRequest) -> Batch:
+        """One job for each video, all or none. The same key with the same request returns the batch made before."""
+        request.check()
+        batch_id = uuid.uuid4().hex
+        try:
+            self._insert_batch(batch_id, request)
+        except sa.exc.IntegrityError:
+            batch_id = self._find_same_batch(request)
+        return self.get_batch(batch_id)
+
+    def get_batch(self, batch_id: str) -> Batch:
+        """One batch; NOT_FOUND when there is none."""
+        with tables.transaction(self._database) as connection:
+            row = connection.execute(sa.select(tables.batches).where(tables.batches.c.id == batch_id)).one_or_none()
+        if row is None:
+            raise ChorusError(ErrorKind.NOT_FOUND, f"There is no batch {batch_id}")
+        return _batch(row, self._queue.count_states([batch_id]))
+
+    def list_batches(self, *, limit: int, offset: int, first: str = "") -> tuple[list[Batch], int]:
+        """A page of batches and how many there are in all: `first`'s own before all others, newest first."""
+        page = sa.select(tables.batches).order_by(
+            tables.others_last(tables.batches, first), tables.batches.c.created_ms.desc(), tables.batches.c.id
+        )
+        with tables.transaction(self._database) as connection:
+            rows = connection.execute(page.limit(limit).offset(offset)).all()
+            total = connection.execute(sa.select(sa.func.count()).select_from(tables.batches)).scalar_one()
+        counts = self._queue.count_states([row.id for row in rows])
+        return [_batch(row, counts) for row in rows], int(total)
+
+    def cancel_batch(self, batch_id: str) -> Batch:
+        """Cancel what is not finished; the rest stays as it is."""
+        self.get_batch(batch_id)
+        self._queue.cancel([job.id for job in self.jobs_of(batch_id)])
+        return self.get_batch(batch_id)
+
+    def jobs_of(self, batch_id: str) -> list[Job]:
+        """All jobs of a batch, in order."""
+        return self._queue.page(JobFilter(batch_id=batch_id), limit=BATCH_LIMIT, offset=0)[0]
+
+    def list_jobs(self, wanted: JobFilter, *, limit: int, offset: int) -> tuple[list[Job], int]:
+        """A page of jobs and how many there are in all."""
+        return self._queue.page(wanted, limit=limit, offset=offset)
+
+    def get_job(self, job_id: str) -> Job:
+        """One job; NOT_FOUND when there is none."""
+        return self._queue.find(job_id)
+
+    def watch_job(self, job_id: str, is_wanted: Callable[[], bool]) -> Iterator[Job]:
+        """The job now and after each change, until it is finished or nobody wants to know any more. Blocks."""
+        return self._jobs.follow(job_id, is_wanted)
+
+    def watch_job_async(self, job_id: str) -> AsyncIterator[Job]:
+        """As watch_job, on the event loop."""
+        return self._jobs.follow_async(job_id)
+
+    def watch_batch(self, batch_id: str, is_wanted: Callable[[], bool]) -> Iterator[list[Job]]:
+        """All jobs of a batch now and after each change, until all are finished. Blocks."""
+        return self._batches.follow(batch_id, is_wanted)
+
+    def watch_batch_async(self, batch_id: str) -> AsyncIterator[list[Job]]:
+        """As watch_batch, on the event loop."""
+        return self._batches.follow_async(batch_id)
+
+    def open_archive(self, batch_id: str) -> list[StoredFile]:
+        """The finished videos of a batch, their names all different; CONFLICT while there is none."""
+        self.get_batch(batch_id)
+        return self.outputs.open_all(self.jobs_of(batch_id))
+
+    def open_jobs_archive(self, job_ids: Sequence[str]) -> list[StoredFile]:
+        """The finished videos among some jobs, their names all different; CONFLICT when there is none."""
+        return self.outputs.open_all([self._queue.find(job_id) for job_id in dict.fromkeys(job_ids)])
+
+    def cancel_job(self, job_id: str) -> Job:
+        """End a job; CONFLICT when it has finished already."""
+        job = self._queue.find(job_id)
+        if job.state in FINISHED:
+            raise ChorusError(ErrorKind.CONFLICT, f"{job.name} has {job.state} already: there is nothing to cancel")
+        self._queue.cancel([job_id])
+        return self._queue.find(job_id)
+
+    def retry_job(self, job_id: str) -> Job:
+        """Queue a failed or cancelled job again; CONFLICT for others, or when its uploads are gone."""
+        job = self._queue.find(job_id)
+        if job.state not in (JobState.FAILED, JobState.CANCELLED):
+            message = f"{job.name} is {job.state}: only failed and cancelled jobs can be retried"
+            raise ChorusError(ErrorKind.CONFLICT, message)
+        with tables.transaction(self._database) as connection:
+            spec = tables.find_spec(connection, job_id)
+        for key, name in ((spec.video_key, spec.video_name), (spec.audio_key, spec.audio_name)):
+            if self._artifacts.storage.size(key) is None:
+                raise ChorusError(ErrorKind.CONFLICT, f"{name} was deleted: upload it again and make a new batch")
+        self.outputs.remove_files(job_id)
+        self._queue.retry(job_id)
+        return self._queue.find(job_id)
+
+    def delete_media(self, media_id: str) -> None:
+        """Forget an upload and stop looking for its faces; CONFLICT while an unfinished job needs it."""
+        self.preflights.cancel(media_id)
+        self.media.delete(media_id)
+
+    def count_states(self) -> Counter[JobState]:
+        """Jobs of the whole installation by state."""
+        return sum(self._queue.count_states().values(), Counter())
+
+    def disk_use(self) -> DiskUse:
+        """How the store is filled, as it was at most a second ago."""
+        return self._disk.look("")
+
+    def _insert_batch(self, batch_id: str, request: BatchRequest) -> None:
+        created = tables.now_ms()
+        audio_name = sa.select(tables.media.c.name).where(tables.media.c.id == request.audio_id).scalar_subquery()
+        with tables.transaction(self._database) as connection:
+            # Written first: it takes SQLite's write lock, so that no upload is deleted between the look and the use.
+            connection.execute(
+                sa.insert(tables.batches).values(
+                    id=batch_id,
+                    audio_name=sa.func.coalesce(audio_name, ""),
+                    audio_id=request.audio_id,
+                    owner=request.owner,
+                    idempotency_key=request.idempotency_key,
+                    request_digest=request.digest,
+                    created_ms=created,
+                )
+            )
+            found = find_media(connection, [request.audio_id, *request.video_ids])
+            audio, videos = found[request.audio_id], [found[each] for each in request.video_ids]
+            check_kinds(audio, videos)
+            for media in (audio, *videos):
+                self.limits.check_length(media.name, media.seconds)
+            rows = job_rows(batch_id, audio, videos, request, created)
+            connection.execute(sa.insert(tables.jobs), rows)
+            self._queue.enqueue(connection, [row["id"] for row in rows])
+        _log.info("batch %s: %d jobs for %s", batch_id, len(rows), audio.name)
+
+    def _find_same_batch(self, request: BatchRequest) -> str:
+        same = sa.select(tables.batches).where(tables.batches.c.idempotency_key == request.idempotency_key)
+        with tables.transaction(self._database) as connection:
+            row = connection.execute(same).one_or_none()
+        if row is None or row.request_digest != request.digest:
+            used = f"The idempotency key {request.idempotency_key} was used for another batch"
+            raise ChorusError(ErrorKind.CONFLICT, f"{used}: take a new one")
+        return str(row.id)
+
+
+def _batch(row: sa.Row[Any], counts: Mapping[str, Counter[JobState]]) -> Batch:
+    found = counts.get(row.id, Counter())
+    return Batch(
+        id=row.id,
+        audio_name=row.audio_name,
+        audio_id=row.audio_id,
+        owner=row.owner,
+        created_at=datetime.fromtimestamp(row.created_ms / 1000, UTC),
+        counts={state: found[state] for state in JobState},
+    )

@@ -1,0 +1,88 @@
+"""The FastAPI application: the routes of rest.py, and errors as the one table says."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from importlib.metadata import version
+from typing import Final
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi_offline import FastAPIOffline
+from starlette.exceptions import HTTPException
+
+from services.errors import ERROR_TABLE, ChorusError, ErrorKind
+from services.gateway.access.gate import Gate
+from services.gateway.access.guard import Guard
+from services.gateway.access.refusal import error_body
+from services.gateway.operations.batches import Operations
+from services.gateway.operations.readiness import Readiness
+from services.gateway.rest import jobs as rest
+from services.gateway.rest import media as rest_media
+from services.gateway.rest import service as rest_service
+from services.gateway.rest import session, tus
+
+_THREADS: Final = 64
+
+_log = logging.getLogger(__name__)
+
+
+def build_app(operations: Operations, readiness: Readiness, gate: Gate, further: Sequence[APIRouter] = ()) -> FastAPI:
+    """The REST door to `operations`, behind the gate, with the routers of other doors."""
+    # FastAPI's own /docs loads its scripts from another host; this one brings them along.
+    app = FastAPIOffline(title="Chorus", version=version("chorus"), redoc_url=None, lifespan=_lifespan)
+    app.state.operations = operations
+    app.state.readiness = readiness
+    app.state.gate = gate
+    app.state.receivers = tus.Receivers()
+    app.add_middleware(Guard, gate=gate)
+    for router in (session.router, rest_media.router, tus.router, rest.v1, rest_service.router, rest.router, *further):
+        app.include_router(router)
+    app.add_exception_handler(ChorusError, _answer_refusal)
+    app.add_exception_handler(RequestValidationError, _answer_invalid_request)
+    app.add_exception_handler(HTTPException, _answer_http_error)
+    app.add_exception_handler(Exception, _answer_unforeseen)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    # By default there are six on two cores, and each upload that is looked into holds one for seconds.
+    with ThreadPoolExecutor(_THREADS, thread_name_prefix="api") as threads:
+        asyncio.get_running_loop().set_default_executor(threads)
+        _log.info("the api is ready")
+        yield
+
+
+async def _answer_refusal(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ChorusError)
+    return _answer(error, ERROR_TABLE[error.kind].http)
+
+
+async def _answer_invalid_request(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+    return _answer(ChorusError(ErrorKind.INVALID_INPUT, wrong), ERROR_TABLE[ErrorKind.INVALID_INPUT].http)
+
+
+async def _answer_http_error(request: Request, error: Exception) -> JSONResponse:
+    """What the router itself refuses (404, 405) keeps its status, in our body."""
+    assert isinstance(error, HTTPException)
+    kind = ErrorKind.NOT_FOUND if error.status_code == HTTPStatus.NOT_FOUND else ErrorKind.INVALID_INPUT
+    refusal = ChorusError(kind, f"{request.method} {request.url.path}: {error.detail}")
+    return _answer(refusal, error.status_code, error.headers)
+
+
+async def _answer_unforeseen(_request: Request, _error: Exception) -> JSONResponse:
+    # The server logs the traceback; the client learns nothing of the inside.
+    return _answer(ChorusError(ErrorKind.INTERNAL, "The gateway failed; its log says why"), 500)
+
+
+def _answer(error: ChorusError, status: int, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    return JSONResponse(error_body(error).model_dump(), status, headers)

@@ -1,0 +1,227 @@
+"""The bodies of the REST door: what comes in is checked here, what goes out is described here (OpenAPI)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.gateway.operations.batches import Batch
+from services.jobs.model import Job, JobState, RenderOptions, Stage
+from services.timeline import Extend
+
+Preset = Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"]
+PRESETS: Sequence[str] = get_args(Preset)
+_DEFAULTS = RenderOptions()
+
+
+class Body(BaseModel):
+    """What all bodies have in common: nothing unknown comes in, and any object with the fields goes out."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, from_attributes=True)
+
+
+class OptionsBody(Body):
+    """How the outputs are made; every field may be left out."""
+
+    family: str = Field(default=_DEFAULTS.family, max_length=100, description="A name from /v1/families")
+    extend: Extend = Field(default=_DEFAULTS.extend, description="What to show when the audio is longer than the video")
+    after_audio: Literal["end", "rest"] = Field(
+        default=_DEFAULTS.after_audio,
+        description="When the audio is shorter: end with it, or go on with a resting mouth and silence",
+    )
+    crf: int = Field(default=_DEFAULTS.crf, ge=0, le=35, description="libx264 quality: 0 lossless .. 35 small")
+    preset: Preset = Field(default="veryfast", description="libx264 speed")
+    pixel_format: Literal["source", "yuv420p"] = Field(
+        default=_DEFAULTS.pixel_format, description="source keeps bit depth and chroma; yuv420p plays everywhere"
+    )
+    face: int | None = Field(
+        default=None, ge=0, le=63, description="Rank of the face in every shot; none: the largest and most central"
+    )
+    expression: float = Field(
+        default=_DEFAULTS.expression, ge=0.5, le=1.5, description="How far the mouth opens; closed lips stay closed"
+    )
+    smoothing: float = Field(
+        default=_DEFAULTS.smoothing, ge=0, le=1, description="0: the mouth moves as spoken .. 1: calmly"
+    )
+    silence: Literal["rest", "source"] = Field(
+        default=_DEFAULTS.silence, description="In pauses: the mouth rests shut, or the footage's own mouth shows"
+    )
+    still_motion: bool = Field(default=_DEFAULTS.still_motion, description="A photo gets slight head motion and blinks")
+
+    def to_options(self) -> RenderOptions:
+        """The same as plain data."""
+        return RenderOptions(**self.model_dump())
+
+
+class NewBatchBody(Body):
+    """One driving audio and the videos that shall speak it."""
+
+    audio_id: str = Field(max_length=64)
+    video_ids: list[str] = Field(min_length=1, max_length=500)
+    faces: dict[str, Annotated[int, Field(ge=0, le=63)]] = Field(
+        default={}, description="Rank of the face to use, by video id; the others use options.face"
+    )
+    options: OptionsBody = OptionsBody()
+
+
+class JobErrorBody(Body):
+    """Why a job failed."""
+
+    kind: str
+    message: str
+
+
+class ProgressBody(Body):
+    """How far a job is; may go back when another attempt starts."""
+
+    stage: Stage
+    frames_done: int
+    frames_total: int
+    frames_per_second: float
+    seconds_left: float | None
+
+
+class JobBody(Body):
+    """One output that was asked for."""
+
+    id: str
+    batch_id: str
+    index: int
+    name: str = Field(description="The output's file name")
+    video_name: str
+    video_id: str
+    audio_name: str
+    audio_id: str
+    owner: str
+    state: JobState
+    progress: ProgressBody | None
+    attempt: int
+    error: JobErrorBody | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    output_bytes: int | None
+
+
+class JobPageBody(Body):
+    """A page of jobs; total counts all that match."""
+
+    items: list[JobBody]
+    total: int
+
+
+class JobIdsBody(Body):
+    """Several jobs."""
+
+    ids: list[str] = Field(min_length=1, max_length=500)
+
+
+class DeletedBody(Body):
+    """What became of several jobs that were to be deleted."""
+
+    deleted: list[str]
+    refused: dict[str, str] = Field(description="Why, by job id")
+
+
+class LimitsBody(Body):
+    """What this installation accepts and keeps."""
+
+    max_upload_bytes: int
+    max_minutes: float
+    retention_days: float = Field(description="0: kept until somebody deletes it")
+    audio_suffixes: list[str]
+    picture_suffixes: list[str]
+
+
+class DiskUseBody(Body):
+    """How the store is filled, bytes."""
+
+    uploads_bytes: int
+    outputs_bytes: int
+    analyses_bytes: int
+    free_bytes: int | None
+
+
+class LoginBody(Body):
+    """A colleague's name and password."""
+
+    name: str = Field(max_length=100)
+    password: str = Field(max_length=1000)
+
+
+class SessionBody(Body):
+    """Who the caller is."""
+
+    owner: str
+    name: str | None = Field(description="The login name, where there are accounts")
+    login_required: bool
+
+
+class BatchSummaryBody(Body):
+    """A batch without its jobs."""
+
+    id: str
+    audio_name: str
+    audio_id: str
+    owner: str
+    created_at: datetime
+    counts: dict[JobState, int]
+
+
+class BatchBody(BatchSummaryBody):
+    """A batch with its jobs."""
+
+    jobs: list[JobBody]
+
+
+class BatchPageBody(Body):
+    """A page of batches; total counts all."""
+
+    items: list[BatchSummaryBody]
+    total: int
+
+
+class FamilyBody(Body):
+    """A lip-sync method."""
+
+    name: str
+    licence: str
+    description: str
+
+
+class CheckBody(Body):
+    """One thing that the gateway needs."""
+
+    name: str
+    ready: bool
+    message: str
+
+
+class ReadyBody(Body):
+    """Whether jobs can be taken and rendered."""
+
+    ready: bool
+    checks: list[CheckBody]
+
+
+def job_body(job: Job) -> JobBody:
+    """A job as REST shows it."""
+    values = {**asdict(job), "error": None}
+    kind, message = values.pop("error_kind"), values.pop("error_message")
+    if kind is not None:
+        values["error"] = {"kind": kind, "message": message}
+    return JobBody.model_validate(values)
+
+
+def batch_summary(batch: Batch) -> BatchSummaryBody:
+    """A batch in a list."""
+    return BatchSummaryBody(**asdict(batch))
+
+
+def batch_body(batch: Batch, jobs: Sequence[Job]) -> BatchBody:
+    """A batch and its jobs as REST shows them."""
+    return BatchBody(**asdict(batch), jobs=[job_body(job) for job in jobs])

@@ -1,0 +1,81 @@
+"""The bodies of the REST door for uploads and for the look for their faces."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from services.gateway.rest.schemas import Body
+from services.library.findings import Caution, PreflightState, Verdict
+from services.library.media import Media
+
+
+class MediaBody(Body):
+    """An uploaded recording."""
+
+    id: str
+    name: str
+    kind: Literal["video", "audio", "still"]
+    bytes: int
+    sha256: str
+    seconds: float
+    has_audio: bool
+    width: int | None
+    height: int | None
+    frame_rate: str | None = Field(description="An exact fraction, as in 30000/1001")
+    owner: str = Field(description="A login name, anon-... for a browser without one, or empty for a program")
+    created_at: datetime
+    has_thumbnail: bool
+
+
+class MediaPageBody(Body):
+    """A page of uploads; total counts all that match."""
+
+    items: list[MediaBody]
+    total: int
+
+
+class ResumableUploadBody(Body):
+    """A resumable upload."""
+
+    id: str
+    name: str
+    offset: int = Field(description="Bytes that have arrived")
+    length: int
+    expires_at: datetime
+    media_id: str | None = Field(description="Once it is whole and accepted")
+
+
+class FaceChoiceBody(Body):
+    """A face that may be chosen to speak."""
+
+    rank: int = Field(description="What options.face and faces take")
+    box: tuple[float, float, float, float] = Field(description="Left, top, right, bottom as fractions of the picture")
+    share: float = Field(description="Of all frames")
+    first_second: float
+
+
+class FindingsBody(Body):
+    """What is known of the faces of an upload."""
+
+    verdict: Verdict
+    faces: list[FaceChoiceBody]
+    cautions: list[Caution]
+
+
+class PreflightBody(Body):
+    """The look for faces in an upload."""
+
+    media_id: str
+    state: PreflightState
+    frames_done: int
+    frames_total: int
+    findings: FindingsBody | None
+    error: str | None
+
+
+def media_body(media: Media) -> MediaBody:
+    """An upload as REST shows it."""
+    return MediaBody.model_validate(media)

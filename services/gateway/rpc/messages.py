@@ -1,0 +1,104 @@
+"""The wire messages of chorus.gateway.v1 from and to plain data; only rpc.py calls it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from google.protobuf.json_format import MessageToDict
+from pydantic import ValidationError
+
+from services.errors import ChorusError, ErrorKind
+from services.gateway.operations.batches import Batch
+from services.gateway.rest import schemas
+from services.gateway.v1 import gateway_pb2 as pb
+from services.jobs.model import Job, JobFilter, JobState, RenderOptions
+from services.library.findings import Preflight
+from services.library.media import Media
+
+
+def render_options(message: pb.RenderOptions) -> RenderOptions:
+    """What was asked for, checked by the same rules as in REST."""
+    try:
+        body = schemas.OptionsBody.model_validate(MessageToDict(message, preserving_proto_field_name=True))
+    except ValidationError as error:
+        wrong = "; ".join(f"options.{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        raise ChorusError(ErrorKind.INVALID_INPUT, wrong) from error
+    return body.to_options()
+
+
+def job_filter(message: pb.ListJobsRequest) -> JobFilter:
+    """Which jobs are asked for."""
+    return JobFilter(
+        state=_state(message.state),
+        batch_id=message.batch_id or None,
+        name=message.name or None,
+        owner=message.owner or None,
+        since=_moment(message.since_ms) if message.HasField("since_ms") else None,
+        until=_moment(message.until_ms) if message.HasField("until_ms") else None,
+    )
+
+
+def media_message(media: Media) -> pb.Media:
+    """An upload as it travels."""
+    values = asdict(media)
+    created = values.pop("created_at")
+    return pb.Media(**values, created_at_ms=_ms(created))
+
+
+def preflight_message(preflight: Preflight) -> pb.Preflight:
+    """A preflight as it travels."""
+    return pb.Preflight(**asdict(preflight))
+
+
+def batch_message(batch: Batch) -> pb.Batch:
+    """A batch without its jobs as it travels."""
+    return pb.Batch(
+        id=batch.id,
+        audio_name=batch.audio_name,
+        audio_id=batch.audio_id,
+        owner=batch.owner,
+        created_at_ms=_ms(batch.created_at),
+        counts={state.value: number for state, number in batch.counts.items()},
+    )
+
+
+def job_message(job: Job) -> pb.Job:
+    """A job as it travels."""
+    return pb.Job(
+        id=job.id,
+        batch_id=job.batch_id,
+        index=job.index,
+        name=job.name,
+        video_name=job.video_name,
+        video_id=job.video_id,
+        audio_name=job.audio_name,
+        audio_id=job.audio_id,
+        owner=job.owner,
+        state=job.state,
+        progress=pb.Progress(**asdict(job.progress)) if job.progress else None,
+        attempt=job.attempt,
+        error=pb.JobError(kind=job.error_kind, message=job.error_message or "") if job.error_kind else None,
+        created_at_ms=_ms(job.created_at),
+        started_at_ms=_ms(job.started_at),
+        finished_at_ms=_ms(job.finished_at),
+        output_bytes=job.output_bytes,
+    )
+
+
+def _state(text: str) -> JobState | None:
+    try:
+        return JobState(text) if text else None
+    except ValueError:
+        raise ChorusError(
+            ErrorKind.INVALID_INPUT, f"There is no state {text}; choose one of {', '.join(JobState)}"
+        ) from None
+
+
+def _ms(moment: datetime | None) -> Any:
+    return None if moment is None else int(moment.timestamp() * 1000)
+
+
+def _moment(ms: int) -> datetime:
+    return datetime.fromtimestamp(ms / 1000, UTC)

@@ -1,0 +1,131 @@
+"""Logging in and out: a plain HTML form for people; programs use /v1/session."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Final
+from urllib.parse import quote
+
+from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+from services.errors import ChorusError, ErrorKind
+from services.gateway.access.gate import SESSION_SECONDS, Gate
+from services.gateway.access.guard import client_address, session_cookie
+from services.gateway.web.visitor import visitor_of
+
+router = APIRouter(include_in_schema=False)
+
+_WORDS: Final = {
+    "en": {
+        "title": "Log in to Chorus",
+        "name": "Name",
+        "password": "Password",
+        "token": "Access token",
+        "enter": "Log in",
+        ErrorKind.UNAUTHENTICATED: "That is not right: try again",
+        ErrorKind.OVERLOADED: "Too many tries: wait a minute",
+    },
+    "zh": {
+        "title": "登录 Chorus",
+        "name": "用户名",
+        "password": "密码",
+        "token": "访问令牌",
+        "enter": "登录",
+        ErrorKind.UNAUTHENTICATED: "输入有误，请重试",
+        ErrorKind.OVERLOADED: "尝试次数过多，请一分钟后再试",
+    },
+}
+_SCHEMES: Final = {"auto": "light dark", "light": "light", "dark": "dark"}
+_PAGE: Final = """<!doctype html>
+<html lang="{language}">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<link rel="icon" href="/page/logo.svg">
+<style>
+:root {{
+  color-scheme: {scheme}; font: 16px/1.5 system-ui, "PingFang SC", "Microsoft YaHei", sans-serif;
+  background: light-dark(#f6f5f1, #11161a); color: light-dark(#1c2630, #e7ecef);
+}}
+body {{ display: grid; place-items: center; min-height: 100vh; margin: 0; }}
+form {{
+  display: grid; gap: 1rem; box-sizing: border-box; width: min(24rem, 92vw); padding: 2rem; border-radius: 14px;
+  background: light-dark(#fff, #1a2127); border: 1px solid light-dark(#e2dfd7, #2d3840);
+}}
+h1 {{ font-size: 1.4rem; margin: 0; }}
+label {{ display: grid; gap: .25rem; }}
+input, button {{ font: inherit; padding: .6rem; border-radius: 9px; border: 1px solid light-dark(#8b939b, #71808c); }}
+button {{
+  border: 0; cursor: pointer; font-weight: 600;
+  background: light-dark(#0b6b66, #57c5b9); color: light-dark(#fff, #04211f);
+}}
+p {{ color: light-dark(#b3261e, #ff9d93); margin: 0; }}
+</style>
+</head>
+<body>
+<main>
+<form method="post" action="/login?next={next}">
+<img src="/page/logo.svg" alt="" width="40" height="40">
+<h1>{title}</h1>
+{refusal}
+{name_field}
+<label>{secret}<input name="password" type="password" autocomplete="current-password" required></label>
+<button>{enter}</button>
+</form>
+</main>
+</body>
+</html>
+"""
+
+
+@router.get("/login")
+async def show_login(request: Request, next: str = "/") -> HTMLResponse:
+    """The form."""
+    return _form(request, next)
+
+
+@router.post("/login")
+async def log_in(
+    request: Request,
+    password: Annotated[str, Form(max_length=1000)],
+    name: Annotated[str, Form(max_length=100)] = "",
+    next: str = "/",
+) -> Response:
+    """Opens a session and goes on to where the person wanted to."""
+    try:
+        session = await asyncio.to_thread(_gate(request).log_in, name, password, client_address(request))
+    except ChorusError as error:
+        return _form(request, next, error.kind)
+    # Never to another host: "//elsewhere" is one.
+    target = next if next.startswith("/") and not next.startswith(("//", "/\\")) else "/"
+    return RedirectResponse(target, 303, {"Set-Cookie": session_cookie(session, SESSION_SECONDS, request)})
+
+
+@router.post("/logout")
+async def log_out(request: Request) -> Response:
+    """Ends the session."""
+    return RedirectResponse("/login", 303, {"Set-Cookie": session_cookie("", 0, request)})
+
+
+def _gate(request: Request) -> Gate:
+    gate: Gate = request.app.state.gate
+    return gate
+
+
+def _form(request: Request, next: str, refusal: ErrorKind | None = None) -> HTMLResponse:
+    visitor, has_accounts = visitor_of(request), _gate(request).has_accounts
+    words = _WORDS[visitor.words.language]
+    name_field = f'<label>{words["name"]}<input name="name" autocomplete="username" autofocus></label>'
+    page = _PAGE.format(
+        language=visitor.words.html_language,
+        scheme=_SCHEMES[visitor.theme],
+        title=words["title"],
+        enter=words["enter"],
+        next=quote(next, safe=""),
+        refusal="" if refusal is None else f'<p role="alert">{words[refusal]}</p>',
+        name_field=name_field if has_accounts else "",
+        secret=words["password" if has_accounts else "token"],
+    )
+    return HTMLResponse(page, 200 if refusal is None else 403)

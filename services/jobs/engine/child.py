@@ -1,0 +1,126 @@
+"""One render child process: started in a process group of its own, watched, and never left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Final
+
+from services.errors import ChorusError, ErrorKind
+from services.jobs.engine.live import progress_from_json
+from services.jobs.model import Progress
+
+_TICK_SECONDS: Final = 0.5
+_LINE_LIMIT: Final = 1 << 20
+_END_SECONDS: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    """The child's last words when all went well."""
+
+    frames: int
+    stages: Mapping[str, float] = field(default_factory=dict)
+
+
+class RenderChild:
+    """Runs `command` with one JSON document on stdin; a context manager whose end kills the whole process group."""
+
+    def __init__(self, command: Sequence[str], request: Mapping[str, Any], *, video_name: str) -> None:
+        self._video_name = video_name
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
+        self._request = json.dumps(request).encode()
+
+    def __enter__(self) -> RenderChild:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        for stream in (self._process.stdin, self._process.stdout):
+            assert stream is not None
+            with suppress(BrokenPipeError):
+                stream.close()
+        self._process.wait(_END_SECONDS)
+
+    def messages(self, stall_seconds: float) -> Iterator[Progress | Succeeded | None]:
+        """Progress, and None about twice a second in between; ends with Succeeded.
+
+        Raises the child's own ChorusError; DEADLINE when no line comes for `stall_seconds`; UNAVAILABLE when it was
+        killed, INTERNAL when it ended by itself without a word.
+        """
+        self._send_request()
+        last_line = time.monotonic()
+        for line in self._lines():
+            if line is not None:
+                last_line = time.monotonic()
+                message = self._parse(line)
+                yield message
+                if isinstance(message, Succeeded):
+                    return
+            elif time.monotonic() - last_line > stall_seconds:
+                raise ChorusError(
+                    ErrorKind.DEADLINE, f"Rendering {self._video_name} made no progress for {stall_seconds:g} s"
+                )
+            else:
+                yield None
+        raise self._death()
+
+    def _send_request(self) -> None:
+        assert self._process.stdin is not None
+        # A child that died already says why on stdout or by its exit code.
+        with suppress(BrokenPipeError):
+            self._process.stdin.write(self._request)
+            self._process.stdin.close()
+
+    def _lines(self) -> Iterator[bytes | None]:
+        """Lines of stdout until its end; None when a moment passed without one."""
+        assert self._process.stdout is not None
+        stdout, rest = self._process.stdout.fileno(), b""
+        while True:
+            if not select.select([stdout], [], [], _TICK_SECONDS)[0]:
+                yield None
+                continue
+            piece = os.read(stdout, 1 << 16)
+            if not piece:
+                return
+            *lines, rest = (rest + piece).split(b"\n")
+            if len(rest) > _LINE_LIMIT:
+                raise ChorusError(ErrorKind.INTERNAL, f"The render process of {self._video_name} wrote nonsense")
+            yield from lines
+
+    def _parse(self, line: bytes) -> Progress | Succeeded | None:
+        try:
+            message = json.loads(line)
+            if "progress" in message:
+                return progress_from_json(message["progress"])
+            if "succeeded" in message:
+                return Succeeded(int(message["succeeded"]["frames"]), message["succeeded"].get("stages", {}))
+            failure = ChorusError(ErrorKind(message["failed"]["kind"]), str(message["failed"]["message"]))
+        except (ValueError, KeyError, TypeError) as error:
+            raise ChorusError(
+                ErrorKind.INTERNAL, f"The render process of {self._video_name} said something unknown"
+            ) from error
+        raise failure
+
+    def _death(self) -> ChorusError:
+        try:
+            code = self._process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            return ChorusError(ErrorKind.INTERNAL, f"The render process of {self._video_name} stopped talking")
+        if code < 0:
+            # Killed from outside, most often for memory: worth another try, which costs nothing that was finished.
+            how = f"was killed ({signal.Signals(-code).name}), perhaps because this machine ran out of memory"
+            return ChorusError(ErrorKind.UNAVAILABLE, f"The render process of {self._video_name} {how}")
+        how = f"ended unexpectedly (code {code}): its log says why"
+        return ChorusError(ErrorKind.INTERNAL, f"The render process of {self._video_name} {how}")

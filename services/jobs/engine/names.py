@@ -1,0 +1,60 @@
+"""What the writing and the reading side of DBOS's tables must agree on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import sqlalchemy as sa
+from dbos import DBOSClient, DBOSPortableJSONSerializer
+
+from services.jobs.model import JobState
+
+APPLICATION: Final = "chorus"
+# Pinned: DBOS's default is a hash of the source, with which a new release would never go on with an old one's jobs.
+# Raise it only when the workflow's steps change, after the queue was drained.
+APPLICATION_VERSION: Final = "chorus-1"
+QUEUE: Final = "render"
+WORKFLOW: Final = "render_job"
+LIVE_EVENT: Final = "live"
+# Always set: DBOS puts a job without a priority before all others.
+PRIORITY: Final = 1
+# A job whose worker dies more often than this is given up.
+MAX_RECOVERIES: Final = 3
+
+STATE_OF_STATUS: Final[Mapping[str, JobState]] = {
+    "DELAYED": JobState.QUEUED,
+    "ENQUEUED": JobState.QUEUED,
+    "PENDING": JobState.RUNNING,
+    "SUCCESS": JobState.SUCCEEDED,
+    "ERROR": JobState.FAILED,
+    "MAX_RECOVERY_ATTEMPTS_EXCEEDED": JobState.FAILED,
+    "CANCELLED": JobState.CANCELLED,
+}
+
+
+def statuses_of(state: JobState) -> list[str]:
+    """DBOS's statuses behind one of our states."""
+    return [status for status, each in STATE_OF_STATUS.items() if each is state]
+
+
+def dbos_schema(database: sa.Engine) -> str | None:
+    """The schema of DBOS's tables: SQLite has none."""
+    return None if database.dialect.name == "sqlite" else "dbos"
+
+
+def dbos_url(database: sa.Engine) -> str:
+    """The URL in the form that DBOS takes, password included."""
+    return database.url.set(drivername=database.dialect.name).render_as_string(hide_password=False)
+
+
+def open_client(database: sa.Engine) -> DBOSClient:
+    """DBOS from outside a worker, on our pool; it raises when the database is gone instead of waiting for ever."""
+    return DBOSClient(
+        system_database_engine=database,
+        dbos_system_schema=dbos_schema(database),
+        application_name=APPLICATION,
+        serializer=DBOSPortableJSONSerializer(),
+        retry_connection_errors=False,
+        lazy=True,
+    )

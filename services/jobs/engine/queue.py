@@ -1,0 +1,221 @@
+"""The doors' side of the engine: enqueue, cancel, retry and forget jobs, and read them with one join."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from dbos import DBOS
+from dbos import error as dbos_error
+
+from services.errors import ChorusError, ErrorKind
+from services.jobs import tables
+from services.jobs.engine import names
+from services.jobs.engine.dbos_log import configure_dbos_log
+from services.jobs.engine.live import Live, live_from_text
+from services.jobs.model import FINISHED, Job, JobFilter, JobState
+
+_WORKER_DIED = "The worker died each time it rendered this video: look into its log, then retry the job"
+_WORKER_FAILED = "The job failed unexpectedly: the worker's log says why"
+
+
+class JobQueue:
+    """Durable jobs in one database; safe to share by threads."""
+
+    def __init__(self, database: sa.Engine) -> None:
+        configure_dbos_log()
+        self._database = database
+        self._client = names.open_client(database)
+        schema = names.dbos_schema(database)
+        self._status = sa.table(
+            "workflow_status",
+            *map(sa.column, ("workflow_uuid", "status", "completed_at")),
+            schema=schema,
+        )
+        self._event = sa.table("workflow_events", *map(sa.column, ("workflow_uuid", "key", "value")), schema=schema)
+
+    def create_tables(self) -> None:
+        """Create or migrate DBOS's own tables; safe in several processes at once."""
+        DBOS.migrate(names.dbos_url(self._database))
+
+    def enqueue(self, connection: sa.Connection, job_ids: Sequence[str]) -> None:
+        """Enqueue jobs within the caller's transaction, which also inserts their rows: all or nothing."""
+        for job_id in job_ids:
+            self._client.enqueue_in_transaction(
+                connection,
+                {
+                    "queue_name": names.QUEUE,
+                    "workflow_name": names.WORKFLOW,
+                    "workflow_id": job_id,
+                    "priority": names.PRIORITY,
+                    "app_version": names.APPLICATION_VERSION,
+                },
+                job_id,
+            )
+
+    def cancel(self, job_ids: Sequence[str]) -> None:
+        """Queued jobs end at once, running ones at their next sign of life; finished ones stay as they are."""
+        unfinished = self._unfinished(job_ids)
+        if unfinished:
+            with _database_errors():
+                self._client.cancel_workflows(unfinished)
+
+    def retry(self, job_id: str) -> None:
+        """Queue a failed or cancelled job again under its own id; CONFLICT when its state changed meanwhile."""
+        try:
+            with _database_errors():
+                self._client.rewind_workflow(job_id, queue_name=names.QUEUE)
+        except dbos_error.DBOSException as error:
+            raise ChorusError(ErrorKind.CONFLICT, f"Job {job_id} cannot be retried now: look at its state") from error
+
+    def forget(self, job_ids: Sequence[str]) -> None:
+        """Remove all that DBOS knows of jobs."""
+        with _database_errors():
+            self._client.delete_workflows(list(job_ids))
+
+    def find(self, job_id: str) -> Job:
+        """One job; NOT_FOUND when there is none."""
+        with tables.transaction(self._database) as connection:
+            row = connection.execute(self._select().where(tables.jobs.c.id == job_id)).one_or_none()
+        if row is None:
+            raise ChorusError(ErrorKind.NOT_FOUND, f"There is no job {job_id}")
+        return _job(row)
+
+    def page(self, wanted: JobFilter, *, limit: int, offset: int) -> tuple[list[Job], int]:
+        """A page of jobs and how many there are in all: `first`'s own, newest batch first, in order within it."""
+        condition = self._condition(wanted)
+        items = (
+            self._select()
+            .where(condition)
+            .order_by(
+                tables.others_last(tables.batches, wanted.first),
+                tables.jobs.c.created_ms.desc(),
+                tables.jobs.c.batch_id,
+                tables.jobs.c.position,
+            )
+            .limit(limit)
+            .offset(offset)
+        )
+        count = sa.select(sa.func.count()).select_from(self._jobs_and_status()).where(condition)
+        with tables.transaction(self._database) as connection:
+            found = [_job(row) for row in connection.execute(items)]
+            return found, int(connection.execute(count).scalar_one())
+
+    def count_states(self, batch_ids: Sequence[str] | None = None) -> Mapping[str, Counter[JobState]]:
+        """Jobs by state of each batch (None: of all of them), in one query; a batch without jobs is not in it."""
+        batch_id, status = tables.jobs.c.batch_id, self._status.c.status
+        statement = sa.select(batch_id, status, sa.func.count()).select_from(self._jobs_and_status())
+        if batch_ids is not None:
+            statement = statement.where(batch_id.in_(batch_ids))
+        counts: dict[str, Counter[JobState]] = {}
+        with tables.transaction(self._database) as connection:
+            for batch, raw, number in connection.execute(statement.group_by(batch_id, status)):
+                counts.setdefault(batch, Counter())[names.STATE_OF_STATUS[raw]] += number
+        return counts
+
+    def finished_before(self, moment_ms: int, limit: int) -> list[Job]:
+        """Up to `limit` jobs that finished before a moment."""
+        ended = self._status.c.completed_at < moment_ms
+        with tables.transaction(self._database) as connection:
+            rows = connection.execute(self._select().where(ended).limit(limit)).all()
+        return [job for job in map(_job, rows) if job.state in FINISHED]
+
+    def count_unfinished_users(self, connection: sa.Connection, media_id: str) -> int:
+        """How many queued or running jobs need an upload."""
+        users = sa.or_(tables.jobs.c.video_id == media_id, tables.jobs.c.audio_id == media_id)
+        count = sa.select(sa.func.count()).select_from(self._jobs_and_status()).where(users, self._is_unfinished())
+        return int(connection.execute(count).scalar_one())
+
+    def _is_unfinished(self) -> sa.ColumnElement[bool]:
+        return self._status.c.status.in_([*names.statuses_of(JobState.QUEUED), *names.statuses_of(JobState.RUNNING)])
+
+    def _unfinished(self, job_ids: Sequence[str]) -> list[str]:
+        statement = sa.select(self._status.c.workflow_uuid).where(
+            self._status.c.workflow_uuid.in_(job_ids), self._is_unfinished()
+        )
+        with tables.transaction(self._database) as connection:
+            return list(connection.execute(statement).scalars())
+
+    def _jobs_and_status(self) -> sa.Join:
+        return tables.jobs.join(self._status, self._status.c.workflow_uuid == tables.jobs.c.id).join(tables.batches)
+
+    def _select(self) -> sa.Select[Any]:
+        about = sa.and_(self._event.c.workflow_uuid == tables.jobs.c.id, self._event.c.key == names.LIVE_EVENT)
+        return sa.select(
+            tables.jobs,
+            tables.batches.c.owner,
+            self._status.c.status,
+            self._status.c.completed_at.label("finished_ms"),
+            self._event.c.value.label("live"),
+        ).select_from(self._jobs_and_status().outerjoin(self._event, about))
+
+    def _condition(self, wanted: JobFilter) -> sa.ColumnElement[bool]:
+        condition: sa.ColumnElement[bool] = sa.true()
+        if wanted.state is not None:
+            condition &= self._status.c.status.in_(names.statuses_of(wanted.state))
+        if wanted.batch_id is not None:
+            condition &= tables.jobs.c.batch_id == wanted.batch_id
+        if wanted.owner is not None:
+            condition &= tables.batches.c.owner == wanted.owner
+        if wanted.since is not None:
+            condition &= tables.jobs.c.created_ms >= wanted.since.timestamp() * 1000
+        if wanted.until is not None:
+            condition &= tables.jobs.c.created_ms < wanted.until.timestamp() * 1000
+        if wanted.name:
+            condition &= tables.jobs.c.name.icontains(
+                wanted.name, autoescape=True
+            ) | tables.jobs.c.video_name.icontains(wanted.name, autoescape=True)
+        return condition
+
+
+@contextmanager
+def _database_errors() -> Iterator[None]:
+    try:
+        yield
+    except sa.exc.OperationalError as error:
+        raise ChorusError(ErrorKind.UNAVAILABLE, "The database does not answer: try again in a moment") from error
+
+
+def _job(row: sa.Row[Any]) -> Job:
+    state = names.STATE_OF_STATUS[row.status]
+    live = live_from_text(row.live)
+    error_kind, error_message = live.error_kind, live.error_message
+    if state is not JobState.FAILED:
+        error_kind, error_message = None, None
+    elif error_kind is None:
+        error_kind = ErrorKind.INTERNAL
+        error_message = _WORKER_FAILED if row.status == "ERROR" else _WORKER_DIED
+    return Job(
+        id=row.id,
+        batch_id=row.batch_id,
+        index=row.position,
+        name=row.name,
+        video_name=row.video_name,
+        video_id=row.video_id,
+        audio_name=row.audio_name,
+        audio_id=row.audio_id,
+        owner=row.owner,
+        state=state,
+        progress=None if state is JobState.QUEUED else live.progress,
+        attempt=row.attempts,
+        error_kind=error_kind,
+        error_message=error_message,
+        created_at=_moment(row.created_ms),
+        started_at=None if state is JobState.QUEUED or live.started_ms is None else _moment(live.started_ms),
+        finished_at=_finished_at(row, live) if state in FINISHED else None,
+        output_bytes=live.output_bytes if state is JobState.SUCCEEDED else None,
+    )
+
+
+def _finished_at(row: sa.Row[Any], live: Live) -> datetime:
+    # A job that was cancelled or given up has no last word of its own, only DBOS's moment in whole seconds.
+    ended: int = live.finished_ms or row.finished_ms
+    return _moment(max(ended, live.started_ms or 0, row.created_ms))
+
+
+def _moment(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)

@@ -1,0 +1,200 @@
+"""One job inside a worker: its tries, its progress (which is also its cancellation point), and publishing its files."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from services import telemetry
+from services.errors import ChorusError, ErrorKind
+from services.jobs import tables
+from services.jobs.engine.child import RenderChild, Succeeded
+from services.jobs.engine.live import Live, live_to_json
+from services.jobs.model import JobSpec, JobState, Progress, Stage
+from services.storage import Storage, storage_error
+
+_log = logging.getLogger(__name__)
+
+_REPORT_SECONDS: Final = 1.0
+
+
+class WorkerStopping(BaseException):
+    """Unwinds a running job when its worker stops; no Exception, so that nothing records it as the job's failure."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderSettings:
+    """How a worker runs its render children."""
+
+    command: Sequence[str]
+    """Started once per try, with the job on stdin"""
+    scratch: Path
+    """Local folder for unfinished outputs, of this worker alone"""
+    stall_seconds: float
+    retry_delays: Sequence[float] = (2, 5, 10, 15, 30)
+    """Seconds to wait before each further try after an error that may pass"""
+
+
+@dataclass(slots=True)
+class _Report:
+    """Writes what is known of the running job, at most once a second but at once when the stage changes."""
+
+    write: Callable[[dict[str, Any]], None]
+    """Raises a BaseException when the job was cancelled or belongs to another worker now"""
+    stopping: threading.Event
+    live: Live
+    written: float = 0.0
+
+    def progress(self, progress: Progress | None) -> None:
+        """Call often, with None when nothing is new."""
+        if self.stopping.is_set():
+            raise WorkerStopping
+        changed = progress is not None and (self.live.progress is None or progress.stage != self.live.progress.stage)
+        if progress is not None:
+            self.live = replace(self.live, progress=progress)
+        if changed or time.monotonic() - self.written >= _REPORT_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        self.write(live_to_json(self.live))
+        self.written = time.monotonic()
+
+
+class JobRunner:
+    """Runs jobs in the calling thread; shared by the worker's threads."""
+
+    def __init__(self, database: sa.Engine, storage: Storage, settings: RenderSettings) -> None:
+        self._database = database
+        self._storage = storage
+        self._settings = settings
+        self._folder = settings.scratch / "jobs"
+        self.stopping = threading.Event()
+
+    def sweep(self) -> None:
+        """Remove what a killed worker left behind; call it before the first job."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.mkdir(parents=True)
+
+    def run(self, job_id: str, write: Callable[[dict[str, Any]], None]) -> None:
+        """Render and publish a job; `write` stores its progress and raises a BaseException when it must end here.
+
+        Raises the ChorusError that ended the job, after it was written.
+        """
+        with tables.transaction(self._database) as connection:
+            spec = tables.find_spec(connection, job_id)
+        report = _Report(write, self.stopping, Live(started_ms=tables.now_ms()))
+        started = time.monotonic()
+        end = "left"  # cancelled, taken over by another worker, or this worker stops
+        try:
+            size = self._try_until_done(spec, report)
+            report.live = replace(report.live, output_bytes=size, finished_ms=tables.now_ms())
+            report.flush()
+            end = JobState.SUCCEEDED
+        except Exception as error:
+            failure = _explain(error, spec)
+            report.live = replace(
+                report.live,
+                error_kind=failure.kind,
+                error_message=failure.message,
+                finished_ms=tables.now_ms(),
+            )
+            report.flush()
+            end = JobState.FAILED
+            raise failure from error
+        finally:
+            seconds = time.monotonic() - started
+            _log.info("job %s (%s): %s after %.1f s", job_id, spec.video_name, end, seconds)
+            if end != "left":
+                telemetry.job_finished(end, spec.options.family, seconds)
+
+    def _try_until_done(self, spec: JobSpec, report: _Report) -> int:
+        """Tries until one succeeds, and returns the output's bytes; an error that may pass is tried again, later."""
+        for delay in (*self._settings.retry_delays, None):
+            try:
+                return self._attempt(spec, report)
+            except ChorusError as error:
+                if not error.retryable or delay is None:
+                    raise
+                _log.warning("job %s: %s; next try in %g s", spec.job_id, error, delay)
+                self._wait(delay, report)
+        raise AssertionError("the last try returns or raises")
+
+    def _attempt(self, spec: JobSpec, report: _Report) -> int:
+        # First the fence, then the count: a worker that lost the job must not count itself.
+        report.live = replace(report.live, progress=Progress(stage=Stage.STARTING))
+        report.flush()
+        with tables.transaction(self._database) as connection:
+            number = tables.begin_attempt(connection, spec.job_id)
+        _log.info("job %s (%s): attempt %d", spec.job_id, spec.video_name, number)
+        with self._scratch_folder(spec.job_id) as folder:
+            output, poster = folder / "output.mp4", folder / "poster.jpg"
+            self._render(spec, output, poster, report)
+            frames = _last(report).frames_total
+            report.progress(replace(_last(report), stage=Stage.PUBLISHING, frames_done=frames, seconds_left=0.0))
+            self._storage.put_file(spec.poster_key, poster, create_only=True)
+            return self._publish(spec, output)
+
+    def _render(self, spec: JobSpec, output: Path, poster: Path, report: _Report) -> None:
+        request = {"spec": asdict(spec), "output_path": str(output), "poster_path": str(poster)}
+        with RenderChild(self._settings.command, request, video_name=spec.video_name) as child:
+            for message in child.messages(self._settings.stall_seconds):
+                if isinstance(message, Succeeded):
+                    telemetry.frames_rendered(message.frames)
+                    for stage, seconds in message.stages.items():
+                        telemetry.stage_seconds(stage, seconds)
+                else:
+                    report.progress(message)
+
+    def _publish(self, spec: JobSpec, output: Path) -> int:
+        size = output.stat().st_size
+        if self._storage.put_file(spec.output_key, output, create_only=True):
+            return size
+        published = self._storage.size(spec.output_key)
+        if published != size:
+            _log.warning(
+                "job %s: another attempt has published %s bytes, this one has %d", spec.job_id, published, size
+            )
+        return published or size
+
+    def _wait(self, seconds: float, report: _Report) -> None:
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            report.progress(None)
+            self.stopping.wait(min(left, _REPORT_SECONDS))
+
+    @contextmanager
+    def _scratch_folder(self, job_id: str) -> Iterator[Path]:
+        folder = self._folder / job_id / uuid.uuid4().hex
+        folder.mkdir(parents=True)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            with suppress(OSError):  # another attempt of a job that came back may be beside it
+                folder.parent.rmdir()
+
+
+def _last(report: _Report) -> Progress:
+    return report.live.progress or Progress(stage=Stage.STARTING)
+
+
+def _explain(error: Exception, spec: JobSpec) -> ChorusError:
+    """The error in words for the user; what nobody foresaw goes to the log in full."""
+    if isinstance(error, ChorusError):
+        return error
+    if isinstance(error, OSError):
+        return storage_error(error, spec.video_name)
+    _log.error("job %s failed unexpectedly", spec.job_id, exc_info=error)
+    return ChorusError(
+        ErrorKind.INTERNAL, f"Rendering {spec.video_name} failed unexpectedly: the worker's log says why"
+    )

@@ -1,0 +1,150 @@
+"""The worker's side of the engine: takes jobs from the queue, runs them, and stops within seconds."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final
+
+import sqlalchemy as sa
+from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer
+
+from services.jobs import tables
+from services.jobs.engine import names
+from services.jobs.engine.dbos_log import configure_dbos_log
+from services.jobs.engine.liveness import TakeOver, lock_file
+from services.jobs.engine.runner import JobRunner, RenderSettings
+from services.storage import Storage
+
+_log = logging.getLogger(__name__)
+
+# A job waits for half of it on average; 0.2 s would cost a machine that idles several per cent of a core.
+_POLL_SECONDS: Final = 0.5
+_DRAIN_SECONDS: Final = 4
+_EXIT_SECONDS: Final = 9.0
+_LOOK_SECONDS: Final = 0.5
+_UPKEEP_SECONDS: Final = 3600.0
+_THREADS: Final = 64
+
+
+class Worker:
+    """One worker of this process; DBOS allows one at a time."""
+
+    def __init__(self, database: sa.Engine, storage: Storage, settings: RenderSettings, *, slots: int) -> None:
+        """CONFLICT when another worker uses the same SQLite database or scratch folder."""
+        self._database = database
+        self._slots = slots
+        self._path = tables.sqlite_path(database)
+        # DBOS re-queues all jobs of its own id when it starts, so an id must never be shared by two live workers.
+        self._executor_id = "local" if self._path else f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
+        self._locks = _claim(self._path, settings.scratch)
+        self._runner = JobRunner(database, storage, settings)
+
+    def run(self, stop: threading.Event, upkeep: Callable[[], None]) -> None:
+        """Work until `stop` is set; `upkeep` is called at the start and once an hour."""
+        self._runner.sweep()
+        take_over = None if self._path else TakeOver(self._database, self._executor_id, _recover)
+        try:
+            self._launch()
+            if take_over is not None:
+                take_over.start()
+            _log.info("worker %s is ready, %d slots", self._executor_id, self._slots)
+            _work(stop, upkeep)
+        finally:
+            _exit_in_time()
+            self._stop_jobs()
+            if take_over is not None:
+                take_over.stop()
+            self._locks.close()
+
+    def _launch(self) -> None:
+        configure_dbos_log()
+        config: DBOSConfig = {
+            "name": names.APPLICATION,
+            "system_database_url": names.dbos_url(self._database),
+            "application_version": names.APPLICATION_VERSION,
+            "executor_id": self._executor_id,
+            "log_level": "WARNING",
+            "serializer": DBOSPortableJSONSerializer(),
+            "max_executor_threads": _THREADS,
+        }
+        DBOS(config=config)
+        self._register_workflow()
+        DBOS.launch()
+        DBOS.register_queue(
+            names.QUEUE,
+            worker_concurrency=self._slots,
+            polling_interval_sec=_POLL_SECONDS,
+            on_conflict="always_update",
+        )
+
+    def _register_workflow(self) -> None:
+        runner = self._runner
+
+        @DBOS.step(name="render_and_publish")
+        def render_and_publish(job_id: str) -> None:
+            # An event written inside a step raises a BaseException when the job was cancelled or taken over.
+            runner.run(job_id, lambda live: DBOS.set_event(names.LIVE_EVENT, live))
+
+        # One coarse step: the rendered file is local, so a second step could not go on with it on another machine.
+        @DBOS.workflow(name=names.WORKFLOW, max_recovery_attempts=names.MAX_RECOVERIES)
+        def render_job(job_id: str) -> None:
+            render_and_publish(job_id)
+
+    def _stop_jobs(self) -> None:
+        self._runner.stopping.set()
+        # In a thread, because DBOS may wait for threads of its own much longer than for our jobs.
+        ending = threading.Thread(target=DBOS.destroy, kwargs={"workflow_completion_timeout_sec": _DRAIN_SECONDS})
+        ending.daemon = True
+        ending.start()
+        ending.join(_DRAIN_SECONDS)
+        # Hand back what was running: it starts again at once elsewhere, and this stop does not count as a crash.
+        client = names.open_client(self._database)
+        running = client.list_workflows(
+            status="PENDING", executor_id=self._executor_id, load_input=False, load_output=False
+        )
+        if running:
+            client.resume_workflows([each.workflow_id for each in running], queue_name=names.QUEUE)
+
+
+def _exit_in_time() -> None:
+    """Whatever hangs from here on, the process is gone in time; its jobs go on elsewhere, its children die with it."""
+    timer = threading.Timer(_EXIT_SECONDS, os._exit, (0,))
+    timer.daemon = True
+    timer.start()
+
+
+def _claim(database_path: Path | None, scratch: Path) -> ExitStack:
+    """Locks against a second worker, held until the stack is closed."""
+    with ExitStack() as locks:
+        locks.enter_context(lock_file(scratch / "worker.lock", f"the scratch folder {scratch} (CHORUS_SCRATCH)"))
+        if database_path is not None:
+            path = database_path.with_name(f"{database_path.name}.worker.lock")
+            what = f"the SQLite database {database_path} (several workers need PostgreSQL)"
+            locks.enter_context(lock_file(path, what))
+        return locks.pop_all()
+
+
+def _recover(executor_id: str) -> None:
+    # Private to DBOS, but the only call that keeps the count of a job that kills its workers; a test holds it.
+    DBOS._recover_pending_workflows([executor_id])
+
+
+def _work(stop: threading.Event, upkeep: Callable[[], None]) -> None:
+    next_upkeep = time.monotonic()
+    # Short waits: a signal that another thread received must not stay unseen for an hour.
+    while not stop.wait(_LOOK_SECONDS):
+        if time.monotonic() < next_upkeep:
+            continue
+        next_upkeep = time.monotonic() + _UPKEEP_SECONDS
+        try:
+            upkeep()
+        except Exception:
+            _log.exception("the hourly upkeep failed; it is tried again in an hour")

@@ -1,0 +1,29 @@
+"""Where the state of an installation lies, read from CHORUS_* by the composition roots of api and worker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _data_folder() -> Path:
+    return Path("chorus-data").resolve()
+
+
+class StateSettings(BaseSettings):
+    """The defaults run a whole installation on one machine: SQLite and a folder below the current one."""
+
+    model_config = SettingsConfigDict(env_prefix="CHORUS_", frozen=True)
+
+    database_url: str = Field(default_factory=lambda: f"sqlite:///{_data_folder() / 'chorus.db'}")
+    """sqlite:///path (one machine, one worker) or postgresql://user:password@host/database (any number of workers)"""
+    store_url: str = Field(default_factory=lambda: (_data_folder() / "store").as_uri())
+    """Where uploads and outputs lie: file:///folder, s3://bucket, gs://bucket, az://container"""
+    scratch: Path = Field(default_factory=lambda: _data_folder() / "scratch")
+    """Local folder for files that are being received or rendered; not shared by two workers"""
+    retention_days: float = Field(default=0, ge=0)
+    """Finished jobs, their outputs and unused uploads are deleted after that many days; 0 keeps them"""
+    log_level: str = "INFO"
+    """DEBUG, INFO, WARNING or ERROR"""

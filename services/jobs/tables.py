@@ -1,0 +1,248 @@
+"""Our own tables in the database that DBOS uses too: SQLite in WAL mode or PostgreSQL."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from pathlib import Path
+from secrets import token_urlsafe
+from typing import Any
+
+import sqlalchemy as sa
+
+from services.errors import ChorusError, ErrorKind
+from services.jobs.model import JobSpec, RenderOptions
+from services.timeline import Extend
+
+metadata = sa.MetaData()
+
+media = sa.Table(
+    "media",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("bytes", sa.BigInteger, nullable=False),
+    sa.Column("sha256", sa.Text, nullable=False, index=True),
+    sa.Column("seconds", sa.Float, nullable=False),
+    sa.Column("has_audio", sa.Boolean, nullable=False),
+    sa.Column("width", sa.Integer),
+    sa.Column("height", sa.Integer),
+    sa.Column("frame_rate", sa.Text),
+    sa.Column("created_ms", sa.BigInteger, nullable=False),
+    sa.Column("owner", sa.Text, nullable=False, server_default=""),
+    sa.Column("has_thumbnail", sa.Boolean, nullable=False, server_default=sa.false()),
+)
+
+# Resumable uploads: a row from their creation until they expire; the bytes lie in the scratch folder.
+uploads = sa.Table(
+    "uploads",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("owner", sa.Text, nullable=False, index=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("length", sa.BigInteger, nullable=False),
+    sa.Column("expires_ms", sa.BigInteger, nullable=False),
+    sa.Column("media_id", sa.Text),
+)
+
+# What was found out about the faces of a content, so that it is looked for once.
+preflights = sa.Table(
+    "preflights",
+    metadata,
+    sa.Column("sha256", sa.Text, primary_key=True),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("findings", sa.JSON, nullable=False),
+)
+
+# Keys that all api processes of an installation share.
+secrets = sa.Table(
+    "secrets",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)
+
+batches = sa.Table(
+    "batches",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("audio_name", sa.Text, nullable=False),
+    sa.Column("idempotency_key", sa.Text, unique=True),
+    sa.Column("request_digest", sa.Text, nullable=False),
+    sa.Column("created_ms", sa.BigInteger, nullable=False, index=True),
+    sa.Column("owner", sa.Text, nullable=False, server_default=""),
+    sa.Column("audio_id", sa.Text, nullable=False, server_default=""),
+)
+
+jobs = sa.Table(
+    "jobs",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("batch_id", sa.Text, sa.ForeignKey("batches.id"), nullable=False, index=True),
+    sa.Column("position", sa.Integer, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("video_id", sa.Text, nullable=False, index=True),
+    sa.Column("video_key", sa.Text, nullable=False),
+    sa.Column("video_name", sa.Text, nullable=False),
+    sa.Column("audio_id", sa.Text, nullable=False, index=True),
+    sa.Column("audio_key", sa.Text, nullable=False),
+    sa.Column("audio_name", sa.Text, nullable=False),
+    sa.Column("output_key", sa.Text, nullable=False),
+    sa.Column("poster_key", sa.Text, nullable=False),
+    sa.Column("options", sa.JSON, nullable=False),
+    # Tries that were begun, over all workers; the one column that changes.
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("created_ms", sa.BigInteger, nullable=False, index=True),
+)
+
+
+def open_database(url: str) -> sa.Engine:
+    """A pool of connections to sqlite:///path or postgresql://...; nothing is read or created yet."""
+    if url.startswith("sqlite"):
+        return _open_sqlite(url)
+    return sa.create_engine(
+        url.replace("postgresql://", "postgresql+psycopg://", 1),
+        pool_size=10,
+        pool_pre_ping=True,
+        # A database machine that vanished is noticed within about 10 s.
+        connect_args={
+            "connect_timeout": 10,
+            "keepalives": 1,
+            "keepalives_idle": 5,
+            "keepalives_interval": 2,
+            "keepalives_count": 3,
+        },
+    )
+
+
+def _open_sqlite(url: str) -> sa.Engine:
+    engine = sa.create_engine(url, pool_size=10)
+
+    @sa.event.listens_for(engine, "connect")
+    def prepare_connection(connection: Any, _record: object) -> None:
+        # As DBOS does on its own connections: writers queue up for the lock instead of failing half-way.
+        connection.isolation_level = "IMMEDIATE"
+        connection.execute("PRAGMA busy_timeout=30000")
+        connection.execute("PRAGMA foreign_keys=ON")
+
+    return engine
+
+
+def sqlite_path(engine: sa.Engine) -> Path | None:
+    """The database's file, or None for PostgreSQL."""
+    if engine.dialect.name != "sqlite" or engine.url.database is None:
+        return None
+    return Path(engine.url.database).resolve()
+
+
+def create_tables(engine: sa.Engine) -> None:
+    """Create what is missing of our tables, columns added since included; safe in several processes at once."""
+    path = sqlite_path(engine)
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with engine.connect() as connection:
+            # Stored in the file: readers no longer wait for writers.
+            connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+    with transaction(engine) as connection:
+        # One process at a time looks what is missing and creates it.
+        if path is None:
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtextextended('chorus:tables', 0))"))
+        else:
+            # By itself the driver begins a transaction for data only, not for tables.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        for table in metadata.sorted_tables:
+            connection.execute(sa.schema.CreateTable(table, if_not_exists=True))
+            _add_missing_columns(connection, table)
+            for index in sorted(table.indexes, key=lambda each: str(each.name)):
+                connection.execute(sa.schema.CreateIndex(index, if_not_exists=True))
+
+
+def _add_missing_columns(connection: sa.Connection, table: sa.Table) -> None:
+    """Bring a table of an older release up to date; new columns therefore are nullable or have a server default."""
+    present = {column["name"] for column in sa.inspect(connection).get_columns(table.name)}
+    for column in table.columns:
+        if column.name not in present:
+            definition = sa.schema.CreateColumn(column).compile(dialect=connection.dialect)
+            connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {definition}")
+
+
+@contextmanager
+def transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """One transaction, committed at the block's end; a database that does not answer is UNAVAILABLE."""
+    try:
+        with engine.begin() as connection:
+            yield connection
+    except sa.exc.OperationalError as error:
+        raise ChorusError(ErrorKind.UNAVAILABLE, "The database does not answer: try again in a moment") from error
+
+
+def find_secret(engine: sa.Engine, name: str) -> str:
+    """A random key that all processes of this installation share; made when it is first asked for."""
+    with transaction(engine) as connection:
+        found = connection.execute(sa.select(secrets.c.value).where(secrets.c.name == name)).scalar_one_or_none()
+        if found is not None:
+            return str(found)
+    with suppress(sa.exc.IntegrityError), transaction(engine) as connection:
+        connection.execute(sa.insert(secrets).values(name=name, value=token_urlsafe(32)))
+    return find_secret(engine, name)
+
+
+def now_ms() -> int:
+    """Milliseconds since 1970: how moments are stored."""
+    return time.time_ns() // 1_000_000
+
+
+def others_last(table: sa.Table, owner: str) -> sa.ColumnElement[int]:
+    """What to sort by so that an owner's rows come first."""
+    return sa.case((table.c.owner == owner, 0), else_=1)
+
+
+def job_row(
+    spec: JobSpec, *, position: int, name: str, video_id: str, audio_id: str, created_ms: int
+) -> dict[str, Any]:
+    """The row of table `jobs` for a new job; `name` is the output's file name."""
+    return {
+        "id": spec.job_id,
+        "batch_id": spec.batch_id,
+        "position": position,
+        "name": name,
+        "video_id": video_id,
+        "video_key": spec.video_key,
+        "video_name": spec.video_name,
+        "audio_id": audio_id,
+        "audio_key": spec.audio_key,
+        "audio_name": spec.audio_name,
+        "output_key": spec.output_key,
+        "poster_key": spec.poster_key,
+        "options": asdict(spec.options),
+        "created_ms": created_ms,
+    }
+
+
+def find_spec(connection: sa.Connection, job_id: str) -> JobSpec:
+    """The spec that job_row stored; NOT_FOUND when the job was deleted."""
+    row = connection.execute(sa.select(jobs).where(jobs.c.id == job_id)).one_or_none()
+    if row is None:
+        raise ChorusError(ErrorKind.NOT_FOUND, f"There is no job {job_id}")
+    return JobSpec(
+        job_id=row.id,
+        batch_id=row.batch_id,
+        video_key=row.video_key,
+        video_name=row.video_name,
+        audio_key=row.audio_key,
+        audio_name=row.audio_name,
+        output_key=row.output_key,
+        poster_key=row.poster_key,
+        options=RenderOptions(**{**row.options, "extend": Extend(row.options["extend"])}),
+    )
+
+
+def begin_attempt(connection: sa.Connection, job_id: str) -> int:
+    """Count one more try of a job and return its number, from 1."""
+    statement = (
+        sa.update(jobs).where(jobs.c.id == job_id).values(attempts=jobs.c.attempts + 1).returning(jobs.c.attempts)
+    )
+    return int(connection.execute(statement).scalar_one())

@@ -1,0 +1,46 @@
+"""The store as the library uses it: files by their content, and what was made of them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from services.errors import ChorusError, ErrorKind
+from services.library.incoming import IncomingFile
+from services.library.keys import ANALYSES, media_key, thumbnail_key
+from services.library.stored_file import StoredFile
+from services.storage import Storage
+
+
+class Artifacts:
+    """The store of one installation; safe to share by threads."""
+
+    def __init__(self, storage: Storage) -> None:
+        self.storage = storage
+
+    def keep(self, incoming: IncomingFile) -> None:
+        """Store a finished file and its thumbnail by its content."""
+        self.storage.put_file(media_key(incoming.sha256), incoming.path, create_only=True)
+        if incoming.thumbnail.exists():
+            self.storage.put_file(thumbnail_key(incoming.sha256), incoming.thumbnail, create_only=True)
+
+    def forget(self, sha256: str) -> None:
+        """Remove an upload's content and what was made of it."""
+        for folder in ANALYSES:
+            for key in self.storage.keys(f"{folder}/{sha256}"):
+                self.storage.delete(key)
+        self.storage.delete(thumbnail_key(sha256))
+        self.storage.delete(media_key(sha256))
+
+    def open(self, key: str, name: str, media_type: str, *, version: str, modified_at: datetime) -> StoredFile:
+        """What a door needs to serve the file under `key`; NOT_FOUND when it is gone."""
+        size = self.storage.size(key)
+        if size is None:
+            raise ChorusError(ErrorKind.NOT_FOUND, f"{name} is no longer in the store")
+        return StoredFile(
+            key=key,
+            name=name,
+            bytes=size,
+            media_type=media_type,
+            version=f"{version}-{size}",
+            modified_at=modified_at,
+        )

@@ -1,0 +1,80 @@
+"""A file that is being received."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from pathlib import Path
+from types import TracebackType
+
+from services.errors import ChorusError, ErrorKind
+from services.library.names import display_name
+from services.storage import storage_error
+
+
+class IncomingFile:
+    """A file that is being received; its bytes lie in a scratch file until the `with` block ends, whatever happens."""
+
+    def __init__(self, folder: Path, name: str, max_bytes: int) -> None:
+        self.name = display_name(name)
+        self.max_bytes = max_bytes
+        self.size = 0
+        self.path = folder / uuid.uuid4().hex
+        self.thumbnail = self.path.with_suffix(".jpg")
+        self._digest = hashlib.sha256()
+        self._file = self.path.open("wb")
+
+    def __enter__(self) -> IncomingFile:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            self._file.close()
+        finally:
+            self.path.unlink(missing_ok=True)
+            self.thumbnail.unlink(missing_ok=True)
+
+    @property
+    def sha256(self) -> str:
+        """Of the bytes written so far."""
+        return self._digest.hexdigest()
+
+    def rename(self, name: str) -> None:
+        """Set what the user calls the file, when that was not known at the beginning."""
+        self.name = display_name(name)
+
+    def write(self, piece: bytes) -> None:
+        """Append; TOO_LARGE beyond the limit, STORAGE_FULL when the disk is full."""
+        self.size += len(piece)
+        if self.size > self.max_bytes:
+            raise too_large(self.name, self.max_bytes)
+        self._digest.update(piece)
+        try:
+            self._file.write(piece)
+        except OSError as error:
+            raise storage_error(error, self.name) from error
+
+    def adopt(self, path: Path) -> None:
+        """Take in a whole file of the same disk instead of pieces; it stays where it is, and nothing is copied."""
+        with path.open("rb") as file:
+            self._digest = hashlib.file_digest(file, "sha256")
+        self.size = path.stat().st_size
+        self.path.unlink()
+        self.path.hardlink_to(path)
+
+    def finish(self) -> None:
+        """Call after the last piece: the file at `path` is complete then."""
+        try:
+            self._file.close()
+        except OSError as error:
+            raise storage_error(error, self.name) from error
+        if self.size == 0:
+            raise ChorusError(ErrorKind.INVALID_INPUT, f"{self.name} is empty: choose a file with content")
+
+
+def too_large(name: str, max_bytes: int) -> ChorusError:
+    """The refusal of a file over the limit."""
+    limit = f"{max_bytes / (1 << 20):.0f} MiB" if max_bytes >= 1 << 20 else f"{max_bytes} bytes"
+    return ChorusError(ErrorKind.TOO_LARGE, f"{name} is larger than the limit of {limit}")

@@ -1,0 +1,54 @@
+"""How a file becomes a media of the library: received, looked into, stored."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from pathlib import Path
+from typing import Final
+
+from services import telemetry
+from services.library.incoming import IncomingFile
+from services.library.limits import Limits
+from services.library.media import Media, MediaLibrary
+from services.library.probe import Prober
+
+_log = logging.getLogger(__name__)
+
+_STALE_SECONDS: Final = 24 * 3600.0
+
+
+class Intake:
+    """The library's entrance; safe to share by threads."""
+
+    def __init__(self, media: MediaLibrary, prober: Prober, limits: Limits, scratch: Path) -> None:
+        """`scratch` is a local folder, where files lie while they arrive."""
+        self.limits = limits
+        self._media = media
+        self._prober = prober
+        self._folder = scratch / "uploads"
+        self._folder.mkdir(parents=True, exist_ok=True)
+
+    def receive(self, name: str) -> IncomingFile:
+        """Begin to receive a file; use it in a `with` block and hand it to `create`."""
+        return IncomingFile(self._folder, name, self.limits.max_upload_bytes)
+
+    def create(self, incoming: IncomingFile, *, owner: str = "") -> Media:
+        """Look into a received file, store it, and give it an id; refused files leave nothing behind."""
+        incoming.finish()
+        facts = self._prober(incoming.path, name=incoming.name, thumbnail=incoming.thumbnail)
+        self.limits.check_length(incoming.name, facts.seconds)
+        media = self._media.add(facts, incoming, owner=owner)
+        telemetry.upload_received(media.bytes)
+        _log.info(
+            "received %s (%s, %.2f s, %d bytes) as %s", media.name, media.kind, media.seconds, media.bytes, media.id
+        )
+        return media
+
+    def sweep(self) -> None:
+        """Remove what a killed process left behind while it received."""
+        oldest = time.time() - _STALE_SECONDS
+        for entry in os.scandir(self._folder):
+            if entry.stat().st_mtime < oldest:
+                Path(entry.path).unlink(missing_ok=True)

@@ -1,0 +1,166 @@
+"""Uploaded recordings: what each one is, where it lies, whose it is, and who still needs it."""
+
+from __future__ import annotations
+
+import mimetypes
+import uuid
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from services.errors import ChorusError, ErrorKind
+from services.jobs import tables
+from services.jobs.engine.queue import JobQueue
+from services.library.artifacts import Artifacts
+from services.library.facts import MediaFacts
+from services.library.incoming import IncomingFile
+from services.library.keys import media_key, thumbnail_key
+from services.library.stored_file import StoredFile
+
+_PLAYABLE: Final = ("audio/", "video/", "image/jpeg", "image/png")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Media(MediaFacts):
+    """One uploaded recording."""
+
+    id: str
+    name: str
+    bytes: int
+    sha256: str
+    owner: str
+    created_at: datetime
+    has_thumbnail: bool
+
+
+class MediaLibrary:
+    """The uploads of one installation; safe to share by threads."""
+
+    def __init__(self, database: sa.Engine, queue: JobQueue, artifacts: Artifacts) -> None:
+        self._database = database
+        self._queue = queue
+        self._artifacts = artifacts
+
+    def add(self, facts: MediaFacts, incoming: IncomingFile, *, owner: str) -> Media:
+        """Store a received file that was looked into, and give it an id."""
+        created = tables.now_ms()
+        media = Media(
+            **asdict(facts),
+            id=uuid.uuid4().hex,
+            name=incoming.name,
+            bytes=incoming.size,
+            sha256=incoming.sha256,
+            owner=owner,
+            created_at=datetime.fromtimestamp(created / 1000, UTC),
+            has_thumbnail=incoming.thumbnail.exists(),
+        )
+        self._artifacts.keep(incoming)
+        row = {**asdict(media), "created_ms": created}
+        del row["created_at"]
+        with tables.transaction(self._database) as connection:
+            connection.execute(sa.insert(tables.media).values(row))
+        if self._artifacts.storage.size(media_key(media.sha256)) is None:
+            # Somebody deleted the same content between our two steps; from now on it is ours.
+            self._artifacts.keep(incoming)
+        return media
+
+    def get(self, media_id: str) -> Media:
+        """One upload; NOT_FOUND when there is none."""
+        with tables.transaction(self._database) as connection:
+            return find_media(connection, [media_id])[media_id]
+
+    def list(
+        self, *, limit: int, offset: int, owner: str | None = None, kind: str | None = None, first: str = ""
+    ) -> tuple[Sequence[Media], int]:
+        """A page of uploads and how many there are in all: `first`'s own before all others, newest first.
+
+        `owner` and `kind` (video, audio, still) leave only theirs.
+        """
+        table = tables.media
+        wanted = sa.true() if owner is None else table.c.owner == owner
+        if kind is not None:
+            wanted &= table.c.kind == kind
+        page = sa.select(table).where(wanted).limit(limit).offset(offset)
+        page = page.order_by(tables.others_last(table, first), table.c.created_ms.desc(), table.c.id)
+        with tables.transaction(self._database) as connection:
+            rows = connection.execute(page).all()
+            total = connection.execute(sa.select(sa.func.count()).select_from(table).where(wanted)).scalar_one()
+        return [_media(row) for row in rows], int(total)
+
+    def open_content(self, media_id: str) -> StoredFile:
+        """The recording as it was uploaded."""
+        media = self.get(media_id)
+        kind = mimetypes.guess_type(media.name)[0] or ""
+        if not kind.startswith(_PLAYABLE):
+            # By its name it could be a page, which a browser would run as ours.
+            kind = "application/octet-stream"
+        return self._artifacts.open(
+            media_key(media.sha256), media.name, kind, version=media.sha256, modified_at=media.created_at
+        )
+
+    def open_thumbnail(self, media_id: str) -> StoredFile:
+        """A small JPEG of an upload with pictures; NOT_FOUND for sound."""
+        media = self.get(media_id)
+        if not media.has_thumbnail:
+            raise ChorusError(ErrorKind.NOT_FOUND, f"{media.name} has no picture")
+        return self._artifacts.open(
+            thumbnail_key(media.sha256),
+            f"{media.name}.jpg",
+            "image/jpeg",
+            version=media.sha256,
+            modified_at=media.created_at,
+        )
+
+    def delete(self, media_id: str) -> None:
+        """Forget an upload; CONFLICT while an unfinished job needs it. The file goes when no other upload shares it."""
+        with tables.transaction(self._database) as connection:
+            # Deleted first and checked after: from here on no new batch can take it up, and a refusal rolls back.
+            gone = connection.execute(
+                sa.delete(tables.media).where(tables.media.c.id == media_id).returning(tables.media)
+            )
+            row = gone.one_or_none()
+            if row is None:
+                raise _unknown(media_id)
+            users = self._queue.count_unfinished_users(connection, media_id)
+            if users:
+                raise ChorusError(
+                    ErrorKind.CONFLICT, f"{row.name} is needed by {users} unfinished jobs: cancel them or wait for them"
+                )
+            same = sa.select(tables.media.c.id).where(tables.media.c.sha256 == row.sha256).limit(1)
+            if connection.execute(same).first() is None:
+                connection.execute(sa.delete(tables.preflights).where(tables.preflights.c.sha256 == row.sha256))
+                self._artifacts.forget(row.sha256)
+
+    def delete_unused(self, before_ms: int) -> int:
+        """Delete uploads from before a moment that no job uses any more; returns how many."""
+        used = sa.union(sa.select(tables.jobs.c.video_id), sa.select(tables.jobs.c.audio_id))
+        unused = sa.select(tables.media.c.id).where(
+            tables.media.c.created_ms < before_ms, tables.media.c.id.not_in(used)
+        )
+        with tables.transaction(self._database) as connection:
+            found = [*connection.execute(unused).scalars()]
+        for media_id in found:
+            self.delete(media_id)
+        return len(found)
+
+
+def find_media(connection: sa.Connection, media_ids: Sequence[str]) -> dict[str, Media]:
+    """Uploads by id, kept from deletion until the transaction ends; NOT_FOUND names the first that is missing."""
+    select = sa.select(tables.media).where(tables.media.c.id.in_(media_ids)).with_for_update(read=True)
+    found = {row.id: _media(row) for row in connection.execute(select)}
+    for media_id in media_ids:
+        if media_id not in found:
+            raise _unknown(media_id)
+    return found
+
+
+def _unknown(media_id: str) -> ChorusError:
+    return ChorusError(ErrorKind.NOT_FOUND, f"There is no upload {media_id}: upload the file first")
+
+
+def _media(row: sa.Row[Any]) -> Media:
+    values = {field.name: getattr(row, field.name) for field in fields(Media) if field.name != "created_at"}
+    return Media(**values, created_at=datetime.fromtimestamp(row.created_ms / 1000, UTC))

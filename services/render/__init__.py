@@ -1,0 +1,1 @@
+"""`python -m services.render`: renders the one job on stdin."""

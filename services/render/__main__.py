@@ -1,0 +1,20 @@
+"""Starts a render child."""
+
+from __future__ import annotations
+
+import sys
+
+from services import telemetry
+from services.render.process import run
+from services.render.settings import RenderProcessSettings
+
+
+def main() -> int:
+    """Render the job on stdin; the exit code."""
+    settings = RenderProcessSettings()
+    telemetry.configure_logging("render", settings.log_level)
+    return run(settings)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Lip-sync families, one folder each; registry.py finds them."""

@@ -1,0 +1,1 @@
+"""Chorus's own family: re-poses the mouth that is there."""

@@ -1,0 +1,136 @@
+"""The default family: an analytic renderer re-poses the person's own mouth by eight coefficients of the speech."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.errors import ChorusError, ErrorKind
+from services.jobs.families import FAMILY_CARDS
+from services.jobs.model import RenderOptions
+from services.preprocess.faces import CropSpec, FaceBatch, FaceIntroduction, MelSpec, Speech
+from services.render.edits.reposing import Grid, Repose, grid_over
+from services.render.families.default.interior import MouthInterior, asked_openings, mouth_interior
+from services.render.families.default.speech import MouthTrack, mouth_coefficients, sample_coefficients, sample_presence
+from services.render.families.family import Animator, ModelFamily
+from services.triton import TritonClient
+
+CROP: Final = CropSpec(left=-0.95, top=-0.97, extent=1.9, sizes=(256, 384, 512, 768, 1024), pixels=False)
+"""From the eyes, whose white tells of teeth, to the chin"""
+_ROWS: Final = 8
+"""Faces of one request"""
+_AREA: Final = (-0.78, -0.42, 0.78, 0.98)
+"""Left, top, right and bottom in face units of all that can move"""
+_WINDOW: Final = (-0.42, -0.18, 0.42, 0.34)
+"""... and of the mouth, where the lips part"""
+_FIELDS: Final = ("around", "lips", "inside")
+_AREA_PIXELS: Final = 3
+"""Displacements are smooth: one in so many pixels of the frame will do"""
+_AREA_STEPS: Final = (1 / 192, 1 / 48)
+_FINEST: Final = 1 / 512
+"""Face units between two samples of the mouth: as fine as the frame's pixels, but not finer than this"""
+
+
+class DefaultAnimator:
+    """One job's mouth: what it does over time, and the interior of the person on screen."""
+
+    def __init__(self, mouth: MouthTrack, frame_rate: Fraction, triton: TritonClient) -> None:
+        self._mouth = mouth
+        self._frame_rate = frame_rate
+        self._triton = triton
+        self._track = -1
+        self._interior: MouthInterior | None = None
+        self._area, self._window = grids(1.0)
+
+    def introduce(self, introduction: FaceIntroduction) -> None:
+        """Find the interior of the person's mouth; only that of the track on screen is kept."""
+        if introduction.track != self._track:
+            self._interior = mouth_interior(introduction, CROP)
+            self._track = introduction.track
+            self._area, self._window = grids(introduction.eye_distance)
+
+    def synthesise(self, batch: FaceBatch) -> list[Repose]:
+        """See Animator.synthesise."""
+        faces = len(batch.weight)
+        if faces == 0:
+            return []
+        if self._interior is None or batch.track != self._track:
+            raise ChorusError(ErrorKind.INTERNAL, f"Faces of track {batch.track} came without an introduction")
+        frames = batch.first_frame + np.flatnonzero(batch.present)
+        scale = CROP.extent / batch.side
+        crop_to_face = np.array([[scale, 0, CROP.left], [0, scale, CROP.top]])
+        weights = batch.weight * sample_presence(self._mouth.presence, frames, self._frame_rate)
+        coefficients = sample_coefficients(self._mouth.coefficients, frames, self._frame_rate)
+        interiors = [self._interior.at(opening) for opening in asked_openings(coefficients).tolist()]
+        inputs: dict[str, NDArray[np.generic]] = {
+            "landmarks": _moved(batch.landmarks, crop_to_face),
+            "rest": _moved(batch.rest, crop_to_face),
+            "coefficients": coefficients,
+            "weight": weights[:, None].astype(np.float32),
+            "upper_teeth": np.stack([interior.upper_teeth for interior in interiors]),
+            "lower_teeth": np.stack([interior.lower_teeth for interior in interiors]),
+            "tones": np.stack([interior.tones for interior in interiors]),
+            **self._same_for_all(faces),
+        }
+        grain = self._interior.grain
+        return [
+            Repose(self._area, self._window, around, lips, inside, _joined(to_crop, crop_to_face), grain)
+            for around, lips, inside, to_crop in zip(*self._fields(inputs), batch.to_crop, strict=True)
+        ]
+
+    def _same_for_all(self, faces: int) -> dict[str, NDArray[np.generic]]:
+        """The inputs that do not change from face to face of a track."""
+        inputs: dict[str, NDArray[np.generic]] = {
+            "area_columns": self._area.x,
+            "area_rows": self._area.y,
+            "window_columns": self._window.x,
+            "window_rows": self._window.y,
+        }
+        return {name: np.repeat(array[None], faces, axis=0) for name, array in inputs.items()}
+
+    def _fields(self, inputs: Mapping[str, NDArray[np.generic]]) -> Iterator[NDArray[Any]]:
+        """The model's three outputs for all faces, asked for in requests of few faces."""
+        faces = len(inputs["rest"])
+        answers = [
+            self._triton.infer(
+                "mouth_renderer", {name: rows[start : start + _ROWS] for name, rows in inputs.items()}, _FIELDS
+            )
+            for start in range(0, faces, _ROWS)
+        ]
+        return (np.concatenate([answer[name] for answer in answers]) for name in _FIELDS)
+
+
+def grids(eye_distance: float) -> tuple[Grid, Grid]:
+    """Where the fields of a face of that size in pixels are wanted: the whole area, and the window of the mouth."""
+    step = float(np.clip(_AREA_PIXELS / eye_distance, *_AREA_STEPS))
+    return grid_over(*_AREA, step), grid_over(*_WINDOW, max(1 / eye_distance, _FINEST))
+
+
+def _moved(points: NDArray[np.float32], affine: NDArray[np.float64]) -> NDArray[np.float32]:
+    """(m, 478, 3) points -> (m, 478, 2) behind the affine."""
+    return (points[..., :2] @ affine[:, :2].T + affine[:, 2]).astype(np.float32)
+
+
+def _joined(first: NDArray[np.float32], second: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The (2, 3) affine that does what `first` and then what `second` does."""
+    linear = second[:, :2] @ first[:, :2]
+    return np.column_stack([linear, second[:, :2] @ first[:, 2] + second[:, 2]])
+
+
+def _animate(speech: Speech, frame_rate: Fraction, options: RenderOptions, triton: TritonClient) -> Animator:
+    return DefaultAnimator(mouth_coefficients(speech, options, triton), frame_rate, triton)
+
+
+_CARD: Final = FAMILY_CARDS["default"]
+DEFAULT: Final = ModelFamily(
+    name=_CARD.name,
+    licence=_CARD.licence,
+    crop=CROP,
+    mel=MelSpec(window=0),
+    models=("speech_to_mouth", "mouth_renderer"),
+    animate=_animate,
+)

@@ -1,0 +1,117 @@
+"""What is seen between the lips: the person's own teeth where references show them, drawn ones elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from services.preprocess.faces import CropSpec, FaceIntroduction
+from services.render.edits.grain import Grain, smooth_place
+from services.render.families.default.interior_colours import edge_blur, interior_colours
+from services.render.families.default.interior_reference import Reference, luminance, read_references
+from services.render.families.default.teeth import draw_teeth
+from services.render.families.default.teeth_seen import SHADE, cut_teeth, is_open, join_teeth, shows_teeth
+
+_SMOOTH: Final = ((-0.34, -0.10), (0.34, -0.10), (0.0, 0.38))
+"""Face units: skin of the cheeks and of the chin"""
+_CLOSE_UP: Final = 250
+"""Eye distance in pixels from which on atlases are twice as fine"""
+_LEAST_EYE_DISTANCE: Final = 70
+"""Pixels; a smaller face shows no teeth worth copying."""
+_WIDEST_OPENING: Final = 0.15
+"""Mouths that are open wider show no more teeth"""
+_DRAWN_SHADE: Final = 0.95
+_DRAWN_BRIGHTNESS: Final = 1.1
+"""Teeth are wet: of lamps they show more than skin does"""
+_LEAST_LIKENESS: Final = 0.6
+"""Correlation of two frames' teeth from which on they are the same teeth, equally sharp"""
+
+
+@dataclass(frozen=True, slots=True)
+class Interior:
+    """What the renderer shows between the lips of one person at one opening."""
+
+    upper_teeth: NDArray[np.uint8] = field(repr=False)
+    """(rows, 2 rows, 4) RGBA, fixed to the skull"""
+    lower_teeth: NDArray[np.uint8] = field(repr=False)
+    """(rows, 2 rows, 4) RGBA, moves with the jaw"""
+    tones: NDArray[np.float32]
+    """(3, 3): RGB of the cavity, RGB of the tongue, the lips' shadow on the teeth, their brightness, its redness"""
+
+
+@dataclass(frozen=True, slots=True)
+class MouthInterior:
+    """One person's interior at every opening: neighbours of those that the footage shows fade into each other."""
+
+    openings: tuple[float, ...]
+    """Face units, ascending"""
+    shown: tuple[Interior, ...] = field(repr=False)
+    grain: Grain
+    """Where the person's skin is smooth"""
+
+    def at(self, opening: float) -> Interior:
+        """The interior for lips that are `opening` face units apart; smooth and monotone between two neighbours."""
+        above = int(np.searchsorted(self.openings, opening))
+        if above in (0, len(self.openings)):
+            return self.shown[max(above - 1, 0)]
+        low, high = self.openings[above - 1 : above + 1]
+        way = (opening - low) / (high - low)
+        share = way * way * (3 - 2 * way)
+        before, after = self.shown[above - 1], self.shown[above]
+        # All share one alpha: only colours fade.
+        upper = cv2.addWeighted(before.upper_teeth, 1 - share, after.upper_teeth, share, 0)
+        return Interior(np.asarray(upper, np.uint8), after.lower_teeth, after.tones)
+
+
+def mouth_interior(introduction: FaceIntroduction, crop: CropSpec) -> MouthInterior:
+    """The interior of the introduced person's mouth, from the references that preprocess chose."""
+    references = read_references(introduction, crop)
+    closed, rows = references[0], atlas_rows(introduction.eye_distance)
+    colours = interior_colours(closed)
+    seen = [one for one in references if introduction.eye_distance >= _LEAST_EYE_DISTANCE and shows_teeth(one)]
+    widest = max(seen, key=lambda one: min(one.opening, _WIDEST_OPENING), default=None)
+    own = cut_teeth(widest, rows) if widest else None
+    upper, lower = draw_teeth(
+        closed.half_width, own.colour if own else colours.teeth, colours.gum, closed.smile, rows, edge_blur(closed)
+    )
+    shade, brightness = (SHADE, own.brightness) if own else (_DRAWN_SHADE, _DRAWN_BRIGHTNESS)
+    tones = np.array([colours.cavity, colours.tongue, (shade, brightness, colours.redness)], np.float32)
+    bins = [(0.0, upper)]
+    if widest and own:
+        lower = own.lower if own.lower is not None else lower
+        bins = _bins(own.upper, widest, references)
+    lower_bytes = _to_bytes(lower)
+    return MouthInterior(
+        tuple(opening for opening, _ in bins),
+        tuple(Interior(_to_bytes(teeth), lower_bytes, tones) for _, teeth in bins),
+        smooth_place(luminance(closed.image), closed.to_picture, _SMOOTH),
+    )
+
+
+def atlas_rows(eye_distance: float) -> int:
+    """Rows of an atlas for a face of this size in pixels; it has twice as many columns."""
+    return 256 if eye_distance > _CLOSE_UP else 128
+
+
+def asked_openings(coefficients: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(n,) face units between the lips that the renderer gives to mouth coefficients (n, 8)."""
+    jaw, close, lower, fv = coefficients[:, [0, 1, 5, 6]].T
+    return np.asarray((0.215 * jaw + 0.03 * lower) * (1 - close) * (1 - 0.80 * fv), np.float32)
+
+
+def _bins(
+    upper: NDArray[np.float32], widest: Reference, references: Sequence[Reference]
+) -> list[tuple[float, NDArray[np.float32]]]:
+    """The upper teeth at every opening that shows the same teeth, ascending."""
+    less = [one for one in references if is_open(one) and one.opening < widest.opening - 0.01]
+    joined = ((one.opening, join_teeth(upper, one, _LEAST_LIKENESS)) for one in less)
+    return [(opening, teeth) for opening, teeth in joined if teeth is not None] + [(widest.opening, upper)]
+
+
+def _to_bytes(atlas: NDArray[np.float32]) -> NDArray[np.uint8]:
+    return np.rint(atlas * 255).astype(np.uint8)

@@ -1,0 +1,103 @@
+"""The process that renders one job: a JSON document on stdin, JSON lines on stdout, and it dies with its worker."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import logging
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from services.errors import ChorusError, ErrorKind
+from services.jobs.model import JobSpec, Progress, RenderOptions, Stage
+from services.preprocess.client import PreprocessClient
+from services.render.line import Rendered, RenderServices, render
+from services.render.settings import RenderProcessSettings
+from services.storage import Storage, storage_error
+from services.timeline import Extend
+from services.triton import TritonClient
+
+Emit = Callable[[Mapping[str, Any]], None]
+
+_log = logging.getLogger(__name__)
+_PR_SET_PDEATHSIG = 1
+_REPORT_SECONDS = 0.5
+
+
+def run(settings: RenderProcessSettings) -> int:
+    """Render the job on stdin; 0 when it succeeded, 1 when it failed. The last line on stdout says which and why."""
+    _die_with_worker()
+    # Jobs are the parallelism; OpenCV's threads only compete with the encoder's.
+    cv2.setNumThreads(1)
+    request = json.load(sys.stdin)
+    spec = spec_from_json(request["spec"])
+    try:
+        rendered = _render(spec, settings, Path(request["output_path"]), Path(request["poster_path"]))
+    except Exception as error:
+        failure = _failure(error, spec)
+        _emit({"failed": {"kind": failure.kind.value, "message": failure.message}})
+        return 1
+    _emit({"succeeded": asdict(rendered)})
+    return 0
+
+
+def spec_from_json(document: Mapping[str, Any]) -> JobSpec:
+    """The spec whose fields, as JSON, are `document`; KeyError, TypeError or ValueError for anything else."""
+    options = RenderOptions(**{**document["options"], "extend": Extend(document["options"]["extend"])})
+    return JobSpec(**{**document, "options": options})
+
+
+def report_to(emit: Emit) -> Callable[[Progress], None]:
+    """A report that emits every new stage at once, and progress inside a stage at most twice a second."""
+    last_stage: Stage | None = None
+    last_time = 0.0
+
+    def report(progress: Progress) -> None:
+        nonlocal last_stage, last_time
+        now = time.monotonic()
+        if progress.stage is last_stage and now - last_time < _REPORT_SECONDS:
+            return
+        last_stage, last_time = progress.stage, now
+        emit({"progress": {**asdict(progress), "stage": progress.stage.value}})
+
+    return report
+
+
+def _render(spec: JobSpec, settings: RenderProcessSettings, output: Path, poster: Path) -> Rendered:
+    # Copies for FFmpeg lie beside the output: the worker removes that folder even when this process is killed.
+    storage = Storage(settings.store_url, output.parent)
+    with (
+        closing(PreprocessClient(settings.preprocess_address, timeout_seconds=settings.stall_seconds)) as preprocess,
+        closing(TritonClient(settings.triton_url, timeout_seconds=settings.stall_seconds)) as triton,
+    ):
+        return render(spec, RenderServices(storage, preprocess, triton), output, poster, report_to(_emit))
+
+
+def _failure(error: Exception, spec: JobSpec) -> ChorusError:
+    """What the user is told about `error`."""
+    if isinstance(error, ChorusError):
+        return error
+    if isinstance(error, OSError):
+        return storage_error(error, spec.output_key)
+    _log.error("Job %s: rendering %s failed", spec.job_id, spec.video_name, exc_info=error)
+    message = f"Rendering {spec.video_name} failed unexpectedly: the log says more at job {spec.job_id}"
+    return ChorusError(ErrorKind.INTERNAL, message)
+
+
+def _emit(document: Mapping[str, Any]) -> None:
+    sys.stdout.write(json.dumps(document) + "\n")
+    sys.stdout.flush()
+
+
+def _die_with_worker() -> None:
+    """Let the kernel kill this process when its worker dies, however it dies."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,0 +1,25 @@
+"""Every setting of the render child, read from CHORUS_* by its composition root only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class RenderProcessSettings(BaseSettings):
+    """Whom a render asks; the worker passes its own environment on."""
+
+    model_config = SettingsConfigDict(env_prefix="CHORUS_", frozen=True)
+
+    store_url: str = Field(default_factory=lambda: (Path("chorus-data").resolve() / "store").as_uri())
+    """Where uploads lie: file:///folder or a bucket's URL"""
+    preprocess_address: str = "127.0.0.1:7862"
+    """host:port of the preprocess service"""
+    triton_url: str = "127.0.0.1:8001"
+    """host:port of Triton's gRPC endpoint"""
+    stall_seconds: float = Field(default=120, gt=0)
+    """How long a call to either may take, seconds"""
+    log_level: str = "INFO"
+    """DEBUG, INFO, WARNING or ERROR"""

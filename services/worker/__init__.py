@@ -1,0 +1,1 @@
+"""`python -m services.worker`: takes jobs and has them rendered."""

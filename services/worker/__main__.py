@@ -1,0 +1,63 @@
+"""`python -m services.worker`: takes jobs from the engine, starts a render child for each, publishes the outputs."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+
+from services import telemetry
+from services.errors import ChorusError
+from services.jobs import tables
+from services.jobs.engine.queue import JobQueue
+from services.jobs.engine.runner import RenderSettings
+from services.jobs.engine.worker import Worker
+from services.library.artifacts import Artifacts
+from services.library.media import MediaLibrary
+from services.library.outputs import Outputs
+from services.library.retention import apply_retention
+from services.storage import Storage
+from services.worker.settings import WorkerSettings
+
+
+def main() -> int:
+    """Work until SIGTERM; the exit code."""
+    settings = WorkerSettings()
+    telemetry.configure_logging("worker", settings.log_level)
+    render = RenderSettings(
+        command=(sys.executable, "-m", "services.render"),
+        scratch=settings.scratch,
+        stall_seconds=settings.stall_seconds,
+    )
+    try:
+        run(settings, render)
+    except ChorusError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+def run(settings: WorkerSettings, render: RenderSettings) -> None:
+    """Take jobs and have them rendered until SIGTERM."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    database = tables.open_database(settings.database_url)
+    tables.create_tables(database)
+    queue = JobQueue(database)
+    queue.create_tables()
+    storage = Storage(settings.store_url, settings.scratch)
+    artifacts = Artifacts(storage)
+    media, outputs = MediaLibrary(database, queue, artifacts), Outputs(database, queue, artifacts)
+    worker = Worker(database, storage, render, slots=settings.worker_slots)
+    telemetry.serve_metrics(settings.metrics_port, settings.metrics_host)
+
+    def keep_up() -> None:
+        storage.sweep()
+        apply_retention(queue, outputs, media, settings.retention_days)
+
+    worker.run(stop, upkeep=keep_up)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
