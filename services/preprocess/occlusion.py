@@ -27,7 +27,7 @@ from services.preprocess.complexion import (
     facing_points,
     mesh_points,
 )
-from services.preprocess.recording import Run
+from services.preprocess.runs import Run
 from services.preprocess.smoothing import running_median
 
 Array = NDArray[np.float64]

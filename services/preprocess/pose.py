@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.preprocess.faces import LANDMARKS
-from services.preprocess.recording import Run
+from services.preprocess.runs import Run
 from services.preprocess.smoothing import gaussian_smoothed, running_maximum, smooth_polynomial
 from services.preprocess.weights import pose_weight, run_weight, settled, size_weight
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -15,23 +15,10 @@ from services.preprocess.crops import Picture
 from services.preprocess.faces import LANDMARKS
 from services.preprocess.landmarks import box_of_landmarks, eye_distance
 from services.preprocess.references import ReferenceChoice, SavedReference, save_references
+from services.preprocess.runs import Run
 from services.preprocess.skin import append_skin
 
 ROW_BYTES: Final = LANDMARKS * 3 * 4
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """Consecutive frames of one track; their rows follow each other in its landmark file."""
-
-    first_frame: int
-    first_row: int
-    rows: int
-
-    @property
-    def last_frame(self) -> int:
-        """Included."""
-        return self.first_frame + self.rows - 1
 
 
 class TrackRecording:

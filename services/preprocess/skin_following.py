@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.preprocess.pose import TrackMotion, place
-from services.preprocess.recording import Run
+from services.preprocess.runs import Run
 from services.preprocess.skin import SkinPicture, read_skin
 from services.preprocess.skin_field import Array, gap_of, outline_changes, outline_of, shifted, skin_field
 

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from services.preprocess.recording import Run
+from services.preprocess.runs import Run
 from services.preprocess.smoothing import gaussian_smoothed, running_median
 
 Array = NDArray[np.float64]

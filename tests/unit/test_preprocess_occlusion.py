@@ -22,7 +22,7 @@ from services.preprocess.complexion import (
 )
 from services.preprocess.faces import LANDMARKS
 from services.preprocess.occlusion import find_visibility
-from services.preprocess.recording import Run
+from services.preprocess.runs import Run
 from tests.shown_picture import ShownPicture
 
 Picture = NDArray[np.uint8]

@@ -19,7 +19,8 @@ from services.preprocess.pose import (
     seen_face,
     smooth_rows,
 )
-from services.preprocess.recording import Run, filled_gap
+from services.preprocess.recording import filled_gap
+from services.preprocess.runs import Run
 from services.preprocess.smoothing import gaussian_smoothed, running_maximum, running_median, smooth_polynomial
 
 Array = NDArray[np.float64]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from services.preprocess.faces import LANDMARKS
 from services.preprocess.pose import TrackMotion, place
-from services.preprocess.recording import Run
+from services.preprocess.runs import Run
 from services.preprocess.skin import append_skin, read_skin
 from services.preprocess.skin_field import (
     CHIN,

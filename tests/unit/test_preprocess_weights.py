@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from services.preprocess.recording import Run
+from services.preprocess.runs import Run
 from services.preprocess.weights import pose_weight, run_weight, settled, sharpness_weight, size_weight
 
 Array = NDArray[np.float64]
