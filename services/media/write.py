@@ -132,6 +132,8 @@ def _add_video(container: OutputContainer, clip: Clip, pixel_format: str) -> Vid
     context.color_primaries = clip.colour.primaries
     context.color_trc = clip.colour.transfer
     context.thread_count = _THREADS
+    # Slices, PyAV's default, hold the caller until a picture is done; whole frames are encoded beside its next work.
+    context.thread_type = "FRAME"
     return stream
 
 

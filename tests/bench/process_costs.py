@@ -17,9 +17,9 @@ _ROLES = (
     ("triton_python_backend_stub", "triton stubs"),
     ("tritonserver", "triton"),
     ("services.preprocess", "preprocess"),
-    ("services.gateway render", "render child"),
-    ("services.gateway worker", "worker"),
-    ("services.gateway api", "api"),
+    ("services.render", "render child"),
+    ("services.worker", "worker"),
+    ("services.gateway", "api"),
     ("chorus up", "supervisor"),
 )
 _MIB = 1 << 20
