@@ -1,4 +1,4 @@
-"""Jobs and batches as plain data: what is asked, the states, the legal transitions. Pure."""
+"""Jobs as plain data: their states, how far they are, what became of them. Pure."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Final, Literal
-
-from services.timeline import Extend
+from typing import Final
 
 
 class JobState(StrEnum):
@@ -21,57 +19,7 @@ class JobState(StrEnum):
     CANCELLED = "cancelled"
 
 
-LEGAL_TRANSITIONS: Final[Mapping[JobState, frozenset[JobState]]] = {
-    JobState.QUEUED: frozenset({JobState.RUNNING, JobState.CANCELLED}),
-    # Back to queued: its worker died, another one takes it over.
-    JobState.RUNNING: frozenset({JobState.QUEUED, JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED}),
-    JobState.SUCCEEDED: frozenset(),
-    JobState.FAILED: frozenset({JobState.QUEUED}),
-    JobState.CANCELLED: frozenset({JobState.QUEUED}),
-}
 FINISHED: Final = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RenderOptions:
-    """What a user may choose for an output; the defaults suit a colleague who chose nothing."""
-
-    family: str = "default"
-    extend: Extend = Extend.PINGPONG
-    """The audio is longer than the video"""
-    after_audio: Literal["end", "rest"] = "end"
-    """The audio is shorter: end with it, or go on with a resting mouth and silence to the video's end"""
-    crf: int = 18
-    """libx264 quality, 0 (lossless) .. 35"""
-    preset: str = "veryfast"
-    pixel_format: Literal["source", "yuv420p"] = "source"
-    """source keeps bit depth and chroma of the footage; yuv420p plays everywhere"""
-    face: int | None = None
-    """Rank of the face to use in every shot; None: the largest and most central"""
-    expression: float = 1.0
-    """How far the mouth opens and spreads, 0.5 .. 1.5; closed lips stay closed"""
-    smoothing: float = 0.0
-    """0: the mouth moves as spoken .. 1: calmly; closures are kept"""
-    silence: Literal["rest", "source"] = "rest"
-    """In pauses: the mouth rests, shut and still, or the footage's own mouth shows"""
-    still_motion: bool = True
-    """A photo gets slight head motion and blinks"""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobSpec:
-    """All that a worker needs to render one output; stored with the job."""
-
-    job_id: str
-    batch_id: str
-    video_key: str
-    video_name: str
-    """As the user named it, for messages"""
-    audio_key: str
-    audio_name: str
-    output_key: str
-    poster_key: str
-    options: RenderOptions
 
 
 class Stage(StrEnum):
@@ -144,8 +92,3 @@ class Deleted:
     deleted: Sequence[str]
     refused: Mapping[str, str]
     """Why, by job id"""
-
-
-def may_become(current: JobState, wanted: JobState) -> bool:
-    """True when `current` -> `wanted` is a legal transition."""
-    return wanted in LEGAL_TRANSITIONS[current]

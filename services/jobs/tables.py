@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
 from pathlib import Path
 from secrets import token_urlsafe
 from typing import Any
@@ -13,8 +12,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from services.errors import ChorusError, ErrorKind
-from services.jobs.model import JobSpec, RenderOptions
-from services.timeline import Extend
+from services.jobs.spec import JobSpec, spec_from_json
+from services.jobs.upgrade import gather_specs
 
 metadata = sa.MetaData()
 
@@ -85,14 +84,11 @@ jobs = sa.Table(
     sa.Column("position", sa.Integer, nullable=False),
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("video_id", sa.Text, nullable=False, index=True),
-    sa.Column("video_key", sa.Text, nullable=False),
     sa.Column("video_name", sa.Text, nullable=False),
     sa.Column("audio_id", sa.Text, nullable=False, index=True),
-    sa.Column("audio_key", sa.Text, nullable=False),
     sa.Column("audio_name", sa.Text, nullable=False),
-    sa.Column("output_key", sa.Text, nullable=False),
-    sa.Column("poster_key", sa.Text, nullable=False),
-    sa.Column("options", sa.JSON, nullable=False),
+    # What a worker needs, see spec.py; the columns beside it are what lists show, sort by and search.
+    sa.Column("spec", sa.JSON, nullable=False),
     # Tries that were begun, over all workers; the one column that changes.
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
     sa.Column("created_ms", sa.BigInteger, nullable=False, index=True),
@@ -155,6 +151,8 @@ def create_tables(engine: sa.Engine) -> None:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         for table in metadata.sorted_tables:
             connection.execute(sa.schema.CreateTable(table, if_not_exists=True))
+            if table is jobs:
+                gather_specs(connection)
             _add_missing_columns(connection, table)
             for index in sorted(table.indexes, key=lambda each: str(each.name)):
                 connection.execute(sa.schema.CreateIndex(index, if_not_exists=True))
@@ -200,44 +198,12 @@ def others_last(table: sa.Table, owner: str) -> sa.ColumnElement[int]:
     return sa.case((table.c.owner == owner, 0), else_=1)
 
 
-def job_row(
-    spec: JobSpec, *, position: int, name: str, video_id: str, audio_id: str, created_ms: int
-) -> dict[str, Any]:
-    """The row of table `jobs` for a new job; `name` is the output's file name."""
-    return {
-        "id": spec.job_id,
-        "batch_id": spec.batch_id,
-        "position": position,
-        "name": name,
-        "video_id": video_id,
-        "video_key": spec.video_key,
-        "video_name": spec.video_name,
-        "audio_id": audio_id,
-        "audio_key": spec.audio_key,
-        "audio_name": spec.audio_name,
-        "output_key": spec.output_key,
-        "poster_key": spec.poster_key,
-        "options": asdict(spec.options),
-        "created_ms": created_ms,
-    }
-
-
 def find_spec(connection: sa.Connection, job_id: str) -> JobSpec:
-    """The spec that job_row stored; NOT_FOUND when the job was deleted."""
-    row = connection.execute(sa.select(jobs).where(jobs.c.id == job_id)).one_or_none()
-    if row is None:
+    """What a job shall render; NOT_FOUND when it was deleted."""
+    spec = connection.execute(sa.select(jobs.c.spec).where(jobs.c.id == job_id)).scalar_one_or_none()
+    if spec is None:
         raise ChorusError(ErrorKind.NOT_FOUND, f"There is no job {job_id}")
-    return JobSpec(
-        job_id=row.id,
-        batch_id=row.batch_id,
-        video_key=row.video_key,
-        video_name=row.video_name,
-        audio_key=row.audio_key,
-        audio_name=row.audio_name,
-        output_key=row.output_key,
-        poster_key=row.poster_key,
-        options=RenderOptions(**{**row.options, "extend": Extend(row.options["extend"])}),
-    )
+    return spec_from_json(spec)
 
 
 def begin_attempt(connection: sa.Connection, job_id: str) -> int:

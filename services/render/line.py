@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Protocol
 
 from services.errors import ChorusError, ErrorKind
-from services.jobs.model import JobSpec, Progress, RenderOptions, Stage
+from services.jobs.model import Progress, Stage
+from services.jobs.options import RenderOptions
+from services.jobs.spec import JobSpec
 from services.media import Clip, Frame, open_clip, read_frames, speech_seconds, write_poster, write_video
 from services.preprocess.client import PreprocessClient
 from services.preprocess.faces import (

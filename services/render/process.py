@@ -17,12 +17,12 @@ from typing import Any
 import cv2
 
 from services.errors import ChorusError, ErrorKind
-from services.jobs.model import JobSpec, Progress, RenderOptions, Stage
+from services.jobs.model import Progress, Stage
+from services.jobs.spec import JobSpec, spec_from_json
 from services.preprocess.client import PreprocessClient
 from services.render.line import Rendered, RenderServices, render
 from services.render.settings import RenderProcessSettings
 from services.storage import Storage, storage_error
-from services.timeline import Extend
 from services.triton import TritonClient
 
 Emit = Callable[[Mapping[str, Any]], None]
@@ -47,12 +47,6 @@ def run(settings: RenderProcessSettings) -> int:
         return 1
     _emit({"succeeded": asdict(rendered)})
     return 0
-
-
-def spec_from_json(document: Mapping[str, Any]) -> JobSpec:
-    """The spec whose fields, as JSON, are `document`; KeyError, TypeError or ValueError for anything else."""
-    options = RenderOptions(**{**document["options"], "extend": Extend(document["options"]["extend"])})
-    return JobSpec(**{**document, "options": options})
 
 
 def report_to(emit: Emit) -> Callable[[Progress], None]:

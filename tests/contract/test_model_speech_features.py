@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from export.training.hearing import heard
 from export.training.sound import levelled
-from services.jobs.model import RenderOptions
+from services.jobs.options import RenderOptions
 from services.media import read_speech
 from services.preprocess.speech import feature_pieces, speech_of
 from services.render.families.default.speech import mouth_coefficients

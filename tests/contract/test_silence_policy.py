@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from services.jobs.model import RenderOptions
+from services.jobs.options import RenderOptions
 from services.media import read_speech
 from services.preprocess.speech import speech_of
 from services.render.families.default.speech import mouth_coefficients

@@ -24,7 +24,9 @@ from numpy.typing import NDArray
 
 from services.errors import ChorusError, ErrorKind
 from services.grpc_server import build_server, start
-from services.jobs.model import JobSpec, Progress, RenderOptions, Stage
+from services.jobs.model import Progress, Stage
+from services.jobs.options import RenderOptions
+from services.jobs.spec import JobSpec
 from services.media import Extend, Frame, open_clip, read_frames
 from services.preprocess.client import PreprocessClient
 from services.preprocess.library import FaceLibrary

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from services.jobs.model import RenderOptions
+from services.jobs.options import RenderOptions
 from services.media import Frame
 from tests.integration.test_render_job import SAMPLES, Studio, frames_of, studio
 from tests.quality.face_meter import FaceMeter

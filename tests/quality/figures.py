@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
 
-from services.jobs.model import RenderOptions
+from services.jobs.options import RenderOptions
 from services.media import read_speech
 from services.preprocess.faces import MEL_RATE
 from services.preprocess.speech import speech_of

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from services.jobs.model import RenderOptions
+from services.jobs.options import RenderOptions
 from services.preprocess.faces import MEL_RATE, Speech
 from services.render.families.default.speech import (
     CLOSE,

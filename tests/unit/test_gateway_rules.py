@@ -17,12 +17,14 @@ from dbos import WorkflowStatusString
 from services.errors import ChorusError, ErrorKind
 from services.gateway.operations.batch_request import BATCH_LIMIT, BatchRequest, check_kinds
 from services.gateway.rest import schemas
+from services.gateway.rest.schemas import NewBatchBody
 from services.gateway.v1 import gateway_pb2
 from services.jobs import watching as watching_module
 from services.jobs.engine import names
 from services.jobs.engine.live import Live, live_from_text, live_to_json
 from services.jobs.engine.liveness import lock_file
-from services.jobs.model import Job, JobState, Progress, RenderOptions, Stage
+from services.jobs.model import Job, JobState, Progress, Stage
+from services.jobs.options import RenderOptions
 from services.jobs.watching import Watch
 from services.library.incoming import IncomingFile
 from services.library.media import Media
@@ -108,14 +110,13 @@ def test_a_job_as_rest_shows_it() -> None:
     assert schemas.job_body(replace(JOB, error_kind=None)).error is None
 
 
-def test_options_default_to_those_of_the_jobs() -> None:
-    assert schemas.OptionsBody().to_options() == RenderOptions()
-
-
 def test_every_door_offers_every_option() -> None:
     options = {field.name for field in fields(RenderOptions)}
-    assert set(schemas.OptionsBody.model_fields) == options
     assert set(gateway_pb2.RenderOptions.DESCRIPTOR.fields_by_name) == options
+    described = NewBatchBody.model_json_schema()["$defs"]["RenderOptions"]["properties"]
+    assert set(described) == options
+    assert all(each.get("description") for each in described.values())
+    assert (described["crf"]["minimum"], described["crf"]["maximum"]) == (0, 35)
 
 
 def test_many_watchers_share_one_look(monkeypatch: pytest.MonkeyPatch) -> None:

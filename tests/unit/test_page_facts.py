@@ -12,7 +12,8 @@ from services.gateway.web.draft import Draft
 from services.gateway.web.formats import day_start, length_text, moment_text, size_text
 from services.gateway.web.history_filter import HistoryFilter
 from services.gateway.web.job_facts import failure_text, share_done, speed_text, stage_text
-from services.jobs.model import Job, JobState, Progress, RenderOptions, Stage
+from services.jobs.model import Job, JobState, Progress, Stage
+from services.jobs.options import RenderOptions
 
 _WORDS = open_words("en")
 

@@ -10,7 +10,8 @@ import pytest
 from services.errors import ErrorKind
 from services.gateway.web import catalogue
 from services.gateway.web.catalogue import LANGUAGES, open_words, preferred_language
-from services.jobs.model import JobState, RenderOptions, Stage
+from services.jobs.model import JobState, Stage
+from services.jobs.options import RenderOptions
 from services.library.findings import Caution, Verdict
 
 _WEB = Path(catalogue.__file__).parent

@@ -14,7 +14,8 @@ import pytest
 
 from services.errors import ChorusError, ErrorKind
 from services.jobs.families import FAMILY_CARDS
-from services.jobs.model import Progress, RenderOptions, Stage
+from services.jobs.model import Progress, Stage
+from services.jobs.options import RenderOptions
 from services.media import Extend, Frame, Matrix, Range
 from services.preprocess.faces import AnalysisProgress, FaceBatch, FaceIntroduction, FaceStreamItem, Speech
 from services.render.clock import StageClock, report_each

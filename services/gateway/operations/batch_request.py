@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
 from services.errors import ChorusError, ErrorKind
-from services.jobs import tables
 from services.jobs.families import FAMILY_CARDS
-from services.jobs.model import JobSpec, RenderOptions
+from services.jobs.options import RenderOptions
+from services.jobs.spec import JobSpec, spec_to_json
 from services.library.keys import media_key, output_key, poster_key
 from services.library.media import Media
 from services.library.names import output_names
@@ -84,8 +84,17 @@ def job_rows(
             options=replace(request.options, face=request.faces.get(video.id, request.options.face)),
         )
         rows.append(
-            tables.job_row(
-                spec, position=position, name=name, video_id=video.id, audio_id=audio.id, created_ms=created_ms
-            )
+            {
+                "id": job_id,
+                "batch_id": batch_id,
+                "position": position,
+                "name": name,
+                "video_id": video.id,
+                "video_name": video.name,
+                "audio_id": audio.id,
+                "audio_name": audio.name,
+                "spec": spec_to_json(spec),
+                "created_ms": created_ms,
+            }
         )
     return rows

@@ -39,7 +39,7 @@ def create_batch(
     request = BatchRequest(
         audio_id=body.audio_id,
         video_ids=body.video_ids,
-        options=body.options.to_options(),
+        options=body.options,
         idempotency_key=idempotency_key,
         owner=caller.owner,
         faces=body.faces,

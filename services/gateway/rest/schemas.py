@@ -5,17 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.gateway.operations.batches import Batch
-from services.jobs.model import Job, JobState, RenderOptions, Stage
-from services.timeline import Extend
-
-Preset = Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"]
-PRESETS: Sequence[str] = get_args(Preset)
-_DEFAULTS = RenderOptions()
+from services.jobs.model import Job, JobState, Stage
+from services.jobs.options import FaceRank, RenderOptions
 
 
 class Body(BaseModel):
@@ -24,48 +19,15 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, from_attributes=True)
 
 
-class OptionsBody(Body):
-    """How the outputs are made; every field may be left out."""
-
-    family: str = Field(default=_DEFAULTS.family, max_length=100, description="A name from /v1/families")
-    extend: Extend = Field(default=_DEFAULTS.extend, description="What to show when the audio is longer than the video")
-    after_audio: Literal["end", "rest"] = Field(
-        default=_DEFAULTS.after_audio,
-        description="When the audio is shorter: end with it, or go on with a resting mouth and silence",
-    )
-    crf: int = Field(default=_DEFAULTS.crf, ge=0, le=35, description="libx264 quality: 0 lossless .. 35 small")
-    preset: Preset = Field(default="veryfast", description="libx264 speed")
-    pixel_format: Literal["source", "yuv420p"] = Field(
-        default=_DEFAULTS.pixel_format, description="source keeps bit depth and chroma; yuv420p plays everywhere"
-    )
-    face: int | None = Field(
-        default=None, ge=0, le=63, description="Rank of the face in every shot; none: the largest and most central"
-    )
-    expression: float = Field(
-        default=_DEFAULTS.expression, ge=0.5, le=1.5, description="How far the mouth opens; closed lips stay closed"
-    )
-    smoothing: float = Field(
-        default=_DEFAULTS.smoothing, ge=0, le=1, description="0: the mouth moves as spoken .. 1: calmly"
-    )
-    silence: Literal["rest", "source"] = Field(
-        default=_DEFAULTS.silence, description="In pauses: the mouth rests shut, or the footage's own mouth shows"
-    )
-    still_motion: bool = Field(default=_DEFAULTS.still_motion, description="A photo gets slight head motion and blinks")
-
-    def to_options(self) -> RenderOptions:
-        """The same as plain data."""
-        return RenderOptions(**self.model_dump())
-
-
 class NewBatchBody(Body):
     """One driving audio and the videos that shall speak it."""
 
     audio_id: str = Field(max_length=64)
     video_ids: list[str] = Field(min_length=1, max_length=500)
-    faces: dict[str, Annotated[int, Field(ge=0, le=63)]] = Field(
+    faces: dict[str, FaceRank] = Field(
         default={}, description="Rank of the face to use, by video id; the others use options.face"
     )
-    options: OptionsBody = OptionsBody()
+    options: RenderOptions = RenderOptions()
 
 
 class JobErrorBody(Body):

@@ -7,25 +7,19 @@ from datetime import UTC, datetime
 from typing import Any
 
 from google.protobuf.json_format import MessageToDict
-from pydantic import ValidationError
 
 from services.errors import ChorusError, ErrorKind
 from services.gateway.operations.batches import Batch
-from services.gateway.rest import schemas
 from services.gateway.v1 import gateway_pb2 as pb
-from services.jobs.model import Job, JobFilter, JobState, RenderOptions
+from services.jobs.model import Job, JobFilter, JobState
+from services.jobs.options import RenderOptions, parse_options
 from services.library.findings import Preflight
 from services.library.media import Media
 
 
 def render_options(message: pb.RenderOptions) -> RenderOptions:
-    """What was asked for, checked by the same rules as in REST."""
-    try:
-        body = schemas.OptionsBody.model_validate(MessageToDict(message, preserving_proto_field_name=True))
-    except ValidationError as error:
-        wrong = "; ".join(f"options.{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
-        raise ChorusError(ErrorKind.INVALID_INPUT, wrong) from error
-    return body.to_options()
+    """What was asked for, checked by the same rules as everywhere."""
+    return parse_options(MessageToDict(message, preserving_proto_field_name=True))
 
 
 def job_filter(message: pb.ListJobsRequest) -> JobFilter:

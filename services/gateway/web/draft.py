@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import MutableMapping, Sequence
 from typing import Any, Literal
 
-from services.jobs.model import RenderOptions
+from services.jobs.options import RenderOptions, parse_options, still_valid
 
 DraftKind = Literal["batch", "single"]
 
@@ -42,13 +42,12 @@ class Draft:
     @property
     def options(self) -> RenderOptions:
         """What was chosen; defaults for the rest."""
-        known = RenderOptions.__dataclass_fields__
-        return RenderOptions(**{key: value for key, value in self.changes.items() if key in known})
+        return parse_options(self.changes)
 
     @property
     def changes(self) -> dict[str, Any]:
-        """Options that differ from the defaults."""
-        return dict(self._values.get("options", {}))
+        """Options that differ from the defaults; what an older release stored and this one refuses is forgotten."""
+        return still_valid(self._values.get("options", {}))
 
     @property
     def job_id(self) -> str | None:
@@ -84,7 +83,8 @@ class Draft:
         self._values["faces"] = {**self.faces, media_id: rank}
 
     def choose_option(self, name: str, value: object) -> None:
-        """Change one option; the default is not written down."""
+        """Change one option; INVALID_INPUT when it cannot be that. The default is not written down."""
+        parse_options({name: value})
         changes = {key: each for key, each in self.changes.items() if key != name}
         if value != getattr(RenderOptions(), name):
             changes[name] = value

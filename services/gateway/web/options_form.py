@@ -11,6 +11,7 @@ from services.gateway.web.draft import Draft
 from services.gateway.web.markup import Text, attribute, block, button, icon
 from services.gateway.web.open_page import OpenPage
 from services.jobs.families import FAMILY_CARDS
+from services.jobs.options import bounds, choices
 
 _FACES_OFFERED = 4
 _QUALITIES = {12: "finest", 18: "high", 24: "small"}
@@ -33,14 +34,14 @@ class OptionsForm:
     @ui.refreshable_method
     def _fields(self) -> None:
         with block("div", "options-grid"):
-            self._choice("extend", ("pingpong", "loop", "freeze", "cut"))
-            self._choice("after_audio", ("end", "rest"))
-            self._slider("expression", 0.5, 1.5)
-            self._slider("smoothing", 0.0, 1.0)
-            self._choice("silence", ("rest", "source"))
+            self._choice("extend")
+            self._choice("after_audio")
+            self._slider("expression")
+            self._slider("smoothing")
+            self._choice("silence")
             self._select("face", {None: self._say("options.face_auto")} | self._face_names())
             self._select("crf", {crf: self._say(f"options.crf_{name}") for crf, name in _QUALITIES.items()})
-            self._choice("pixel_format", ("source", "yuv420p"))
+            self._choice("pixel_format")
             if len(FAMILY_CARDS) > 1:
                 self._select("family", {card.name: f"{card.name} ({card.licence})" for card in FAMILY_CARDS.values()})
             self._switch("still_motion")
@@ -50,8 +51,8 @@ class OptionsForm:
     def _face_names(self) -> dict[int | None, str]:
         return {rank: self._say("options.face_number", number=rank + 1) for rank in range(_FACES_OFFERED)}
 
-    def _choice(self, name: str, values: tuple[str, ...]) -> None:
-        self._select(name, {value: self._say(f"options.{name}_{value}") for value in values})
+    def _choice(self, name: str) -> None:
+        self._select(name, {value: self._say(f"options.{name}_{value}") for value in choices(name)})
 
     def _select(self, name: str, labels: dict[Any, str]) -> None:
         with self._field(name):
@@ -61,7 +62,8 @@ class OptionsForm:
             field.props("outlined dense options-dense")
             attribute(field, "aria-label", self._say(f"options.{name}"))
 
-    def _slider(self, name: str, least: float, most: float) -> None:
+    def _slider(self, name: str) -> None:
+        least, most = bounds(name)
         with self._field(name):
             slider = ui.slider(
                 min=least, max=most, step=0.1, value=self._chosen(name), on_change=lambda e: self._take(name, e.value)
@@ -83,8 +85,7 @@ class OptionsForm:
         return field
 
     def _chosen(self, name: str) -> Any:
-        value = getattr(self._draft.options, name)
-        return str(value) if name == "extend" else value
+        return getattr(self._draft.options, name)
 
     def _take(self, name: str, value: object) -> None:
         self._draft.choose_option(name, round(value, 1) if isinstance(value, float) else value)

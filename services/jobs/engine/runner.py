@@ -9,7 +9,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +20,8 @@ from services.errors import ChorusError, ErrorKind
 from services.jobs import tables
 from services.jobs.engine.child import RenderChild, Succeeded
 from services.jobs.engine.live import Live, live_to_json
-from services.jobs.model import JobSpec, JobState, Progress, Stage
+from services.jobs.model import JobState, Progress, Stage
+from services.jobs.spec import JobSpec, spec_to_json
 from services.storage import Storage, storage_error
 
 _log = logging.getLogger(__name__)
@@ -145,7 +146,7 @@ class JobRunner:
             return self._publish(spec, output)
 
     def _render(self, spec: JobSpec, output: Path, poster: Path, report: _Report) -> None:
-        request = {"spec": asdict(spec), "output_path": str(output), "poster_path": str(poster)}
+        request = {"spec": spec_to_json(spec), "output_path": str(output), "poster_path": str(poster)}
         with RenderChild(self._settings.command, request, video_name=spec.video_name) as child:
             for message in child.messages(self._settings.stall_seconds):
                 if isinstance(message, Succeeded):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Protocol
 
-from services.jobs.model import RenderOptions
+from services.jobs.options import RenderOptions
 from services.media import Frame
 from services.preprocess.faces import CropSpec, FaceBatch, FaceIntroduction, MelSpec, Speech
 from services.triton import TritonClient

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from services.errors import ChorusError, ErrorKind
 from services.jobs.families import FAMILY_CARDS
-from services.jobs.model import RenderOptions
+from services.jobs.options import RenderOptions
 from services.preprocess.faces import CropSpec, FaceBatch, FaceIntroduction, MelSpec, Speech
 from services.render.edits.reposing import Grid, Repose, grid_over
 from services.render.families.default.interior import MouthInterior, asked_openings, mouth_interior

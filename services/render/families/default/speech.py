@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from services.jobs.model import RenderOptions
+from services.jobs.options import RenderOptions
 from services.preprocess.faces import MEL_RATE, Speech
 from services.render.families.default.silence import TAIL, movement, presence, speaking
 from services.triton import TritonClient
