@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from services.cli.run import AfterAudio, RunRequest, Silence, run_batch
+from services.cli.run import AfterAudio, RunRequest, Silence, left_out, run_batch
 from services.cli.user import build_user_app
 from services.errors import ChorusError
 from services.jobs.families import FAMILY_CARDS
@@ -96,6 +96,8 @@ def run(
     if face is not None:
         options["face"] = face
     request = RunRequest(audio=audio, videos=tuple(video), output_dir=output_dir, options=options)
+    for path in left_out(request.videos):
+        _complain(f"{path} is left out: it is no video or photo by its ending")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: the batch is cancelled
     try:
         with usable_stack(context.obj, _report) as stack:

@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import httpx
 
+from services.accepted_files import PICTURE_SUFFIXES
 from services.cli.display import Display, open_display
 from services.errors import ChorusError, ErrorKind
 from services.local.run_file import RunningStack
@@ -21,20 +22,6 @@ from services.local.run_file import RunningStack
 _PIECE: Final = 1 << 20
 _POLL_SECONDS: Final = 0.5
 _PATIENCE_SECONDS: Final = 120.0
-_MEDIA_SUFFIXES: Final = (
-    ".avi",
-    ".jpeg",
-    ".jpg",
-    ".m4v",
-    ".mkv",
-    ".mov",
-    ".mp4",
-    ".mpg",
-    ".mts",
-    ".png",
-    ".webm",
-    ".wmv",
-)
 
 
 class AfterAudio(StrEnum):
@@ -109,7 +96,7 @@ def run_batch(stack: RunningStack, request: RunRequest) -> int:
 
 def plan_outputs(request: RunRequest) -> list[_Item]:
     """Every video with the file that it becomes; folders are opened, no two outputs and no source share a path."""
-    videos = [path for video in request.videos for path in _files_of(video)]
+    videos = [path for video in request.videos for path in files_of(video)]
     taken = {path.resolve() for path in (request.audio, *videos)}
     items = []
     counts: Counter[str] = Counter()
@@ -123,10 +110,21 @@ def plan_outputs(request: RunRequest) -> list[_Item]:
     return items
 
 
-def _files_of(video: Path) -> Sequence[Path]:
+def files_of(video: Path) -> Sequence[Path]:
+    """A file itself, the videos and photos of a folder, in order; the folder, to be refused, when there are none."""
     if not video.is_dir():
         return [video]
-    return sorted(path for path in video.iterdir() if path.suffix.lower() in _MEDIA_SUFFIXES) or [video]
+    return sorted(path for path in video.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES) or [video]
+
+
+def left_out(videos: Sequence[Path]) -> list[Path]:
+    """The files of folders among `videos` that are of no kind that can be used; hidden ones are not mentioned."""
+    inside = (path for video in videos if video.is_dir() for path in sorted(video.iterdir()))
+    return [
+        path
+        for path in inside
+        if path.is_file() and path.suffix.lower() not in PICTURE_SUFFIXES and not path.name.startswith(".")
+    ]
 
 
 def _numbered(stem: str, number: int, suffix: str) -> str:

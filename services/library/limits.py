@@ -4,9 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
+from services.accepted_files import AUDIO_SUFFIXES, MAX_FRAME_RATE, MAX_SIDE, MIN_SIDE, PICTURE_SUFFIXES
 from services.errors import ChorusError, ErrorKind
-from services.file_endings import AUDIO_SUFFIXES, PICTURE_SUFFIXES
+
+BATCH_VIDEOS: Final = 500
+"""Videos of one batch"""
+PAGE_ITEMS: Final = 500
+"""Items of one page of a list"""
+CALL_IDS: Final = 500
+"""Ids in one call that deletes or packs"""
+ID_LENGTH: Final = 64
+NAME_LENGTH: Final = 200
+"""Letters of an idempotency key, and of a part of a name that is searched"""
+LARGEST_OFFSET: Final = 1 << 31
+"""Items of a list that can be passed over"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,9 +32,24 @@ class Limits:
     """Finished jobs and unused uploads are deleted after that many days; 0 keeps them"""
     audio_suffixes: Sequence[str] = AUDIO_SUFFIXES
     picture_suffixes: Sequence[str] = PICTURE_SUFFIXES
+    batch_videos: int = BATCH_VIDEOS
+    page_items: int = PAGE_ITEMS
+    call_ids: int = CALL_IDS
+    """Ids in one call that deletes or packs"""
+    least_side: int = MIN_SIDE
+    largest_side: int = MAX_SIDE
+    """Pixels of a video's sides; a photo's may be twice as long"""
+    most_frames_per_second: float = float(MAX_FRAME_RATE)
+    """Faster videos are thinned out"""
 
     def check_length(self, name: str, seconds: float) -> None:
         """INVALID_INPUT when a recording is longer than this installation accepts."""
         if seconds > self.max_minutes * 60:
             length = f"{name} is {seconds / 60:.1f} minutes long"
             raise ChorusError(ErrorKind.INVALID_INPUT, f"{length}; the limit is {self.max_minutes:g} minutes: cut it")
+
+
+def check_ids(ids: Sequence[str]) -> None:
+    """INVALID_INPUT for more ids than one call takes."""
+    if len(ids) > CALL_IDS:
+        raise ChorusError(ErrorKind.INVALID_INPUT, f"One call takes at most {CALL_IDS} ids, not {len(ids)}: split it")

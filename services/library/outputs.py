@@ -12,6 +12,7 @@ from services.jobs.engine.queue import JobQueue
 from services.jobs.model import FINISHED, Deleted, Job, JobState
 from services.library.artifacts import Artifacts
 from services.library.keys import output_key, poster_key
+from services.library.limits import check_ids
 from services.library.names import different_names
 from services.library.stored_file import StoredFile
 
@@ -62,6 +63,7 @@ class Outputs:
 
     def delete_jobs(self, job_ids: Sequence[str]) -> Deleted:
         """Delete finished jobs; the others stay, and each says why."""
+        check_ids(job_ids)
         refused: dict[str, str] = {}
         for job_id in job_ids:
             try:

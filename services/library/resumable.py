@@ -16,8 +16,8 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from services.accepted_files import AUDIO_SUFFIXES, PICTURE_SUFFIXES
 from services.errors import ChorusError, ErrorKind
-from services.file_endings import AUDIO_SUFFIXES, PICTURE_SUFFIXES
 from services.jobs import tables
 from services.library.incoming import too_large
 from services.library.intake import Intake

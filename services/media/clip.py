@@ -5,22 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 from av.video.frame import VideoFrame
 
+from services.accepted_files import MAX_SIDE, MAX_STILL_SIDE, MIN_SIDE
 from services.errors import ChorusError, ErrorKind
 from services.media.colour import ColourTags
 from services.media.planes import Orientation, kept_format, orientation_of, tags_of
 from services.media.source import decode, open_source, picture_format, picture_stream
 from services.media.timing import STILL_RATE, Timing, read_timing
-
-MAX_SIDE: Final = 8192
-"""Pixels of a video; a frame of this side already takes 100 MB. Photos may have twice as many."""
-MAX_STILL_SIDE: Final = 3840
-"""Pixels; larger stills are scaled to fit."""
-_MIN_SIDE: Final = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,13 +114,13 @@ def _still_timing() -> Timing:
 
 def _fit_still(picture: VideoFrame) -> tuple[int, int]:
     scale = min(1.0, MAX_STILL_SIDE / max(picture.width, picture.height))
-    return max(_MIN_SIDE, round(picture.width * scale)), max(_MIN_SIDE, round(picture.height * scale))
+    return max(MIN_SIDE, round(picture.width * scale)), max(MIN_SIDE, round(picture.height * scale))
 
 
 def _check_size(width: int, height: int, limit: int, name: str) -> None:
     # 0 x 0: the container does not say, the first picture will.
-    if max(width, height) > limit or (0 < min(width, height) < _MIN_SIDE):
+    if max(width, height) > limit or (0 < min(width, height) < MIN_SIDE):
         raise ChorusError(
             ErrorKind.INVALID_INPUT,
-            f"{name} is {width} x {height} pixels: Chorus takes {_MIN_SIDE} to {limit} a side, scale it first",
+            f"{name} is {width} x {height} pixels: Chorus takes {MIN_SIDE} to {limit} a side, scale it first",
         )

@@ -12,10 +12,10 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from services.accepted_files import MAX_FRAME_RATE
 from services.media.source import read_packets
 
 Times = NDArray[np.int64]
-MAX_RATE: Final = Fraction(120)
 STILL_RATE: Final = Fraction(25)
 _STANDARD_RATES: Final = tuple(
     Fraction(*pair)
@@ -60,15 +60,17 @@ def read_timing(container: InputContainer, stream: VideoStream, *, first: int | 
     hints = [tidy(rate) for rate in (stream.base_rate, stream.guessed_rate, stream.average_rate) if rate]
     stamps = _read_stamps(container, stream, -math.inf if first is None else first)
     if first is None or len(stamps.times) < 0.4 * stamps.packets:
-        rate = next((hint for hint in hints if hint <= MAX_RATE), STILL_RATE)
+        rate = next((hint for hint in hints if hint <= MAX_FRAME_RATE), STILL_RATE)
         return Timing(rate, np.arange(stamps.packets), np.zeros(0, np.int64), counted=True)
     if len(stamps.times) < 2:
         return Timing(STILL_RATE, stamps.times, stamps.keyframes)
     hints += _measured(stamps.times, time_base)
     constant = next((rate for rate in hints if _is_constant(stamps.times, time_base, rate)), None)
-    if constant is not None and constant <= MAX_RATE:
+    if constant is not None and constant <= MAX_FRAME_RATE:
         return Timing(constant, stamps.times, stamps.keyframes)
-    rate = constant / math.ceil(constant / MAX_RATE) if constant else _nominal_rate(stamps.times, time_base, hints)
+    rate = (
+        constant / math.ceil(constant / MAX_FRAME_RATE) if constant else _nominal_rate(stamps.times, time_base, hints)
+    )
     return Timing(rate, _put_on_grid(stamps, time_base * rate), stamps.keyframes)
 
 
@@ -130,7 +132,7 @@ def _put_on_grid(stamps: _Stamps, frames_a_tick: Fraction) -> Times:
     due = ((stamps.times - stamps.times[0]) * (2 * numerator) + denominator) // (2 * denominator)
     ticks = int(stamps.times[-1] - stamps.times[0]) + (stamps.last_duration or 1 / frames_a_tick)
     # At most a day: a wrong time stamp must not fill the memory.
-    frames = max(1, min(round(ticks * frames_a_tick), _LONGEST * round(MAX_RATE)))
+    frames = max(1, min(round(ticks * frames_a_tick), _LONGEST * round(MAX_FRAME_RATE)))
     shown: Times = stamps.times[np.searchsorted(due, np.arange(frames), side="right") - 1]
     return shown
 

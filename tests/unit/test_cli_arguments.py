@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from services.accepted_files import PICTURE_SUFFIXES
 from services.cli.display import status_text
 from services.cli.main import spread_videos
-from services.cli.run import RunRequest, plan_outputs
+from services.cli.run import RunRequest, left_out, plan_outputs
 
 
 @pytest.mark.parametrize(
@@ -63,3 +64,11 @@ def test_the_status_says_what_is_known_and_no_more() -> None:
         "seconds_left": None,
     }
     assert status_text(starting, "running") == "starting"
+
+
+def test_a_folder_gives_every_kind_of_file_that_is_accepted_and_names_the_rest(tmp_path: Path) -> None:
+    accepted = [tmp_path / f"clip{number:02}{suffix}" for number, suffix in enumerate(PICTURE_SUFFIXES)]
+    for path in (*accepted, tmp_path / "LOUD.MPEG", tmp_path / "notes.txt", tmp_path / ".DS_Store"):
+        path.touch()
+    assert len(_outputs([tmp_path], tmp_path / "out")) == len(PICTURE_SUFFIXES) + 1
+    assert left_out([tmp_path]) == [tmp_path / "notes.txt"]

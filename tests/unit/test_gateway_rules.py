@@ -15,7 +15,7 @@ import pytest
 from dbos import WorkflowStatusString
 
 from services.errors import ChorusError, ErrorKind
-from services.gateway.operations.batch_request import BATCH_LIMIT, BatchRequest, check_kinds
+from services.gateway.operations.batch_request import BatchRequest, check_kinds
 from services.gateway.rest import schemas
 from services.gateway.rest.schemas import NewBatchBody
 from services.gateway.v1 import gateway_pb2
@@ -27,6 +27,7 @@ from services.jobs.model import Job, JobState, Progress, Stage
 from services.jobs.options import RenderOptions
 from services.jobs.watching import Watch
 from services.library.incoming import IncomingFile
+from services.library.limits import BATCH_VIDEOS
 from services.library.media import Media
 from services.library.probe import Prober
 
@@ -80,7 +81,7 @@ def test_equal_requests_have_equal_digests() -> None:
     assert len({replace(REQUEST, **change).digest for change in changes} | {REQUEST.digest}) == 4
 
 
-@pytest.mark.parametrize("count", [0, BATCH_LIMIT + 1])
+@pytest.mark.parametrize("count", [0, BATCH_VIDEOS + 1])
 def test_a_batch_has_a_size(count: int) -> None:
     with pytest.raises(ChorusError, match="1 to 500 videos"):
         replace(REQUEST, video_ids=["v"] * count).check()

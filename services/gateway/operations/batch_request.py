@@ -6,17 +6,16 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Final
+from typing import Any
 
 from services.errors import ChorusError, ErrorKind
 from services.jobs.families import FAMILY_CARDS
-from services.jobs.options import RenderOptions
+from services.jobs.options import FACE_RANKS, RenderOptions
 from services.jobs.spec import JobSpec, spec_to_json
 from services.library.keys import media_key, output_key, poster_key
+from services.library.limits import BATCH_VIDEOS, NAME_LENGTH
 from services.library.media import Media
 from services.library.names import output_names
-
-BATCH_LIMIT: Final = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,15 +41,20 @@ class BatchRequest:
 
     def check(self) -> None:
         """INVALID_INPUT for what can be refused without looking at the uploads."""
-        if not 1 <= len(self.video_ids) <= BATCH_LIMIT:
+        if not 1 <= len(self.video_ids) <= BATCH_VIDEOS:
             raise ChorusError(
-                ErrorKind.INVALID_INPUT, f"A batch takes 1 to {BATCH_LIMIT} videos, not {len(self.video_ids)}: split it"
+                ErrorKind.INVALID_INPUT,
+                f"A batch takes 1 to {BATCH_VIDEOS} videos, not {len(self.video_ids)}: split it",
             )
         if self.options.family not in FAMILY_CARDS:
             raise ChorusError(
                 ErrorKind.INVALID_INPUT,
                 f"There is no family {self.options.family}; choose one of {', '.join(FAMILY_CARDS)}",
             )
+        if len(self.idempotency_key or "") > NAME_LENGTH:
+            raise ChorusError(ErrorKind.INVALID_INPUT, f"An idempotency key has at most {NAME_LENGTH} letters")
+        if max(self.faces.values(), default=0) >= FACE_RANKS:
+            raise ChorusError(ErrorKind.INVALID_INPUT, f"The rank of a face is at most {FACE_RANKS - 1}")
         if strange := set(self.faces) - set(self.video_ids):
             raise ChorusError(ErrorKind.INVALID_INPUT, f"A face is chosen for {min(strange)}, which is no video here")
 

@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from services.errors import ChorusError, ErrorKind
-from services.gateway.operations.batch_request import BATCH_LIMIT, BatchRequest, check_kinds, job_rows
+from services.gateway.operations.batch_request import BatchRequest, check_kinds, job_rows
 from services.gateway.operations.run_log import RunLog
 from services.jobs import tables
 from services.jobs.engine.queue import JobQueue
@@ -22,7 +22,7 @@ from services.jobs.watching import Watch
 from services.library.artifacts import Artifacts
 from services.library.disk import DiskUse, measure_disk
 from services.library.intake import Intake
-from services.library.limits import Limits
+from services.library.limits import BATCH_VIDEOS, LARGEST_OFFSET, Limits, check_ids
 from services.library.media import MediaLibrary, find_media
 from services.library.outputs import Outputs
 from services.library.preflight import Preflights
@@ -95,6 +95,7 @@ class Operations:
 
     def list_batches(self, *, limit: int, offset: int, first: str = "") -> tuple[list[Batch], int]:
         """A page of batches and how many there are in all: `first`'s own before all others, newest first."""
+        _check_offset(offset)
         page = sa.select(tables.batches).order_by(
             tables.others_last(tables.batches, first), tables.batches.c.created_ms.desc(), tables.batches.c.id
         )
@@ -112,10 +113,11 @@ class Operations:
 
     def jobs_of(self, batch_id: str) -> list[Job]:
         """All jobs of a batch, in order."""
-        return self._queue.page(JobFilter(batch_id=batch_id), limit=BATCH_LIMIT, offset=0)[0]
+        return self._queue.page(JobFilter(batch_id=batch_id), limit=BATCH_VIDEOS, offset=0)[0]
 
     def list_jobs(self, wanted: JobFilter, *, limit: int, offset: int) -> tuple[list[Job], int]:
         """A page of jobs and how many there are in all."""
+        _check_offset(offset)
         return self._queue.page(wanted, limit=limit, offset=offset)
 
     def get_job(self, job_id: str) -> Job:
@@ -145,6 +147,7 @@ class Operations:
 
     def open_jobs_archive(self, job_ids: Sequence[str]) -> list[StoredFile]:
         """The finished videos among some jobs, their names all different; CONFLICT when there is none."""
+        check_ids(job_ids)
         return self.outputs.open_all([self._queue.find(job_id) for job_id in dict.fromkeys(job_ids)])
 
     def cancel_job(self, job_id: str) -> Job:
@@ -217,6 +220,11 @@ class Operations:
             used = f"The idempotency key {request.idempotency_key} was used for another batch"
             raise ChorusError(ErrorKind.CONFLICT, f"{used}: take a new one")
         return str(row.id)
+
+
+def _check_offset(offset: int) -> None:
+    if offset > LARGEST_OFFSET:
+        raise ChorusError(ErrorKind.INVALID_INPUT, f"A list can be entered at item {LARGEST_OFFSET} at most")
 
 
 def _batch(row: sa.Row[Any], counts: Mapping[str, Counter[JobState]]) -> Batch:

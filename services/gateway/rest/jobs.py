@@ -18,6 +18,7 @@ from services.gateway.rest.downloads import send_archive, send_changes, send_fil
 from services.gateway.rest.parameters import PING_SECONDS, REFUSALS, Limit, Offset, Ops, Owner, Who, owner_filter
 from services.jobs.families import FAMILY_CARDS
 from services.jobs.model import Job, JobFilter, JobState
+from services.library.limits import CALL_IDS, ID_LENGTH, NAME_LENGTH
 
 router = APIRouter()
 v1 = APIRouter(prefix="/v1", responses=REFUSALS)
@@ -33,7 +34,7 @@ def create_batch(
     body: schemas.NewBatchBody,
     operations: Ops,
     caller: Who,
-    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
+    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=NAME_LENGTH)] = None,
 ) -> schemas.BatchBody:
     """Have every video speak the audio: one job each. The same Idempotency-Key makes no second batch."""
     request = BatchRequest(
@@ -76,7 +77,7 @@ def get_archive(batch_id: str, operations: Ops) -> Response:
 
 @v1.get("/archive", tags=["jobs"], response_class=Response)
 def get_jobs_archive(
-    operations: Ops, job: Annotated[list[str], Query(min_length=1, max_length=500, description="Ids of jobs")]
+    operations: Ops, job: Annotated[list[str], Query(min_length=1, max_length=CALL_IDS, description="Ids of jobs")]
 ) -> Response:
     """The finished videos among some jobs in one ZIP."""
     entries = operations.open_jobs_archive(job)
@@ -101,8 +102,10 @@ def list_jobs(
     operations: Ops,
     caller: Who,
     state: JobState | None = None,
-    batch: Annotated[str | None, Query(max_length=64, description="A batch's id")] = None,
-    name: Annotated[str | None, Query(max_length=200, description="Part of the output's or video's name")] = None,
+    batch: Annotated[str | None, Query(max_length=ID_LENGTH, description="A batch's id")] = None,
+    name: Annotated[
+        str | None, Query(max_length=NAME_LENGTH, description="Part of the output's or video's name")
+    ] = None,
     owner: Owner = "all",
     since: Annotated[datetime | None, Query(description="Created at or after")] = None,
     until: Annotated[datetime | None, Query(description="Created before")] = None,

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.gateway.operations.batches import Batch
 from services.jobs.model import Job, JobState, Stage
 from services.jobs.options import FaceRank, RenderOptions
+from services.library.limits import BATCH_VIDEOS, CALL_IDS, ID_LENGTH
 
 
 class Body(BaseModel):
@@ -22,8 +23,8 @@ class Body(BaseModel):
 class NewBatchBody(Body):
     """One driving audio and the videos that shall speak it."""
 
-    audio_id: str = Field(max_length=64)
-    video_ids: list[str] = Field(min_length=1, max_length=500)
+    audio_id: str = Field(max_length=ID_LENGTH)
+    video_ids: list[str] = Field(min_length=1, max_length=BATCH_VIDEOS)
     faces: dict[str, FaceRank] = Field(
         default={}, description="Rank of the face to use, by video id; the others use options.face"
     )
@@ -79,7 +80,7 @@ class JobPageBody(Body):
 class JobIdsBody(Body):
     """Several jobs."""
 
-    ids: list[str] = Field(min_length=1, max_length=500)
+    ids: list[str] = Field(min_length=1, max_length=CALL_IDS)
 
 
 class DeletedBody(Body):
@@ -97,6 +98,12 @@ class LimitsBody(Body):
     retention_days: float = Field(description="0: kept until somebody deletes it")
     audio_suffixes: list[str]
     picture_suffixes: list[str]
+    batch_videos: int = Field(description="Videos of one batch")
+    page_items: int = Field(description="Items of one page of a list")
+    call_ids: int = Field(description="Ids in one call that deletes or packs")
+    least_side: int = Field(description="Pixels of a picture's shorter side")
+    largest_side: int = Field(description="Pixels of a video's longer side; a photo's may be twice as long")
+    most_frames_per_second: float = Field(description="Faster videos are thinned out")
 
 
 class DiskUseBody(Body):

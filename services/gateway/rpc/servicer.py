@@ -26,12 +26,12 @@ from services.gateway.v1.gateway_pb2_grpc import GatewayServiceServicer, add_Gat
 from services.grpc_server import build_server
 from services.jobs.families import FAMILY_CARDS
 from services.library.archive import zip_pieces
+from services.library.limits import PAGE_ITEMS
 from services.library.stored_file import StoredFile
 
 # Each one who watches a job holds one of these.
 _WORKERS: Final = 32
 _DEFAULT_LIMIT: Final = 50
-_LARGEST_LIMIT: Final = 500
 _LOG_LINES: Final = 200
 
 
@@ -203,4 +203,4 @@ class GatewayServicer(GatewayServiceServicer):
 
 
 def _limit(wanted: int) -> int:
-    return min(wanted or _DEFAULT_LIMIT, _LARGEST_LIMIT)
+    return min(wanted or _DEFAULT_LIMIT, PAGE_ITEMS)

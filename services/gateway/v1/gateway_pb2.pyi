@@ -1353,10 +1353,28 @@ class Limits(_message.Message):
     RETENTION_DAYS_FIELD_NUMBER: _builtins.int
     AUDIO_SUFFIXES_FIELD_NUMBER: _builtins.int
     PICTURE_SUFFIXES_FIELD_NUMBER: _builtins.int
+    BATCH_VIDEOS_FIELD_NUMBER: _builtins.int
+    PAGE_ITEMS_FIELD_NUMBER: _builtins.int
+    CALL_IDS_FIELD_NUMBER: _builtins.int
+    LEAST_SIDE_FIELD_NUMBER: _builtins.int
+    LARGEST_SIDE_FIELD_NUMBER: _builtins.int
+    MOST_FRAMES_PER_SECOND_FIELD_NUMBER: _builtins.int
     max_upload_bytes: _builtins.int
     max_minutes: _builtins.float
     retention_days: _builtins.float
     """0: kept until somebody deletes it"""
+    batch_videos: _builtins.int
+    """videos of one batch"""
+    page_items: _builtins.int
+    """items of one page of a list"""
+    call_ids: _builtins.int
+    """ids in one call that deletes or packs"""
+    least_side: _builtins.int
+    """pixels of a picture's shorter side"""
+    largest_side: _builtins.int
+    """pixels of a video's longer side; a photo's may be twice as long"""
+    most_frames_per_second: _builtins.float
+    """faster videos are thinned out"""
     @_builtins.property
     def audio_suffixes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
@@ -1369,10 +1387,16 @@ class Limits(_message.Message):
         retention_days: _builtins.float = ...,
         audio_suffixes: _abc.Iterable[_builtins.str] | None = ...,
         picture_suffixes: _abc.Iterable[_builtins.str] | None = ...,
+        batch_videos: _builtins.int = ...,
+        page_items: _builtins.int = ...,
+        call_ids: _builtins.int = ...,
+        least_side: _builtins.int = ...,
+        largest_side: _builtins.int = ...,
+        most_frames_per_second: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio_suffixes", b"audio_suffixes", "max_minutes", b"max_minutes", "max_upload_bytes", b"max_upload_bytes", "picture_suffixes", b"picture_suffixes", "retention_days", b"retention_days"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio_suffixes", b"audio_suffixes", "batch_videos", b"batch_videos", "call_ids", b"call_ids", "largest_side", b"largest_side", "least_side", b"least_side", "max_minutes", b"max_minutes", "max_upload_bytes", b"max_upload_bytes", "most_frames_per_second", b"most_frames_per_second", "page_items", b"page_items", "picture_suffixes", b"picture_suffixes", "retention_days", b"retention_days"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -17,9 +17,9 @@ from services.gateway.web.history_row import history_row
 from services.gateway.web.markup import Text, attribute, block, button, empty, head, icon_button, link_button, relabel
 from services.gateway.web.open_page import OpenPage, attempt
 from services.jobs.model import Job, JobState
+from services.library.limits import CALL_IDS
 
 _LOOK_SECONDS: Final = 3.0
-_CHOICE_LIMIT: Final = 500
 
 
 class HistoryView:
@@ -173,7 +173,7 @@ class HistoryView:
                 field.set_value(getattr(wanted, name))
 
     def _choose(self, job_id: str, is_chosen: bool) -> None:
-        if is_chosen and len(self._chosen) < _CHOICE_LIMIT:
+        if is_chosen and len(self._chosen) < CALL_IDS:
             self._chosen[job_id] = any(j.id == job_id and j.state is JobState.SUCCEEDED for j in self._jobs or ())
         elif not is_chosen:
             self._chosen.pop(job_id, None)
@@ -192,7 +192,7 @@ class HistoryView:
     async def _choose_everything(self) -> None:
         visitor = self._page.visitor
         wanted = self._filter.job_filter(visitor.owner, visitor.minutes_ahead)
-        jobs, _ = await asyncio.to_thread(self._page.operations.list_jobs, wanted, limit=_CHOICE_LIMIT, offset=0)
+        jobs, _ = await asyncio.to_thread(self._page.operations.list_jobs, wanted, limit=CALL_IDS, offset=0)
         self._chosen = {job.id: job.state is JobState.SUCCEEDED for job in jobs}
         self._choose_page(True)
         self._show_choice()
