@@ -1,13 +1,19 @@
-"""The one exception of Chorus, its kinds, and THE table from a kind to HTTP and gRPC. Imports nothing of ours."""
+"""The one exception of Chorus, its kinds, its JSON form, and THE table from a kind to HTTP and gRPC."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 import grpc
+
+from services.messages.catalogue import Value, is_known, text_of
+
+AS_TOLD: Final = "as-told"
+"""The code of an error that came as words only"""
 
 
 class ErrorKind(StrEnum):
@@ -51,24 +57,58 @@ ERROR_TABLE: Final[Mapping[ErrorKind, ErrorCodes]] = {
     ErrorKind.INTERNAL: ErrorCodes(500, grpc.StatusCode.INTERNAL),
 }
 
+# For the time in which not every error has a code yet: whatever is no id is a whole sentence.
+_CODE: Final = re.compile(r"[a-z][a-z0-9-]*")
 _KIND_BY_STATUS: Final[Mapping[grpc.StatusCode, ErrorKind]] = {codes.grpc: kind for kind, codes in ERROR_TABLE.items()}
 
 
 class ChorusError(Exception):
-    """An error with a message for a person: it names the file or thing, and says what to do."""
+    """An error with a message for a person: the kind decides how doors answer, the code what the person reads."""
 
-    def __init__(self, kind: ErrorKind, message: str) -> None:
-        super().__init__(kind, message)
+    def __init__(self, kind: ErrorKind, code: str, /, **values: Value) -> None:
+        """`code` is the id of a message in services/messages, `values` are the variables of that message."""
+        if not _CODE.fullmatch(code):
+            code, values = AS_TOLD, {"text": code}
+        super().__init__(kind, code)
         self.kind = kind
-        self.message = message
+        self.code = code
+        self.values = values
 
     def __str__(self) -> str:
         return self.message
 
     @property
+    def message(self) -> str:
+        """The text in English."""
+        return text_of(self.code, self.values)
+
+    def text(self, language: str) -> str:
+        """The text in one of messages.catalogue.LANGUAGES."""
+        return text_of(self.code, self.values, language)
+
+    @property
     def retryable(self) -> bool:
         """True when the same request may succeed later without any change."""
         return ERROR_TABLE[self.kind].retryable
+
+
+def error_to_json(error: ChorusError) -> dict[str, Any]:
+    """The one form in which an error crosses processes; the message is for whoever does not know the code."""
+    return {"kind": error.kind.value, "code": error.code, "message": error.message, "values": dict(error.values)}
+
+
+def error_from_json(document: Mapping[str, Any]) -> ChorusError:
+    """The inverse of error_to_json; KeyError, TypeError or ValueError for anything else.
+
+    A code that this version does not know, or none at all from an older one, leaves the message as it was told.
+    """
+    kind, code = ErrorKind(document["kind"]), document.get("code")
+    if "message" in document and not (isinstance(code, str) and is_known(code)):
+        return ChorusError(kind, AS_TOLD, text=str(document["message"]))
+    values = dict(document["values"])
+    if not isinstance(code, str) or not all(isinstance(value, Value) for value in values.values()):
+        raise TypeError("not the JSON form of an error")
+    return ChorusError(kind, code, **values)
 
 
 def kind_of_status(status: grpc.StatusCode) -> ErrorKind:
