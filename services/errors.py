@@ -59,7 +59,6 @@ ERROR_TABLE: Final[Mapping[ErrorKind, ErrorCodes]] = {
 
 # For the time in which not every error has a code yet: whatever is no id is a whole sentence.
 _CODE: Final = re.compile(r"[a-z][a-z0-9-]*")
-_KIND_BY_STATUS: Final[Mapping[grpc.StatusCode, ErrorKind]] = {codes.grpc: kind for kind, codes in ERROR_TABLE.items()}
 
 
 class ChorusError(Exception):
@@ -76,6 +75,15 @@ class ChorusError(Exception):
 
     def __str__(self) -> str:
         return self.message
+
+    def __eq__(self, other: object) -> bool:
+        """Equal errors say the same: who watches a job must not take the same error, read again, for a change."""
+        if not isinstance(other, ChorusError):
+            return NotImplemented
+        return (self.kind, self.code, self.values) == (other.kind, other.code, other.values)
+
+    def __hash__(self) -> int:
+        return hash((self.kind, self.code))
 
     @property
     def message(self) -> str:
@@ -109,8 +117,3 @@ def error_from_json(document: Mapping[str, Any]) -> ChorusError:
     if not isinstance(code, str) or not all(isinstance(value, Value) for value in values.values()):
         raise TypeError("not the JSON form of an error")
     return ChorusError(kind, code, **values)
-
-
-def kind_of_status(status: grpc.StatusCode) -> ErrorKind:
-    """The kind behind a gRPC status; INTERNAL for a status that no kind maps to."""
-    return _KIND_BY_STATUS.get(status, ErrorKind.INTERNAL)

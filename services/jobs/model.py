@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, Literal
 
+from services.errors import ChorusError
 from services.timeline import Extend
 
 
@@ -112,8 +113,8 @@ class Job:
     state: JobState
     progress: Progress | None
     attempt: int
-    error_kind: str | None
-    error_message: str | None
+    error: ChorusError | None
+    """Why it failed"""
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
@@ -142,7 +143,7 @@ class Deleted:
     """What became of several jobs that were to be deleted."""
 
     deleted: Sequence[str]
-    refused: Mapping[str, str]
+    refused: Mapping[str, ChorusError]
     """Why, by job id"""
 
 

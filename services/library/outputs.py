@@ -62,12 +62,12 @@ class Outputs:
 
     def delete_jobs(self, job_ids: Sequence[str]) -> Deleted:
         """Delete finished jobs; the others stay, and each says why."""
-        refused: dict[str, str] = {}
+        refused: dict[str, ChorusError] = {}
         for job_id in job_ids:
             try:
                 self.delete_job(job_id)
             except ChorusError as error:
-                refused[job_id] = error.message
+                refused[job_id] = error
         return Deleted(deleted=[job_id for job_id in job_ids if job_id not in refused], refused=refused)
 
     def remove_files(self, job_id: str) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from services.errors import ChorusError, ErrorKind
+from services.errors import ChorusError, ErrorKind, error_from_json
 from services.jobs import tables
 from services.jobs.watching import Watch
 from services.library.findings import FINDINGS_VERSION, Findings, Preflight, PreflightState, Verdict
@@ -131,19 +131,19 @@ class Preflights:
             if findings is not None:
                 self._store(media.sha256, findings)
         except ChorusError as error:
-            self._fail(run, error.message)
+            self._fail(run, error)
         except Exception:
             _log.exception("the preflight of %s failed", media.name)
-            self._fail(run, f"Looking into {media.name} failed: the log says why")
+            self._fail(run, ChorusError(ErrorKind.INTERNAL, "preflight-failed", name=media.name))
         else:
             with self._lock:
                 if findings is not None and self._runs.get(media.sha256) is run:
                     del self._runs[media.sha256]
 
-    def _fail(self, run: _Run, message: str) -> None:
+    def _fail(self, run: _Run, error: ChorusError) -> None:
         with self._lock:
             if not run.is_cancelled:
-                run.now = replace(run.now, state=PreflightState.FAILED, error=message)
+                run.now = replace(run.now, state=PreflightState.FAILED, error=error)
 
     def _run_child(self, media: Media, run: _Run) -> Findings | None:
         """What the child finds; None when it was cancelled."""
@@ -169,7 +169,7 @@ class Preflights:
 
     def _take_progress(self, run: _Run, message: Mapping[str, Any]) -> None:
         if "failed" in message:
-            raise ChorusError(ErrorKind(message["failed"]["kind"]), message["failed"]["message"])
+            raise error_from_json(message["failed"])
         with self._lock:
             if not run.is_cancelled:
                 run.now = replace(run.now, **message["progress"])

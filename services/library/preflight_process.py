@@ -13,7 +13,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from services import telemetry
-from services.errors import ChorusError, ErrorKind
+from services.errors import ChorusError, ErrorKind, error_to_json
 from services.library.findings import Findings, Verdict
 from services.library.verdict import judge
 from services.preprocess.client import PreprocessClient
@@ -30,7 +30,7 @@ def main() -> None:
     try:
         findings = _find(request, sys.argv[1])
     except ChorusError as error:
-        _say(failed={"kind": error.kind.value, "message": error.message})
+        _say(failed=error_to_json(error))
     else:
         _say(found=asdict(findings))
 

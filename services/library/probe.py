@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from services.errors import ChorusError, ErrorKind
+from services.errors import ChorusError, ErrorKind, error_from_json
 from services.library.facts import MediaFacts
 
 _log = logging.getLogger(__name__)
@@ -39,5 +39,5 @@ class Prober:
             message = f"{name} cannot be read: it is damaged, or of a kind that FFmpeg does not know"
             raise ChorusError(ErrorKind.INVALID_INPUT, message) from error
         if "failed" in answer:
-            raise ChorusError(ErrorKind(answer["failed"]["kind"]), answer["failed"]["message"])
+            raise error_from_json(answer["failed"])
         return MediaFacts(**answer["found"])

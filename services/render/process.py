@@ -16,7 +16,7 @@ from typing import Any
 
 import cv2
 
-from services.errors import ChorusError, ErrorKind
+from services.errors import ChorusError, ErrorKind, error_to_json
 from services.jobs.model import JobSpec, Progress, RenderOptions, Stage
 from services.preprocess.client import PreprocessClient
 from services.render.line import Rendered, RenderServices, render
@@ -43,7 +43,7 @@ def run(settings: RenderProcessSettings) -> int:
         rendered = _render(spec, settings, Path(request["output_path"]), Path(request["poster_path"]))
     except Exception as error:
         failure = _failure(error, spec)
-        _emit({"failed": {"kind": failure.kind.value, "message": failure.message}})
+        _emit({"failed": error_to_json(failure)})
         return 1
     _emit({"succeeded": asdict(rendered)})
     return 0

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final
 
-from services.errors import ChorusError, ErrorKind
+from services.errors import ChorusError, ErrorKind, error_from_json
 from services.jobs.engine.live import progress_from_json
 from services.jobs.model import Progress
 
@@ -106,7 +106,7 @@ class RenderChild:
                 return progress_from_json(message["progress"])
             if "succeeded" in message:
                 return Succeeded(int(message["succeeded"]["frames"]), message["succeeded"].get("stages", {}))
-            failure = ChorusError(ErrorKind(message["failed"]["kind"]), str(message["failed"]["message"]))
+            failure = error_from_json(message["failed"])
         except (ValueError, KeyError, TypeError) as error:
             raise ChorusError(
                 ErrorKind.INTERNAL, f"The render process of {self._video_name} said something unknown"

@@ -102,12 +102,7 @@ class JobRunner:
             end = JobState.SUCCEEDED
         except Exception as error:
             failure = _explain(error, spec)
-            report.live = replace(
-                report.live,
-                error_kind=failure.kind,
-                error_message=failure.message,
-                finished_ms=tables.now_ms(),
-            )
+            report.live = replace(report.live, error=failure, finished_ms=tables.now_ms())
             report.flush()
             end = JobState.FAILED
             raise failure from error
