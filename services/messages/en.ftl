@@ -57,3 +57,86 @@ preflight-failed = Looking into { $name } failed: the log says why
 invalid-request = { $problems }
 request-refused = { $method } { $path }: { $reason }
 gateway-failed = The gateway failed; its log says why
+
+## preprocess: faces and speech
+
+no-face = No face was found in { $name }: choose a video that shows one, large enough and from the front
+face-not-there =
+    { $name } shows at most { $most ->
+        [one] { $most } face
+       *[other] { $most } faces
+    } at once: choose a face from 0 to { $last }
+too-long = { $name } is { NUMBER($minutes, minimumFractionDigits: 1, maximumFractionDigits: 1) } minutes long, the limit is { $limit }: shorten it
+analysis-failed = The analysis of { $name } failed; preprocess's log says why
+service-silent = { $service } sent nothing for { $seconds } s: its log may say why
+preprocess-differs = preprocess sent a message of an unknown kind: its version differs
+extend-unknown = extend is { $extend }: use one of { $choices }
+crop-unusable = crop needs an extent above 0 and ascending sizes of up to { $limit }
+frame-count-unusable = frame_count must be 1 or more
+
+## render
+
+family-unknown = There is no family { $family }; choose one of { $choices }
+render-failed = Rendering { $name } failed unexpectedly: the log says more at job { $job }
+frames-missing = { $name }: only { $written } of { $count } frames were rendered
+speech-missing = preprocess ended its stream before the speech: its log may say why
+track-not-introduced = Faces of track { $track } came without an introduction
+
+## access: who may come in
+
+login-needed = Log in, or send the header Authorization: Bearer <token>
+login-wrong = The name or the password is wrong
+too-many-logins = Too many tries to log in: wait a minute
+too-many-requests = Too many requests: wait a minute
+host-unknown = Chorus is not known as { $host }: use localhost, or add it to CHORUS_ALLOWED_HOSTS
+foreign-origin = Another web site has sent this request: open Chorus itself
+lock-needed = CHORUS_HOST={ $host } opens Chorus to the network, where it does not start without a lock. Set CHORUS_USERS to a file and add users to it (chorus user add NAME), or set CHORUS_TOKEN, or both
+token-too-short = CHORUS_TOKEN needs { $least } characters or more
+no-users = { $file } (CHORUS_USERS) has no users: chorus user add NAME
+users-unreadable = { $file } (CHORUS_USERS) cannot be read: { $reason }
+user-unknown = There is no user { $name } in { $file }
+user-name-unusable = { $name } is no name for a user: use letters, digits and . @ + - _
+password-too-short = A password needs { $least } characters or more
+
+## local: the stack on one machine
+
+stack-already-running = Chorus already runs on { $folder } at { $address } (process { $process }); stop it first, or set CHORUS_HOME to another folder
+stack-starting-or-stopping = Chorus already runs on { $folder } and is just starting or stopping; stop it first, or set CHORUS_HOME to another folder
+stack-not-started =
+    Chorus did not start:
+    { $output }
+port-taken = Port { $port } is taken by another program: choose one with --port, or --port 0
+no-free-port = This machine has no free TCP port between 20000 and 32000
+no-models = There are no models in { $folder }
+process-not-started = { $process } cannot be started: { $reason }
+process-ended-early =
+    { $process } { $ending } at its start. Its last lines:
+    { $lines }
+process-not-ready =
+    { $process } was not ready within { $seconds } s. Its last lines:
+    { $lines }
+process-keeps-failing =
+    { $process } { $problem }, { $times } times now. Its last lines:
+    { $lines }
+triton-unusable = The Triton at CHORUS_TRITON_URL={ $address } does not answer or lacks one of these models: { $models }
+triton-not-installed = Triton is not installed in { $folder }: run `{ $command }`
+triton-install-failed =
+    Installing Triton failed at `{ $command }`:
+    { $lines }
+libpython-missing = { $library } is missing, Triton's Python backend needs it: `apt install { $package }` on Debian and Ubuntu
+platform-unusable = The embedded Triton needs Linux on x86-64, this is { $system } on { $machine }: set CHORUS_TRITON_URL to the host:port of a Triton elsewhere
+glibc-too-old = The embedded Triton needs glibc { $needed } or newer, here is { $found }: set CHORUS_TRITON_URL to the host:port of a Triton elsewhere
+
+## cli: `chorus run`
+
+folder-not-made = The folder { $folder } cannot be made: { $reason }
+file-unreadable = { $file } cannot be read: { $reason }
+chorus-gone = Chorus does not answer any more: { $reason }
+call-broke-off =
+    { $call ->
+        [upload] The upload of { $file }
+        [download] The download
+        [cancel] Cancelling
+       *[other] The request to Chorus
+    } broke off: { $reason }
+answer-unusable = { $address } answered { $status }: { $text }

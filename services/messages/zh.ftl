@@ -54,3 +54,82 @@ preflight-failed = 检查“{ $name }”时出错，原因见日志。
 invalid-request = 请求有误：{ $problems }
 request-refused = { $method } { $path }：{ $reason }
 gateway-failed = 网关出错，原因见它的日志。
+
+## preprocess：人脸与语音分析
+
+no-face = 在“{ $name }”中没有找到人脸。请选择人脸足够大、正对镜头的视频。
+face-not-there = “{ $name }”中最多同时出现 { $most } 张人脸，没有您选择的那一张。请选择另一张。
+too-long = “{ $name }”长 { NUMBER($minutes, minimumFractionDigits: 1, maximumFractionDigits: 1) } 分钟，上限是 { $limit } 分钟。请先剪短。
+analysis-failed = 分析“{ $name }”时出错，原因见 preprocess 的日志。
+service-silent = { $service } 已有 { $seconds } 秒没有响应，它的日志里可能有原因。
+preprocess-differs = preprocess 发来了未知的消息：它的版本不同。
+extend-unknown = extend 不能是 { $extend }。请使用其中之一：{ $choices }。
+crop-unusable = crop 的 extent 必须大于 0，sizes 必须从小到大，且不超过 { $limit }。
+frame-count-unusable = frame_count 必须至少为 1。
+
+## render：制作视频
+
+family-unknown = 没有名为 { $family } 的模型系列。请选择其中之一：{ $choices }。
+render-failed = 制作“{ $name }”时意外出错，详情见日志中的 { $job }。
+frames-missing = “{ $name }”的 { $count } 帧中只制作了 { $written } 帧。
+speech-missing = preprocess 在给出语音之前就结束了，它的日志里可能有原因。
+track-not-introduced = 人脸轨迹 { $track } 缺少开头的说明。
+
+## access：谁可以进来
+
+login-needed = 请先登录，或者发送请求头 Authorization: Bearer <token>。
+login-wrong = 用户名或密码有误。
+too-many-logins = 尝试登录的次数过多。请等一分钟。
+too-many-requests = 请求太多。请等一分钟。
+host-unknown = Chorus 没有 { $host } 这个名字。请使用 localhost，或者把它加入 CHORUS_ALLOWED_HOSTS。
+foreign-origin = 这个请求来自另一个网站。请直接打开 Chorus。
+lock-needed = CHORUS_HOST={ $host } 会把 Chorus 开放给网络，没有锁就不会启动。请把 CHORUS_USERS 设为一个文件并在其中添加用户（chorus user add NAME），或者设置 CHORUS_TOKEN，也可以两者都用。
+token-too-short = CHORUS_TOKEN 至少需要 { $least } 个字符。
+no-users = { $file }（CHORUS_USERS）里没有用户。请运行 chorus user add NAME。
+users-unreadable = 无法读取 { $file }（CHORUS_USERS）：{ $reason }
+user-unknown = { $file } 里没有用户 { $name }。
+user-name-unusable = { $name } 不能用作用户名。请使用字母、数字和 . @ + - _。
+password-too-short = 密码至少需要 { $least } 个字符。
+
+## local：单机运行
+
+stack-already-running = Chorus 已经在 { $folder } 上运行：{ $address }（进程 { $process }）。请先停止它，或者把 CHORUS_HOME 设为另一个文件夹。
+stack-starting-or-stopping = Chorus 已经在 { $folder } 上运行，正在启动或停止。请先停止它，或者把 CHORUS_HOME 设为另一个文件夹。
+stack-not-started =
+    Chorus 没有启动：
+    { $output }
+port-taken = 端口 { $port } 已被其他程序占用。请用 --port 选择另一个，或者用 --port 0。
+no-free-port = 本机在 20000 到 32000 之间没有空闲的 TCP 端口。
+no-models = { $folder } 里没有模型。
+process-not-started = 无法启动 { $process }：{ $reason }
+process-ended-early =
+    { $process } 启动失败（{ $ending }）。它最后的输出：
+    { $lines }
+process-not-ready =
+    { $process } 在 { $seconds } 秒内没有就绪。它最后的输出：
+    { $lines }
+process-keeps-failing =
+    { $process } 已经失败 { $times } 次（{ $problem }）。它最后的输出：
+    { $lines }
+triton-unusable = CHORUS_TRITON_URL={ $address } 的 Triton 没有响应，或者缺少其中的模型：{ $models }
+triton-not-installed = { $folder } 里没有安装 Triton。请运行 `{ $command }`。
+triton-install-failed =
+    安装 Triton 时，`{ $command }` 出错：
+    { $lines }
+libpython-missing = 缺少 { $library }，Triton 的 Python 后端需要它。在 Debian 和 Ubuntu 上请运行 `apt install { $package }`。
+platform-unusable = 内置的 Triton 需要 x86-64 上的 Linux，本机是 { $machine } 上的 { $system }。请把 CHORUS_TRITON_URL 设为别处 Triton 的 host:port。
+glibc-too-old = 内置的 Triton 需要 glibc { $needed } 或更新的版本，本机是 { $found }。请把 CHORUS_TRITON_URL 设为别处 Triton 的 host:port。
+
+## cli：`chorus run`
+
+folder-not-made = 无法创建文件夹 { $folder }：{ $reason }
+file-unreadable = 无法读取 { $file }：{ $reason }
+chorus-gone = Chorus 没有响应了：{ $reason }
+call-broke-off =
+    { $call ->
+        [upload] 上传 { $file } 时
+        [download] 下载时
+        [cancel] 取消时
+       *[other] 请求 Chorus 时
+    }连接中断了：{ $reason }
+answer-unusable = { $address } 的答复是 { $status }：{ $text }

@@ -88,8 +88,7 @@ def _failure(error: Exception, spec: JobSpec) -> ChorusError:
     if isinstance(error, OSError):
         return storage_error(error, spec.output_key)
     _log.error("Job %s: rendering %s failed", spec.job_id, spec.video_name, exc_info=error)
-    message = f"Rendering {spec.video_name} failed unexpectedly: the log says more at job {spec.job_id}"
-    return ChorusError(ErrorKind.INTERNAL, message)
+    return ChorusError(ErrorKind.INTERNAL, "render-failed", name=spec.video_name, job=spec.job_id)
 
 
 def _emit(document: Mapping[str, Any]) -> None:

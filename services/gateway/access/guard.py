@@ -78,7 +78,7 @@ class Guard:
         if caller is None:
             path: str = connection.scope["path"]
             if path not in _LOGIN_PATHS and not path.startswith(_STATIC):
-                raise ChorusError(ErrorKind.UNAUTHENTICATED, "Log in, or send the header Authorization: Bearer <token>")
+                raise ChorusError(ErrorKind.UNAUTHENTICATED, "login-needed")
             return Caller()
         return caller
 
