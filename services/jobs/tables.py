@@ -176,7 +176,7 @@ def transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
         with engine.begin() as connection:
             yield connection
     except sa.exc.OperationalError as error:
-        raise ChorusError(ErrorKind.UNAVAILABLE, "The database does not answer: try again in a moment") from error
+        raise ChorusError(ErrorKind.UNAVAILABLE, "database-silent") from error
 
 
 def find_secret(engine: sa.Engine, name: str) -> str:
@@ -226,7 +226,7 @@ def find_spec(connection: sa.Connection, job_id: str) -> JobSpec:
     """The spec that job_row stored; NOT_FOUND when the job was deleted."""
     row = connection.execute(sa.select(jobs).where(jobs.c.id == job_id)).one_or_none()
     if row is None:
-        raise ChorusError(ErrorKind.NOT_FOUND, f"There is no job {job_id}")
+        raise ChorusError(ErrorKind.NOT_FOUND, "job-unknown", job=job_id)
     return JobSpec(
         job_id=row.id,
         batch_id=row.batch_id,

@@ -47,6 +47,16 @@ service-failed = The service failed; its log says why
 
 job-failed = The job failed unexpectedly: the worker's log says why
 worker-died = The worker died each time it rendered this video: look into its log, then retry the job
+job-unknown = There is no job { $job }
+job-not-retryable = Job { $job } cannot be retried now: look at its state
+render-stalled = Rendering { $name } made no progress for { $seconds } s
+render-killed = The render process of { $name } was killed ({ $signal }), perhaps because this machine ran out of memory
+render-ended = The render process of { $name } ended unexpectedly (code { $exit_code }): its log says why
+render-silent = The render process of { $name } stopped talking
+render-answer-unusable = The render process of { $name } said something unknown
+database-silent = The database does not answer: try again in a moment
+database-in-use = Another worker uses the SQLite database { $database } (several workers need PostgreSQL): stop it first
+scratch-in-use = Another worker uses the scratch folder { $folder } (CHORUS_SCRATCH): stop it first
 
 ## library
 

@@ -44,6 +44,16 @@ service-failed = 服务出错，原因见它的日志。
 
 job-failed = 制作时意外出错，原因见 worker 的日志。
 worker-died = 每次制作这个视频时 worker 都意外退出。请查看它的日志，然后重试。
+job-unknown = 视频 { $job } 不存在。
+job-not-retryable = 视频 { $job } 现在不能重试。请查看它的状态。
+render-stalled = “{ $name }”的制作停滞了 { $seconds } 秒，已被终止。
+render-killed = “{ $name }”的制作进程被强制终止（{ $signal }），可能是内存不足。
+render-ended = “{ $name }”的制作进程意外结束（代码 { $exit_code }），原因见日志。
+render-silent = “{ $name }”的制作进程没有响应。
+render-answer-unusable = “{ $name }”的制作进程给出了无法识别的答复。
+database-silent = 数据库没有响应。请稍后再试。
+database-in-use = 另一个 worker 正在使用 SQLite 数据库 { $database }（多个 worker 需要 PostgreSQL）。请先停止它。
+scratch-in-use = 另一个 worker 正在使用临时文件夹 { $folder }（CHORUS_SCRATCH）。请先停止它。
 
 ## library：上传的文件
 

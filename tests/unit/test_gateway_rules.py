@@ -160,11 +160,12 @@ def test_an_upload_is_gone_after_its_block_whatever_happens(tmp_path: Path) -> N
 
 
 def test_a_lock_file_has_one_holder(tmp_path: Path) -> None:
-    first = lock_file(tmp_path / "lock", "the thing")
-    with pytest.raises(ChorusError, match="Another worker uses the thing"):
-        lock_file(tmp_path / "lock", "the thing")
+    taken = ChorusError(ErrorKind.CONFLICT, "scratch-in-use", folder="the thing")
+    first = lock_file(tmp_path / "lock", taken)
+    with pytest.raises(ChorusError, match="Another worker uses the scratch folder the thing"):
+        lock_file(tmp_path / "lock", taken)
     first.close()
-    lock_file(tmp_path / "lock", "the thing").close()
+    lock_file(tmp_path / "lock", taken).close()
 
 
 @pytest.mark.parametrize("program", ["import os; os.abort()", "print('no json')", "raise SystemExit(1)"])

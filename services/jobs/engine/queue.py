@@ -67,7 +67,7 @@ class JobQueue:
             with _database_errors():
                 self._client.rewind_workflow(job_id, queue_name=names.QUEUE)
         except dbos_error.DBOSException as error:
-            raise ChorusError(ErrorKind.CONFLICT, f"Job {job_id} cannot be retried now: look at its state") from error
+            raise ChorusError(ErrorKind.CONFLICT, "job-not-retryable", job=job_id) from error
 
     def forget(self, job_ids: Sequence[str]) -> None:
         """Remove all that DBOS knows of jobs."""
@@ -79,7 +79,7 @@ class JobQueue:
         with tables.transaction(self._database) as connection:
             row = connection.execute(self._select().where(tables.jobs.c.id == job_id)).one_or_none()
         if row is None:
-            raise ChorusError(ErrorKind.NOT_FOUND, f"There is no job {job_id}")
+            raise ChorusError(ErrorKind.NOT_FOUND, "job-unknown", job=job_id)
         return _job(row)
 
     def page(self, wanted: JobFilter, *, limit: int, offset: int) -> tuple[list[Job], int]:
@@ -174,7 +174,7 @@ def _database_errors() -> Iterator[None]:
     try:
         yield
     except sa.exc.OperationalError as error:
-        raise ChorusError(ErrorKind.UNAVAILABLE, "The database does not answer: try again in a moment") from error
+        raise ChorusError(ErrorKind.UNAVAILABLE, "database-silent") from error
 
 
 def _job(row: sa.Row[Any]) -> Job:

@@ -190,6 +190,4 @@ def _explain(error: Exception, spec: JobSpec) -> ChorusError:
     if isinstance(error, OSError):
         return storage_error(error, spec.video_name)
     _log.error("job %s failed unexpectedly", spec.job_id, exc_info=error)
-    return ChorusError(
-        ErrorKind.INTERNAL, f"Rendering {spec.video_name} failed unexpectedly: the worker's log says why"
-    )
+    return ChorusError(ErrorKind.INTERNAL, "render-failed", name=spec.video_name, job=spec.job_id)
