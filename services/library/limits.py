@@ -23,5 +23,6 @@ class Limits:
     def check_length(self, name: str, seconds: float) -> None:
         """INVALID_INPUT when a recording is longer than this installation accepts."""
         if seconds > self.max_minutes * 60:
-            length = f"{name} is {seconds / 60:.1f} minutes long"
-            raise ChorusError(ErrorKind.INVALID_INPUT, f"{length}; the limit is {self.max_minutes:g} minutes: cut it")
+            raise ChorusError(
+                ErrorKind.INVALID_INPUT, "too-long", name=name, minutes=seconds / 60, limit=self.max_minutes
+            )

@@ -49,7 +49,7 @@ def _find(request: Mapping[str, str], address: str) -> Findings:
             if error.kind is ErrorKind.NO_FACE:
                 return Findings(verdict=Verdict.NO_FACE)
             raise
-    raise ChorusError(ErrorKind.UNAVAILABLE, f"The analysis of {request['name']} ended early: try again")
+    raise ChorusError(ErrorKind.UNAVAILABLE, "analysis-broke-off", name=request["name"])
 
 
 def _say(**message: Any) -> None:

@@ -36,8 +36,7 @@ class Prober:
             answer = json.loads(child.stdout)
         except (subprocess.TimeoutExpired, ValueError) as error:
             _log.warning("the probe of %s ended without an answer: %s", name, error)
-            message = f"{name} cannot be read: it is damaged, or of a kind that FFmpeg does not know"
-            raise ChorusError(ErrorKind.INVALID_INPUT, message) from error
+            raise ChorusError(ErrorKind.INVALID_INPUT, "probe-failed", name=name) from error
         if "failed" in answer:
             raise error_from_json(answer["failed"])
         return MediaFacts(**answer["found"])

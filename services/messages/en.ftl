@@ -61,6 +61,29 @@ scratch-in-use = Another worker uses the scratch folder { $folder } (CHORUS_SCRA
 ## library
 
 preflight-failed = Looking into { $name } failed: the log says why
+too-large = { $name } is larger than the limit of { $limit }
+kind-unusable = { $name } is of no kind that can be used: choose one of { $kinds }
+probe-failed = { $name } cannot be read: it is damaged, or of a kind that FFmpeg does not know
+media-unknown = There is no upload { $media }: upload the file first
+media-in-use =
+    { $name } is needed by { $jobs ->
+        [one] { $jobs } unfinished job: cancel it or wait for it
+       *[other] { $jobs } unfinished jobs: cancel them or wait for them
+    }
+no-thumbnail = { $name } has no picture
+not-in-store = { $name } is no longer in the store
+no-picture-to-search = { $name } has no picture: there is no face to look for
+preflight-not-started = Nobody has asked yet for the faces of { $name }: start it
+preflights-waiting = { $number } videos wait to be looked into: try again in a while
+preflight-broke-off = Looking into { $name } ended without an answer: try again
+analysis-broke-off = The analysis of { $name } ended early: try again
+upload-unknown = There is no upload { $upload }, or it has expired: send the file again
+uploads-unfinished = { $limit } of your uploads are unfinished: finish or remove some before { $name }
+upload-not-there = The upload does not go on at byte { $offset }: ask where
+upload-unfinished = { $missing } bytes of { $name } are missing: go on with the upload
+nothing-finished = None of these videos is finished yet: wait for one
+job-unfinished = { $name } is { $state }: cancel it first
+no-output = { $name } is { $state }: there is no output
 
 ## gateway: the doors
 
@@ -76,7 +99,7 @@ face-not-there =
         [one] { $most } face
        *[other] { $most } faces
     } at once: choose a face from 0 to { $last }
-too-long = { $name } is { NUMBER($minutes, minimumFractionDigits: 1, maximumFractionDigits: 1) } minutes long, the limit is { $limit }: shorten it
+too-long = { $name } is { NUMBER($minutes, minimumFractionDigits: 1, maximumFractionDigits: 1) } minutes long; the limit is { $limit } minutes: cut it
 analysis-failed = The analysis of { $name } failed; preprocess's log says why
 service-silent = { $service } sent nothing for { $seconds } s: its log may say why
 preprocess-differs = preprocess sent a message of an unknown kind: its version differs

@@ -58,6 +58,39 @@ scratch-in-use = 另一个 worker 正在使用临时文件夹 { $folder }（CHOR
 ## library：上传的文件
 
 preflight-failed = 检查“{ $name }”时出错，原因见日志。
+too-large = “{ $name }”超过了 { $limit } 的上限。
+kind-unusable = 无法使用“{ $name }”这种文件。可以使用的格式：{ $kinds }。
+probe-failed = 无法读取“{ $name }”：文件已损坏，或者 FFmpeg 不支持这种格式。
+media-unknown = 上传的文件 { $media } 不存在。请先上传文件。
+media-in-use = 还有 { $jobs } 个未完成的视频需要“{ $name }”。请取消它们，或者等待它们完成。
+no-thumbnail = “{ $name }”没有画面。
+not-in-store = “{ $name }”已经不在存储中。
+no-picture-to-search = “{ $name }”没有画面，无法寻找人脸。
+preflight-not-started = 还没有开始寻找“{ $name }”中的人脸。请先开始。
+preflights-waiting = 有 { $number } 个视频正在等待检查。请过一会儿再试。
+preflight-broke-off = 对“{ $name }”的检查中断了。请重试。
+analysis-broke-off = 对“{ $name }”的分析提前中断了。请重试。
+upload-unknown = 上传 { $upload } 不存在或已过期。请重新发送文件。
+uploads-unfinished = 您有 { $limit } 个上传还没有完成。请先完成或移除一些，再上传“{ $name }”。
+upload-not-there = 上传不能从第 { $offset } 字节继续。请先查询位置。
+upload-unfinished = “{ $name }”还缺 { $missing } 字节。请继续上传。
+nothing-finished = 这些视频还没有一个完成。请等待其中一个完成。
+job-unfinished =
+    “{ $name }”还没有结束（{ $state ->
+        [queued] 等待中
+        [running] 制作中
+        [succeeded] 已完成
+        [failed] 失败
+       *[cancelled] 已取消
+    }）。请先取消。
+no-output =
+    “{ $name }”没有成品（{ $state ->
+        [queued] 等待中
+        [running] 制作中
+        [succeeded] 已完成
+        [failed] 失败
+       *[cancelled] 已取消
+    }）。
 
 ## gateway：服务入口
 
