@@ -90,6 +90,29 @@ no-output = { $name } is { $state }: there is no output
 invalid-request = { $problems }
 request-refused = { $method } { $path }: { $reason }
 gateway-failed = The gateway failed; its log says why
+batch-unknown = There is no batch { $batch }
+batch-size = A batch takes 1 to { $limit } videos, not { $number }: split it
+face-without-video = A face is chosen for { $media }, which is no video here
+no-sound = { $name } has no sound: choose a recording of speech
+no-picture = { $name } has no picture: choose a video or a photo
+media-deleted = { $name } was deleted: upload it again and make a new batch
+idempotency-key-used = The idempotency key { $key } was used for another batch: take a new one
+job-ended = { $name } has { $state } already: there is nothing to cancel
+job-not-failed = { $name } is { $state }: only failed and cancelled jobs can be retried
+state-unknown = There is no state { $state }; choose one of { $choices }
+models-loading = Triton is still loading its models
+no-common-log = This installation keeps no common log (CHORUS_LOG_FILE is not set): look into the logs of its processes, on Kubernetes with kubectl logs
+upload-busy = Another request goes on with { $name }
+upload-elsewhere = { $name } goes on at byte { $offset }, not { $given }
+upload-too-long = { $name } is longer than the { $length } bytes announced
+upload-silent = { $name }: nothing came for { $seconds } s
+upload-broke-off = The upload of { $name } broke off: go on with it
+upload-cut-off = The upload of { $name } was cut off: send it again
+upload-of-another = { $name } is being uploaded by somebody else
+upload-metadata-unusable = Upload-Metadata: { $key } is not base64 of UTF-8
+form-unusable = The upload is not a valid multipart form: { $reason }
+form-without-boundary = The multipart form has no boundary in its Content-Type
+form-without-file = The form has no file in a field named file
 
 ## preprocess: faces and speech
 
@@ -130,6 +153,7 @@ users-unreadable = { $file } (CHORUS_USERS) cannot be read: { $reason }
 user-unknown = There is no user { $name } in { $file }
 user-name-unusable = { $name } is no name for a user: use letters, digits and . @ + - _
 password-too-short = A password needs { $least } characters or more
+token-needed = Send the metadata authorization: Bearer <token>, with the token of CHORUS_TOKEN
 
 ## local: the stack on one machine
 

@@ -97,6 +97,43 @@ no-output =
 invalid-request = 请求有误：{ $problems }
 request-refused = { $method } { $path }：{ $reason }
 gateway-failed = 网关出错，原因见它的日志。
+batch-unknown = 批次 { $batch } 不存在。
+batch-size = 一个批次可以有 1 到 { $limit } 个视频，现在是 { $number } 个。请分成几批。
+face-without-video = 为 { $media } 选择了人脸，但它不在这些视频中。
+no-sound = “{ $name }”没有声音。请选择一段说话的录音。
+no-picture = “{ $name }”没有画面。请选择视频或照片。
+media-deleted = “{ $name }”已被删除。请重新上传，再新建一个批次。
+idempotency-key-used = 幂等键 { $key } 已用于另一个批次。请换一个。
+job-ended =
+    “{ $name }”已经结束（{ $state ->
+        [queued] 等待中
+        [running] 制作中
+        [succeeded] 已完成
+        [failed] 失败
+       *[cancelled] 已取消
+    }），无需取消。
+job-not-failed =
+    “{ $name }”现在不能重试（{ $state ->
+        [queued] 等待中
+        [running] 制作中
+        [succeeded] 已完成
+        [failed] 失败
+       *[cancelled] 已取消
+    }）：只有失败或已取消的视频可以重试。
+state-unknown = 没有名为 { $state } 的状态。请选择其中之一：{ $choices }。
+models-loading = Triton 还在加载模型。
+no-common-log = 这个安装没有统一的日志（没有设置 CHORUS_LOG_FILE）。请查看各个进程的日志，在 Kubernetes 上用 kubectl logs。
+upload-busy = 另一个请求正在上传“{ $name }”。
+upload-elsewhere = “{ $name }”应从第 { $offset } 字节继续，而不是第 { $given } 字节。
+upload-too-long = “{ $name }”比预告的 { $length } 字节更长，上传时它可能被改动了。请重新上传。
+upload-silent = “{ $name }”的上传已有 { $seconds } 秒没有数据。
+upload-broke-off = “{ $name }”的上传中断了。请继续上传。
+upload-cut-off = “{ $name }”的上传中途断开了。请重新发送。
+upload-of-another = “{ $name }”正在由其他人上传。
+upload-metadata-unusable = Upload-Metadata：{ $key } 不是 UTF-8 的 base64 编码。
+form-unusable = 上传的内容不是有效的 multipart 表单：{ $reason }
+form-without-boundary = multipart 表单的 Content-Type 中没有 boundary。
+form-without-file = 表单中没有名为 file 的文件字段。
 
 ## preprocess：人脸与语音分析
 
@@ -133,6 +170,7 @@ users-unreadable = 无法读取 { $file }（CHORUS_USERS）：{ $reason }
 user-unknown = { $file } 里没有用户 { $name }。
 user-name-unusable = { $name } 不能用作用户名。请使用字母、数字和 . @ + - _。
 password-too-short = 密码至少需要 { $least } 个字符。
+token-needed = 请发送元数据 authorization: Bearer <token>，其中是 CHORUS_TOKEN 的令牌。
 
 ## local：单机运行
 

@@ -90,7 +90,7 @@ class Operations:
         with tables.transaction(self._database) as connection:
             row = connection.execute(sa.select(tables.batches).where(tables.batches.c.id == batch_id)).one_or_none()
         if row is None:
-            raise ChorusError(ErrorKind.NOT_FOUND, f"There is no batch {batch_id}")
+            raise ChorusError(ErrorKind.NOT_FOUND, "batch-unknown", batch=batch_id)
         return _batch(row, self._queue.count_states([batch_id]))
 
     def list_batches(self, *, limit: int, offset: int, first: str = "") -> tuple[list[Batch], int]:
@@ -151,7 +151,7 @@ class Operations:
         """End a job; CONFLICT when it has finished already."""
         job = self._queue.find(job_id)
         if job.state in FINISHED:
-            raise ChorusError(ErrorKind.CONFLICT, f"{job.name} has {job.state} already: there is nothing to cancel")
+            raise ChorusError(ErrorKind.CONFLICT, "job-ended", name=job.name, state=job.state.value)
         self._queue.cancel([job_id])
         return self._queue.find(job_id)
 
@@ -159,13 +159,12 @@ class Operations:
         """Queue a failed or cancelled job again; CONFLICT for others, or when its uploads are gone."""
         job = self._queue.find(job_id)
         if job.state not in (JobState.FAILED, JobState.CANCELLED):
-            message = f"{job.name} is {job.state}: only failed and cancelled jobs can be retried"
-            raise ChorusError(ErrorKind.CONFLICT, message)
+            raise ChorusError(ErrorKind.CONFLICT, "job-not-failed", name=job.name, state=job.state.value)
         with tables.transaction(self._database) as connection:
             spec = tables.find_spec(connection, job_id)
         for key, name in ((spec.video_key, spec.video_name), (spec.audio_key, spec.audio_name)):
             if self._artifacts.storage.size(key) is None:
-                raise ChorusError(ErrorKind.CONFLICT, f"{name} was deleted: upload it again and make a new batch")
+                raise ChorusError(ErrorKind.CONFLICT, "media-deleted", name=name)
         self.outputs.remove_files(job_id)
         self._queue.retry(job_id)
         return self._queue.find(job_id)
@@ -214,8 +213,7 @@ class Operations:
         with tables.transaction(self._database) as connection:
             row = connection.execute(same).one_or_none()
         if row is None or row.request_digest != request.digest:
-            used = f"The idempotency key {request.idempotency_key} was used for another batch"
-            raise ChorusError(ErrorKind.CONFLICT, f"{used}: take a new one")
+            raise ChorusError(ErrorKind.CONFLICT, "idempotency-key-used", key=request.idempotency_key or "")
         return str(row.id)
 
 

@@ -24,7 +24,7 @@ def render_options(message: pb.RenderOptions) -> RenderOptions:
         body = schemas.OptionsBody.model_validate(MessageToDict(message, preserving_proto_field_name=True))
     except ValidationError as error:
         wrong = "; ".join(f"options.{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
-        raise ChorusError(ErrorKind.INVALID_INPUT, wrong) from error
+        raise ChorusError(ErrorKind.INVALID_INPUT, "invalid-request", problems=wrong) from error
     return body.to_options()
 
 
@@ -99,9 +99,7 @@ def _state(text: str) -> JobState | None:
     try:
         return JobState(text) if text else None
     except ValueError:
-        raise ChorusError(
-            ErrorKind.INVALID_INPUT, f"There is no state {text}; choose one of {', '.join(JobState)}"
-        ) from None
+        raise ChorusError(ErrorKind.INVALID_INPUT, "state-unknown", state=text, choices=", ".join(JobState)) from None
 
 
 def _ms(moment: datetime | None) -> Any:
