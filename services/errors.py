@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -57,17 +56,12 @@ ERROR_TABLE: Final[Mapping[ErrorKind, ErrorCodes]] = {
     ErrorKind.INTERNAL: ErrorCodes(500, grpc.StatusCode.INTERNAL),
 }
 
-# For the time in which not every error has a code yet: whatever is no id is a whole sentence.
-_CODE: Final = re.compile(r"[a-z][a-z0-9-]*")
-
 
 class ChorusError(Exception):
     """An error with a message for a person: the kind decides how doors answer, the code what the person reads."""
 
     def __init__(self, kind: ErrorKind, code: str, /, **values: Value) -> None:
         """`code` is the id of a message in services/messages, `values` are the variables of that message."""
-        if not _CODE.fullmatch(code):
-            code, values = AS_TOLD, {"text": code}
         super().__init__(kind, code)
         self.kind = kind
         self.code = code

@@ -15,6 +15,7 @@ Value = str | int | float
 LANGUAGES: Final[Mapping[str, str]] = {"en": "English", "zh": "简体中文"}
 """Language code -> its own name"""
 _FOLDER: Final = Path(__file__).parent
+_LARGEST: Final = 1 << 53
 
 
 def text_of(code: str, values: Mapping[str, Value], language: str = "en") -> str:
@@ -45,4 +46,7 @@ def open_bundle(language: str) -> FluentBundle:
 
 
 def _plain(value: Value) -> object:
-    return value if isinstance(value, str) else fluent_number(value, useGrouping=False)
+    if isinstance(value, str):
+        return value
+    # Beyond this babel fails, and no size or port is as large.
+    return str(value) if abs(value) > _LARGEST else fluent_number(value, useGrouping=False)
