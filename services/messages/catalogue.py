@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from fluent.runtime import FluentBundle, FluentResource
-from fluent.runtime.types import fluent_number
+if TYPE_CHECKING:
+    from fluent.runtime import FluentBundle
 
 Value = str | int | float
 """What a message may be filled in with: all that JSON can carry as well"""
@@ -39,6 +39,9 @@ def is_known(code: str, language: str = "en") -> bool:
 @cache
 def open_bundle(language: str) -> FluentBundle:
     """All messages of one of LANGUAGES."""
+    # Here, not above: it costs 50 ms of CPU, and most short-lived children never fail.
+    from fluent.runtime import FluentBundle, FluentResource
+
     # Chinese and English run in one direction: marks around each value would only end up in what people copy.
     bundle = FluentBundle([language], use_isolating=False)
     bundle.add_resource(FluentResource((_FOLDER / f"{language}.ftl").read_text(encoding="utf-8")))
@@ -48,5 +51,7 @@ def open_bundle(language: str) -> FluentBundle:
 def _plain(value: Value) -> object:
     if isinstance(value, str):
         return value
+    from fluent.runtime.types import fluent_number
+
     # Beyond this babel fails, and no size or port is as large.
     return str(value) if abs(value) > _LARGEST else fluent_number(value, useGrouping=False)

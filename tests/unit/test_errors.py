@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import pickle
+import subprocess
+import sys
 
 import pytest
 
@@ -58,3 +60,8 @@ def test_an_error_of_another_version_keeps_its_words(code: dict[str, object]) ->
 def test_what_is_no_error_is_told_apart(document: dict[str, object]) -> None:
     with pytest.raises((KeyError, TypeError, ValueError)):
         error_from_json(document)
+
+
+def test_a_process_without_errors_does_not_pay_for_their_texts() -> None:
+    program = "import sys, services.errors; sys.exit(any(name.startswith('fluent') for name in sys.modules))"
+    subprocess.run([sys.executable, "-c", program], check=True)
