@@ -1,13 +1,18 @@
-"""The one exception of Chorus, its kinds, and THE table from a kind to HTTP and gRPC. Imports nothing of ours."""
+"""The one exception of Chorus, its kinds, its JSON form, and THE table from a kind to HTTP and gRPC."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 import grpc
+
+from services.messages.catalogue import Value, is_known, text_of
+
+AS_TOLD: Final = "as-told"
+"""The code of an error that came as words only"""
 
 
 class ErrorKind(StrEnum):
@@ -51,19 +56,37 @@ ERROR_TABLE: Final[Mapping[ErrorKind, ErrorCodes]] = {
     ErrorKind.INTERNAL: ErrorCodes(500, grpc.StatusCode.INTERNAL),
 }
 
-_KIND_BY_STATUS: Final[Mapping[grpc.StatusCode, ErrorKind]] = {codes.grpc: kind for kind, codes in ERROR_TABLE.items()}
-
 
 class ChorusError(Exception):
-    """An error with a message for a person: it names the file or thing, and says what to do."""
+    """An error with a message for a person: the kind decides how doors answer, the code what the person reads."""
 
-    def __init__(self, kind: ErrorKind, message: str) -> None:
-        super().__init__(kind, message)
+    def __init__(self, kind: ErrorKind, code: str, /, **values: Value) -> None:
+        """`code` is the id of a message in services/messages, `values` are the variables of that message."""
+        super().__init__(kind, code)
         self.kind = kind
-        self.message = message
+        self.code = code
+        self.values = values
 
     def __str__(self) -> str:
         return self.message
+
+    def __eq__(self, other: object) -> bool:
+        """Equal errors say the same: who watches a job must not take the same error, read again, for a change."""
+        if not isinstance(other, ChorusError):
+            return NotImplemented
+        return (self.kind, self.code, self.values) == (other.kind, other.code, other.values)
+
+    def __hash__(self) -> int:
+        return hash((self.kind, self.code))
+
+    @property
+    def message(self) -> str:
+        """The text in English."""
+        return text_of(self.code, self.values)
+
+    def text(self, language: str) -> str:
+        """The text in one of messages.catalogue.LANGUAGES."""
+        return text_of(self.code, self.values, language)
 
     @property
     def retryable(self) -> bool:
@@ -71,6 +94,20 @@ class ChorusError(Exception):
         return ERROR_TABLE[self.kind].retryable
 
 
-def kind_of_status(status: grpc.StatusCode) -> ErrorKind:
-    """The kind behind a gRPC status; INTERNAL for a status that no kind maps to."""
-    return _KIND_BY_STATUS.get(status, ErrorKind.INTERNAL)
+def error_to_json(error: ChorusError) -> dict[str, Any]:
+    """The one form in which an error crosses processes; the message is for whoever does not know the code."""
+    return {"kind": error.kind.value, "code": error.code, "message": error.message, "values": dict(error.values)}
+
+
+def error_from_json(document: Mapping[str, Any]) -> ChorusError:
+    """The inverse of error_to_json; KeyError, TypeError or ValueError for anything else.
+
+    A code that this version does not know, or none at all from an older one, leaves the message as it was told.
+    """
+    kind, code = ErrorKind(document["kind"]), document.get("code")
+    if "message" in document and not (isinstance(code, str) and is_known(code)):
+        return ChorusError(kind, AS_TOLD, text=str(document["message"]))
+    values = dict(document["values"])
+    if not isinstance(code, str) or not all(isinstance(value, Value) for value in values.values()):
+        raise TypeError("not the JSON form of an error")
+    return ChorusError(kind, code, **values)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final, NoReturn
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from services.errors import ERROR_TABLE, ChorusError, ErrorKind, kind_of_status
+from services.errors import ERROR_TABLE, ChorusError, ErrorKind, error_from_json, error_to_json
 
 _log = logging.getLogger(__name__)
 
@@ -29,9 +30,12 @@ CHANNEL_OPTIONS: Final[Sequence[tuple[str, Any]]] = (
     ("grpc.max_reconnect_backoff_ms", 2000),
 )
 _SERVER_OPTIONS: Final = (*CHANNEL_OPTIONS[:2], ("grpc.so_reuseport", 0))
-_DETAIL_LIMIT: Final = 2000
-# Marks a status that a service of ours gave on purpose: only then is the detail text meant for a person.
-_KIND_KEY: Final = "chorus-error-kind"
+# In bytes. gRPC takes 8 KiB of metadata for sure, and needs three bytes of it for each byte of a Chinese detail.
+_DETAIL_LIMIT: Final = 1200
+_TRAILER_LIMIT: Final = 2000
+_VALUE_LIMITS: Final = (1000, 300, 100)
+# Only a service of ours sends it: only then is the detail text meant for a person.
+_ERROR_KEY: Final = "chorus-error-bin"
 
 
 def build_server(
@@ -61,7 +65,7 @@ def start(server: grpc.Server, listen: str) -> int:
     except RuntimeError:
         port = 0
     if port == 0:
-        raise ChorusError(ErrorKind.UNAVAILABLE, f"Cannot listen on {listen}: the address is taken or not of this host")
+        raise ChorusError(ErrorKind.UNAVAILABLE, "cannot-listen", address=listen)
     server.start()
     return port
 
@@ -93,13 +97,13 @@ def translate_call_errors(service: str) -> Iterator[None]:
 
 def _call_error(error: grpc.RpcError, service: str) -> ChorusError:
     status, detail = error.code(), error.details() or ""
-    if any(entry.key == _KIND_KEY for entry in error.trailing_metadata() or ()):
-        return ChorusError(kind_of_status(status), detail)
+    if (told := _read_trailer(error.trailing_metadata() or (), detail)) is not None:
+        return told
     if status in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
-        return ChorusError(ErrorKind.UNAVAILABLE, f"{service} does not answer: is it running? ({detail})")
+        return ChorusError(ErrorKind.UNAVAILABLE, "service-unreachable", service=service, reason=detail)
     if status is grpc.StatusCode.DEADLINE_EXCEEDED:
-        return ChorusError(ErrorKind.DEADLINE, f"{service} did not answer in time")
-    return ChorusError(ErrorKind.INTERNAL, f"The call to {service} failed: {detail} ({status.name})")
+        return ChorusError(ErrorKind.DEADLINE, "service-too-slow", service=service)
+    return ChorusError(ErrorKind.INTERNAL, "call-failed", service=service, reason=detail, status=status.name)
 
 
 class _ErrorInterceptor(grpc.ServerInterceptor):
@@ -152,6 +156,39 @@ def _abort(error: Exception, context: grpc.ServicerContext) -> NoReturn:
     if not isinstance(error, ChorusError):
         if context.is_active():
             _log.error("a call failed unexpectedly", exc_info=error)
-        error = ChorusError(ErrorKind.INTERNAL, "The service failed; its log says why")
-    context.set_trailing_metadata(((_KIND_KEY, error.kind.value),))
-    context.abort(ERROR_TABLE[error.kind].grpc, error.message[:_DETAIL_LIMIT])
+        error = ChorusError(ErrorKind.INTERNAL, "service-failed")
+    context.set_trailing_metadata(((_ERROR_KEY, _write_trailer(error)),))
+    context.abort(ERROR_TABLE[error.kind].grpc, _cut(error.message, _DETAIL_LIMIT))
+
+
+def _write_trailer(error: ChorusError) -> bytes:
+    """The error as JSON of at most _TRAILER_LIMIT bytes: long values are cut, most often the words of another program.
+
+    The message is left out: it travels as the status's details.
+    """
+    document = error_to_json(error)
+    del document["message"]
+    for limit in _VALUE_LIMITS:
+        document["values"] = {
+            name: _cut(value, limit) if isinstance(value, str) else value for name, value in error.values.items()
+        }
+        content = json.dumps(document, ensure_ascii=False).encode()
+        if len(content) <= _TRAILER_LIMIT:
+            break
+    return content
+
+
+def _read_trailer(trailer: Iterable[Any], detail: str) -> ChorusError | None:
+    """The error that a service of ours gave on purpose; None when the status comes from gRPC itself."""
+    content = dict(trailer).get(_ERROR_KEY)
+    if content is None:
+        return None
+    with suppress(ValueError, KeyError, TypeError):
+        return error_from_json({**json.loads(content), "message": detail})
+    return None
+
+
+def _cut(text: str, limit: int) -> str:
+    """At most `limit` bytes of UTF-8."""
+    content = text.encode()
+    return text if len(content) <= limit else content[: limit - 3].decode(errors="ignore") + "…"

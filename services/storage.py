@@ -89,7 +89,7 @@ class Storage:
         """Bytes start..end (end excluded; None: to the last) in pieces of about 1 MiB; NOT_FOUND when missing."""
         size = self.size(key)
         if size is None:
-            raise ChorusError(ErrorKind.NOT_FOUND, f"There is no file under {key}")
+            raise ChorusError(ErrorKind.NOT_FOUND, "nothing-stored", key=key)
         stop = size if end is None else min(end, size)
         for offset in range(start, stop, _CHUNK):
             yield bytes(obstore.get_range(self._store, key, start=offset, end=min(offset + _CHUNK, stop)))
@@ -131,7 +131,7 @@ class Storage:
     def local_copy(self, key: str) -> Iterator[Path]:
         """A local path with the content of `key`, valid inside the block; for a folder the file itself, read only."""
         if self.size(key) is None:
-            raise ChorusError(ErrorKind.NOT_FOUND, f"There is no file under {key}")
+            raise ChorusError(ErrorKind.NOT_FOUND, "nothing-stored", key=key)
         if self._folder is not None:
             yield self._folder / key
             return
@@ -148,5 +148,5 @@ def storage_error(error: Exception, key: str) -> ChorusError:
     text = str(error)
     # obstore passes the operating system's error on as text only.
     if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "os error 28" in text:
-        return ChorusError(ErrorKind.STORAGE_FULL, f"No space is left to store {key}: free disk space and try again")
-    return ChorusError(ErrorKind.UNAVAILABLE, f"The artifact store failed at {key}: {text or repr(error)}")
+        return ChorusError(ErrorKind.STORAGE_FULL, "storage-full", name=key)
+    return ChorusError(ErrorKind.UNAVAILABLE, "store-failed", key=key, reason=text or repr(error))

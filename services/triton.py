@@ -60,14 +60,13 @@ class TritonClient:
         # tritonclient gives the status as text, such as "StatusCode.UNAVAILABLE".
         status = str(error.status() or "").rpartition(".")[2]
         if status in ("UNAVAILABLE", "CANCELLED") or _will_come_back(error):
+            reason = _first_line(error)
             return ChorusError(
-                ErrorKind.UNAVAILABLE, f"Triton at {self._address} does not serve {model}: {_first_line(error)}"
+                ErrorKind.UNAVAILABLE, "model-not-served", address=self._address, model=model, reason=reason
             )
         if status == "DEADLINE_EXCEEDED":
-            return ChorusError(
-                ErrorKind.DEADLINE, f"Triton did not answer within {self._timeout:g} s: the model {model} is overloaded"
-            )
-        return ChorusError(ErrorKind.INTERNAL, f"The model {model} failed on Triton: {_first_line(error)}")
+            return ChorusError(ErrorKind.DEADLINE, "model-overloaded", model=model, seconds=self._timeout)
+        return ChorusError(ErrorKind.INTERNAL, "model-failed", model=model, reason=_first_line(error))
 
 
 def _input(name: str, array: NDArray[np.generic]) -> InferInput:
@@ -78,7 +77,7 @@ def _input(name: str, array: NDArray[np.generic]) -> InferInput:
 
 def _output(array: NDArray[np.generic] | None, model: str, name: str) -> NDArray[np.generic]:
     if array is None:
-        raise ChorusError(ErrorKind.INTERNAL, f"The model {model} gave no output {name}")
+        raise ChorusError(ErrorKind.INTERNAL, "model-output-missing", model=model, output=name)
     return array
 
 

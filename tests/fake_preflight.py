@@ -23,7 +23,8 @@ def main() -> None:
     if name.startswith("crash"):
         sys.exit(3)
     if name.startswith("broken"):
-        say(failed={"kind": "unavailable", "message": "preprocess does not answer"})
+        values = {"service": "preprocess", "reason": "away"}
+        say(failed={"kind": "unavailable", "code": "service-unreachable", "values": values})
         return
     faces = [{"rank": rank, "box": [0.1, 0.2, 0.5, 0.6], "share": 1.0, "first_second": 0.0} for rank in range(2)]
     verdicts = {"nobody": ("no_face", []), "two": ("several_faces", faces)}

@@ -23,9 +23,9 @@ def progress(done: int) -> None:
     say(progress={"stage": "rendering", "frames_done": done, "frames_total": 10, "frames_per_second": 20.0})
 
 
-def fail(kind: str, message: str) -> None:
+def fail(kind: str, code: str, **values: str) -> None:
     """The last line of a render that failed."""
-    say(failed={"kind": kind, "message": message})
+    say(failed={"kind": kind, "code": code, "values": values})
     sys.exit(1)
 
 
@@ -52,9 +52,9 @@ def behave(name: str, *, first: bool) -> None:
             progress(3)
             time.sleep(0.1)
     elif name.startswith("fail"):
-        fail("no_face", f"{name} shows no face: choose a video with one")
+        fail("no_face", "no-face", name=name)
     elif name.startswith("flaky") and first:
-        fail("unavailable", "Triton does not answer")
+        fail("unavailable", "service-unreachable", service="Triton", reason="away")
     elif name.startswith("stall"):
         time.sleep(60)
     elif name.startswith("die"):

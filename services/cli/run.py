@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 from uuid import uuid4
 
 import httpx
 
 from services.accepted_files import PICTURE_SUFFIXES
 from services.cli.display import Display, open_display
-from services.errors import ChorusError, ErrorKind
+from services.errors import ChorusError, ErrorKind, error_from_json
 from services.local.run_file import RunningStack
 
 _PIECE: Final = 1 << 20
@@ -88,7 +88,7 @@ def run_batch(stack: RunningStack, request: RunRequest) -> int:
                 "video_ids": [media_id for _, media_id in uploaded],
                 "options": request.options,
             }
-            with _errors_as_ours("The request to Chorus"):
+            with _errors_as_ours("order"):
                 batch = _checked(http.post("/v1/batches", json=body, headers={"Idempotency-Key": uuid4().hex})).json()
             failed += _follow(http, batch["id"], [item for item, _ in uploaded], display)
     return failed
@@ -139,7 +139,9 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ChorusError(ErrorKind.INVALID_INPUT, f"The folder {folder} cannot be made: {error.strerror}") from error
+        raise ChorusError(
+            ErrorKind.INVALID_INPUT, "folder-not-made", folder=str(folder), reason=str(error.strerror)
+        ) from error
 
 
 def _upload_videos(http: httpx.Client, items: Sequence[_Item], display: Display) -> Iterator[tuple[_Item, str]]:
@@ -152,11 +154,13 @@ def _upload_videos(http: httpx.Client, items: Sequence[_Item], display: Display)
 
 def _upload(http: httpx.Client, path: Path) -> str:
     try:
-        with path.open("rb") as file, _errors_as_ours(f"The upload of {path}"):
+        with path.open("rb") as file, _errors_as_ours("upload", path):
             pieces = iter(lambda: file.read(_PIECE), b"")
             answer = _checked(http.post("/v1/media", params={"name": path.name}, content=pieces))
     except OSError as error:
-        raise ChorusError(ErrorKind.INVALID_INPUT, f"{path} cannot be read: {error.strerror}") from error
+        raise ChorusError(
+            ErrorKind.INVALID_INPUT, "file-unreadable", file=str(path), reason=str(error.strerror)
+        ) from error
     return str(answer.json()["id"])
 
 
@@ -178,7 +182,7 @@ def _follow(http: httpx.Client, batch_id: str, items: Sequence[_Item], display: 
             if open_jobs:
                 time.sleep(_POLL_SECONDS)
     except KeyboardInterrupt:
-        with _errors_as_ours("Cancelling"):
+        with _errors_as_ours("cancel"):
             _checked(http.post(f"/v1/batches/{batch_id}/cancel"))
         for item in open_jobs.values():
             display.fail(item.label, "cancelled")
@@ -194,7 +198,7 @@ def _jobs_of(http: httpx.Client, batch_id: str) -> list[dict[str, Any]]:
             answer = http.get(f"/v1/batches/{batch_id}")
         except httpx.TransportError as error:
             if time.monotonic() > deadline:
-                raise ChorusError(ErrorKind.UNAVAILABLE, f"Chorus does not answer any more: {error}") from error
+                raise ChorusError(ErrorKind.UNAVAILABLE, "chorus-gone", reason=str(error)) from error
             time.sleep(_POLL_SECONDS)
         else:
             return list(_checked(answer).json()["jobs"])
@@ -205,7 +209,7 @@ def _finish(http: httpx.Client, job: Mapping[str, Any], item: _Item, display: Di
         display.fail(item.label, (job["error"] or {}).get("message") or str(job["state"]))
         return False
     try:
-        with _errors_as_ours("The download"):
+        with _errors_as_ours("download"):
             _download(http, f"/v1/jobs/{job['id']}/output", item.output)
     except (ChorusError, OSError) as error:
         display.fail(item.label, f"{item.output} could not be fetched: {error}")
@@ -229,11 +233,15 @@ def _download(http: httpx.Client, url: str, output: Path) -> None:
 
 
 @contextmanager
-def _errors_as_ours(what: str) -> Iterator[None]:
+def _errors_as_ours(call: Literal["upload", "download", "cancel", "order"], file: Path | None = None) -> Iterator[None]:
+    """Tell which call broke off, an upload with its file."""
     try:
         yield
     except httpx.TransportError as error:
-        raise ChorusError(ErrorKind.UNAVAILABLE, f"{what} broke off: {error or type(error).__name__}") from error
+        reason = str(error) or type(error).__name__
+        raise ChorusError(
+            ErrorKind.UNAVAILABLE, "call-broke-off", call=call, file=str(file or ""), reason=reason
+        ) from error
 
 
 def _checked(answer: httpx.Response) -> httpx.Response:
@@ -241,8 +249,12 @@ def _checked(answer: httpx.Response) -> httpx.Response:
     if answer.is_success:
         return answer
     try:
-        error = answer.json()["error"]
-        raise ChorusError(ErrorKind(error["kind"]), str(error["message"]))
+        raise error_from_json(answer.json()["error"])
     except (ValueError, KeyError, TypeError) as cause:
-        text = f"{answer.request.url} answered {answer.status_code}: {answer.text[:200]}"
-        raise ChorusError(ErrorKind.INTERNAL, text) from cause
+        raise ChorusError(
+            ErrorKind.INTERNAL,
+            "answer-unusable",
+            address=str(answer.request.url),
+            status=answer.status_code,
+            text=answer.text[:200],
+        ) from cause

@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from services.errors import ChorusError
+
 
 class JobState(StrEnum):
     """A job's life; a batch has no state of its own, it is counted from its jobs."""
@@ -60,8 +62,8 @@ class Job:
     state: JobState
     progress: Progress | None
     attempt: int
-    error_kind: str | None
-    error_message: str | None
+    error: ChorusError | None
+    """Why it failed"""
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
@@ -90,5 +92,5 @@ class Deleted:
     """What became of several jobs that were to be deleted."""
 
     deleted: Sequence[str]
-    refused: Mapping[str, str]
+    refused: Mapping[str, ChorusError]
     """Why, by job id"""

@@ -61,7 +61,7 @@ def parse_options(values: Mapping[str, Any]) -> RenderOptions:
         return _OPTIONS.validate_python(dict(values))
     except ValidationError as error:
         wrong = "; ".join(f"options.{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
-        raise ChorusError(ErrorKind.INVALID_INPUT, wrong) from error
+        raise ChorusError(ErrorKind.INVALID_INPUT, "invalid-request", problems=wrong) from error
 
 
 def still_valid(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -174,7 +174,7 @@ def transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
         with engine.begin() as connection:
             yield connection
     except sa.exc.OperationalError as error:
-        raise ChorusError(ErrorKind.UNAVAILABLE, "The database does not answer: try again in a moment") from error
+        raise ChorusError(ErrorKind.UNAVAILABLE, "database-silent") from error
 
 
 def find_secret(engine: sa.Engine, name: str) -> str:
@@ -202,7 +202,7 @@ def find_spec(connection: sa.Connection, job_id: str) -> JobSpec:
     """What a job shall render; NOT_FOUND when it was deleted."""
     spec = connection.execute(sa.select(jobs.c.spec).where(jobs.c.id == job_id)).scalar_one_or_none()
     if spec is None:
-        raise ChorusError(ErrorKind.NOT_FOUND, f"There is no job {job_id}")
+        raise ChorusError(ErrorKind.NOT_FOUND, "job-unknown", job=job_id)
     return spec_from_json(spec)
 
 

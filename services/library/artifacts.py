@@ -35,7 +35,7 @@ class Artifacts:
         """What a door needs to serve the file under `key`; NOT_FOUND when it is gone."""
         size = self.storage.size(key)
         if size is None:
-            raise ChorusError(ErrorKind.NOT_FOUND, f"{name} is no longer in the store")
+            raise ChorusError(ErrorKind.NOT_FOUND, "not-in-store", name=name)
         return StoredFile(
             key=key,
             name=name,

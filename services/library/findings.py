@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+from services.errors import ChorusError
+
 FINDINGS_VERSION: Final = 2
 """Raise it when the rules change: what was stored by older ones is found out again."""
 
@@ -81,8 +83,8 @@ class Preflight:
     frames_total: int = 0
     findings: Findings | None = None
     """Once it is done"""
-    error: str | None = None
-    """Why it failed, in words"""
+    error: ChorusError | None = None
+    """Why it failed"""
 
     @property
     def has_ended(self) -> bool:

@@ -71,10 +71,10 @@ class IncomingFile:
         except OSError as error:
             raise storage_error(error, self.name) from error
         if self.size == 0:
-            raise ChorusError(ErrorKind.INVALID_INPUT, f"{self.name} is empty: choose a file with content")
+            raise ChorusError(ErrorKind.INVALID_INPUT, "file-empty", name=self.name)
 
 
 def too_large(name: str, max_bytes: int) -> ChorusError:
     """The refusal of a file over the limit."""
     limit = f"{max_bytes / (1 << 20):.0f} MiB" if max_bytes >= 1 << 20 else f"{max_bytes} bytes"
-    return ChorusError(ErrorKind.TOO_LARGE, f"{name} is larger than the limit of {limit}")
+    return ChorusError(ErrorKind.TOO_LARGE, "too-large", name=name, limit=limit)

@@ -45,11 +45,12 @@ class Limits:
     def check_length(self, name: str, seconds: float) -> None:
         """INVALID_INPUT when a recording is longer than this installation accepts."""
         if seconds > self.max_minutes * 60:
-            length = f"{name} is {seconds / 60:.1f} minutes long"
-            raise ChorusError(ErrorKind.INVALID_INPUT, f"{length}; the limit is {self.max_minutes:g} minutes: cut it")
+            raise ChorusError(
+                ErrorKind.INVALID_INPUT, "too-long", name=name, minutes=seconds / 60, limit=self.max_minutes
+            )
 
 
 def check_ids(ids: Sequence[str]) -> None:
     """INVALID_INPUT for more ids than one call takes."""
     if len(ids) > CALL_IDS:
-        raise ChorusError(ErrorKind.INVALID_INPUT, f"One call takes at most {CALL_IDS} ids, not {len(ids)}: split it")
+        raise ChorusError(ErrorKind.INVALID_INPUT, "too-many-ids", limit=CALL_IDS, number=len(ids))

@@ -105,7 +105,7 @@ class MediaLibrary:
         """A small JPEG of an upload with pictures; NOT_FOUND for sound."""
         media = self.get(media_id)
         if not media.has_thumbnail:
-            raise ChorusError(ErrorKind.NOT_FOUND, f"{media.name} has no picture")
+            raise ChorusError(ErrorKind.NOT_FOUND, "no-thumbnail", name=media.name)
         return self._artifacts.open(
             thumbnail_key(media.sha256),
             f"{media.name}.jpg",
@@ -126,9 +126,7 @@ class MediaLibrary:
                 raise _unknown(media_id)
             users = self._queue.count_unfinished_users(connection, media_id)
             if users:
-                raise ChorusError(
-                    ErrorKind.CONFLICT, f"{row.name} is needed by {users} unfinished jobs: cancel them or wait for them"
-                )
+                raise ChorusError(ErrorKind.CONFLICT, "media-in-use", name=row.name, jobs=users)
             same = sa.select(tables.media.c.id).where(tables.media.c.sha256 == row.sha256).limit(1)
             if connection.execute(same).first() is None:
                 connection.execute(sa.delete(tables.preflights).where(tables.preflights.c.sha256 == row.sha256))
@@ -158,7 +156,7 @@ def find_media(connection: sa.Connection, media_ids: Sequence[str]) -> dict[str,
 
 
 def _unknown(media_id: str) -> ChorusError:
-    return ChorusError(ErrorKind.NOT_FOUND, f"There is no upload {media_id}: upload the file first")
+    return ChorusError(ErrorKind.NOT_FOUND, "media-unknown", media=media_id)
 
 
 def _media(row: sa.Row[Any]) -> Media:

@@ -39,7 +39,7 @@ class Outputs:
         """The finished videos among some jobs, their names all different; CONFLICT when there is none."""
         finished = [job for job in jobs if job.state is JobState.SUCCEEDED]
         if not finished:
-            raise ChorusError(ErrorKind.CONFLICT, "None of these videos is finished yet: wait for one")
+            raise ChorusError(ErrorKind.CONFLICT, "nothing-finished")
         names = different_names(job.name for job in finished)
         return [
             self._open(job, output_key(job.id), name, "video/mp4") for job, name in zip(finished, names, strict=True)
@@ -53,7 +53,7 @@ class Outputs:
         """Remove a finished job, its output and poster, and its batch after the last job; CONFLICT before its end."""
         job = self._queue.find(job_id)
         if job.state not in FINISHED:
-            raise ChorusError(ErrorKind.CONFLICT, f"{job.name} is {job.state}: cancel it first")
+            raise ChorusError(ErrorKind.CONFLICT, "job-unfinished", name=job.name, state=job.state.value)
         self.remove_files(job_id)
         with tables.transaction(self._database) as connection:
             connection.execute(sa.delete(tables.jobs).where(tables.jobs.c.id == job_id))
@@ -64,12 +64,12 @@ class Outputs:
     def delete_jobs(self, job_ids: Sequence[str]) -> Deleted:
         """Delete finished jobs; the others stay, and each says why."""
         check_ids(job_ids)
-        refused: dict[str, str] = {}
+        refused: dict[str, ChorusError] = {}
         for job_id in job_ids:
             try:
                 self.delete_job(job_id)
             except ChorusError as error:
-                refused[job_id] = error.message
+                refused[job_id] = error
         return Deleted(deleted=[job_id for job_id in job_ids if job_id not in refused], refused=refused)
 
     def remove_files(self, job_id: str) -> None:
@@ -79,7 +79,7 @@ class Outputs:
 
     def _open(self, job: Job, key: str, name: str, media_type: str) -> StoredFile:
         if job.state is not JobState.SUCCEEDED or job.finished_at is None:
-            raise ChorusError(ErrorKind.CONFLICT, f"{job.name} is {job.state}: there is no output")
+            raise ChorusError(ErrorKind.CONFLICT, "no-output", name=job.name, state=job.state.value)
         return self._artifacts.open(
             key, name, media_type, version=f"{job.id}-{job.attempt}", modified_at=job.finished_at
         )

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from services.errors import ChorusError, ErrorKind
+from services.errors import ChorusError, ErrorKind, error_from_json
 from services.jobs import tables
 from services.jobs.watching import Watch
 from services.library.findings import FINDINGS_VERSION, Findings, Preflight, PreflightState, Verdict
@@ -61,7 +61,7 @@ class Preflights:
         """Look into an upload unless that was done or is under way; INVALID_INPUT for one without pictures."""
         media = self._media.get(media_id)
         if media.kind == "audio":
-            raise ChorusError(ErrorKind.INVALID_INPUT, f"{media.name} has no picture: there is no face to look for")
+            raise ChorusError(ErrorKind.INVALID_INPUT, "no-picture-to-search", name=media.name)
         if (found := self._stored(media)) is not None:
             return found
         with self._lock:
@@ -81,7 +81,7 @@ class Preflights:
                 return replace(run.now, media_id=media.id)
         found = self._stored(media)
         if found is None:
-            raise ChorusError(ErrorKind.NOT_FOUND, f"Nobody has asked yet for the faces of {media.name}: start it")
+            raise ChorusError(ErrorKind.NOT_FOUND, "preflight-not-started", name=media.name)
         return found
 
     def watch(self, media_id: str, is_wanted: Callable[[], bool]) -> Iterator[Preflight]:
@@ -111,7 +111,7 @@ class Preflights:
     def _check_room(self) -> None:
         waiting = sum(not run.now.has_ended for run in self._runs.values())
         if waiting >= _WAITING_LIMIT:
-            raise ChorusError(ErrorKind.OVERLOADED, f"{waiting} videos wait to be looked into: try again in a while")
+            raise ChorusError(ErrorKind.OVERLOADED, "preflights-waiting", number=waiting)
 
     def _stored(self, media: Media) -> Preflight | None:
         try:
@@ -131,19 +131,19 @@ class Preflights:
             if findings is not None:
                 self._store(media.sha256, findings)
         except ChorusError as error:
-            self._fail(run, error.message)
+            self._fail(run, error)
         except Exception:
             _log.exception("the preflight of %s failed", media.name)
-            self._fail(run, f"Looking into {media.name} failed: the log says why")
+            self._fail(run, ChorusError(ErrorKind.INTERNAL, "preflight-failed", name=media.name))
         else:
             with self._lock:
                 if findings is not None and self._runs.get(media.sha256) is run:
                     del self._runs[media.sha256]
 
-    def _fail(self, run: _Run, message: str) -> None:
+    def _fail(self, run: _Run, error: ChorusError) -> None:
         with self._lock:
             if not run.is_cancelled:
-                run.now = replace(run.now, state=PreflightState.FAILED, error=message)
+                run.now = replace(run.now, state=PreflightState.FAILED, error=error)
 
     def _run_child(self, media: Media, run: _Run) -> Findings | None:
         """What the child finds; None when it was cancelled."""
@@ -165,11 +165,11 @@ class Preflights:
                 child.kill()
         if run.is_cancelled:
             return None
-        raise ChorusError(ErrorKind.UNAVAILABLE, f"Looking into {media.name} ended without an answer: try again")
+        raise ChorusError(ErrorKind.UNAVAILABLE, "preflight-broke-off", name=media.name)
 
     def _take_progress(self, run: _Run, message: Mapping[str, Any]) -> None:
         if "failed" in message:
-            raise ChorusError(ErrorKind(message["failed"]["kind"]), message["failed"]["message"])
+            raise error_from_json(message["failed"])
         with self._lock:
             if not run.is_cancelled:
                 run.now = replace(run.now, **message["progress"])

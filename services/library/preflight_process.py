@@ -13,7 +13,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from services import telemetry
-from services.errors import ChorusError, ErrorKind
+from services.errors import ChorusError, ErrorKind, error_to_json
 from services.library.findings import Findings, Verdict
 from services.library.verdict import judge
 from services.preprocess.client import PreprocessClient
@@ -30,7 +30,7 @@ def main() -> None:
     try:
         findings = _find(request, sys.argv[1])
     except ChorusError as error:
-        _say(failed={"kind": error.kind.value, "message": error.message})
+        _say(failed=error_to_json(error))
     else:
         _say(found=asdict(findings))
 
@@ -49,7 +49,7 @@ def _find(request: Mapping[str, str], address: str) -> Findings:
             if error.kind is ErrorKind.NO_FACE:
                 return Findings(verdict=Verdict.NO_FACE)
             raise
-    raise ChorusError(ErrorKind.UNAVAILABLE, f"The analysis of {request['name']} ended early: try again")
+    raise ChorusError(ErrorKind.UNAVAILABLE, "analysis-broke-off", name=request["name"])
 
 
 def _say(**message: Any) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from services.errors import ChorusError, ErrorKind
+from services.errors import ChorusError, ErrorKind, error_from_json
 from services.library.facts import MediaFacts
 
 _log = logging.getLogger(__name__)
@@ -36,8 +36,7 @@ class Prober:
             answer = json.loads(child.stdout)
         except (subprocess.TimeoutExpired, ValueError) as error:
             _log.warning("the probe of %s ended without an answer: %s", name, error)
-            message = f"{name} cannot be read: it is damaged, or of a kind that FFmpeg does not know"
-            raise ChorusError(ErrorKind.INVALID_INPUT, message) from error
+            raise ChorusError(ErrorKind.INVALID_INPUT, "probe-failed", name=name) from error
         if "failed" in answer:
-            raise ChorusError(ErrorKind(answer["failed"]["kind"]), answer["failed"]["message"])
+            raise error_from_json(answer["failed"])
         return MediaFacts(**answer["found"])

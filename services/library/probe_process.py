@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-from services.errors import ChorusError
+from services.errors import ChorusError, error_to_json
 from services.library.facts import MediaFacts
 from services.media import Extend, open_clip, probe, read_frames, write_poster
 
@@ -24,7 +24,7 @@ def main() -> None:
         if info.video is not None:
             _write_thumbnail(path, name, Path(request["thumbnail"]))
     except ChorusError as error:
-        answer = {"failed": {"kind": error.kind.value, "message": error.message}}
+        answer = {"failed": error_to_json(error)}
     else:
         shape = info.video
         facts = MediaFacts(

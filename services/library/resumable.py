@@ -77,8 +77,7 @@ class ResumableUploads:
         unfinished = sa.select(sa.func.count()).where(table.c.owner == owner, table.c.media_id.is_(None))
         with tables.transaction(self._database) as connection:
             if connection.execute(unfinished).scalar_one() >= _MOST_UNFINISHED:
-                message = f"{_MOST_UNFINISHED} of your uploads are unfinished: finish or remove some before {name}"
-                raise ChorusError(ErrorKind.OVERLOADED, message)
+                raise ChorusError(ErrorKind.OVERLOADED, "uploads-unfinished", name=name, limit=_MOST_UNFINISHED)
             connection.execute(sa.insert(table).values(row))
             self._path(str(row["id"])).touch()
         return self.get(str(row["id"]))
@@ -99,7 +98,7 @@ class ResumableUploads:
         try:
             with self._path(upload_id).open("r+b", buffering=0) as file:
                 if file.seek(0, os.SEEK_END) != offset:
-                    raise ChorusError(ErrorKind.CONFLICT, f"The upload does not go on at byte {offset}: ask where")
+                    raise ChorusError(ErrorKind.CONFLICT, "upload-not-there", offset=offset)
                 file.write(piece)
         except FileNotFoundError:
             raise _unknown(upload_id) from None
@@ -125,8 +124,8 @@ class ResumableUploads:
             if upload.media_id is not None:
                 return self._media.get(upload.media_id)
             if upload.offset < upload.length:
-                missing = f"{upload.length - upload.offset} bytes of {upload.name} are missing"
-                raise ChorusError(ErrorKind.CONFLICT, f"{missing}: go on with the upload")
+                missing = upload.length - upload.offset
+                raise ChorusError(ErrorKind.CONFLICT, "upload-unfinished", name=upload.name, missing=missing)
             media = self._make_media(upload)
         with self._lock:
             self._finishing.pop(upload_id, None)
@@ -155,14 +154,14 @@ class ResumableUploads:
     def _check(self, name: str, length: int) -> None:
         if PurePosixPath(name).suffix.lower() not in (*AUDIO_SUFFIXES, *PICTURE_SUFFIXES):
             kinds = ", ".join(suffix[1:] for suffix in (*AUDIO_SUFFIXES, *PICTURE_SUFFIXES))
-            raise ChorusError(ErrorKind.INVALID_INPUT, f"{name} is of no kind that can be used: choose one of {kinds}")
+            raise ChorusError(ErrorKind.INVALID_INPUT, "kind-unusable", name=name, kinds=kinds)
         if length == 0:
-            raise ChorusError(ErrorKind.INVALID_INPUT, f"{name} is empty: choose a file with content")
+            raise ChorusError(ErrorKind.INVALID_INPUT, "file-empty", name=name)
         if length > self.max_bytes:
             raise too_large(name, self.max_bytes)
         # It lies here and for a moment also in the store.
         if shutil.disk_usage(self._folder).free < 2 * length:
-            raise ChorusError(ErrorKind.STORAGE_FULL, f"No space is left for {name}: free disk space and try again")
+            raise ChorusError(ErrorKind.STORAGE_FULL, "storage-full", name=name)
 
     def _make_media(self, upload: ResumableUpload) -> Media:
         path = self._path(upload.id)
@@ -202,4 +201,4 @@ class ResumableUploads:
 
 
 def _unknown(upload_id: str) -> ChorusError:
-    return ChorusError(ErrorKind.NOT_FOUND, f"There is no upload {upload_id}, or it has expired: send the file again")
+    return ChorusError(ErrorKind.NOT_FOUND, "upload-unknown", upload=upload_id)

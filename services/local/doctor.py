@@ -54,7 +54,7 @@ def _python() -> Finding:
 def _platform() -> Finding:
     problem = platform_problem()
     found = f"{sys.platform} {platform.machine()}, glibc {'.'.join(map(str, glibc_version()))}"
-    return Finding("platform", problem is None, problem or found)
+    return Finding("platform", problem is None, problem.message if problem else found)
 
 
 def _attempt(name: str, find: Callable[[], str]) -> Finding:

@@ -51,7 +51,8 @@ def _wait_until_ready(folders: Folders, process: subprocess.Popen[bytes], output
             return stack
         time.sleep(0.1)
     output.seek(0)
-    raise ChorusError(ErrorKind.UNAVAILABLE, f"Chorus did not start:\n{output.read().decode(errors='replace').strip()}")
+    said = output.read().decode(errors="replace").strip()
+    raise ChorusError(ErrorKind.UNAVAILABLE, "stack-not-started", output=said)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -29,4 +29,4 @@ def free_port(wanted: int = 0) -> int:
     for port in random.sample(_RANGE, 200):
         if is_free(port):
             return port
-    raise ChorusError(ErrorKind.UNAVAILABLE, "This machine has no free TCP port between 20000 and 32000")
+    raise ChorusError(ErrorKind.UNAVAILABLE, "no-free-port")

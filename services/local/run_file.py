@@ -33,7 +33,7 @@ def hold_lock(folders: Folders) -> Iterator[None]:
     """Own the state for the time of the block; CONFLICT when another stack owns it. A killed owner frees it."""
     with (folders.run / "lock").open("w") as lock:
         if not _try_lock(lock):
-            raise ChorusError(ErrorKind.CONFLICT, _already_running(folders))
+            raise _already_running(folders)
         yield
 
 
@@ -96,7 +96,10 @@ def _path(folders: Folders) -> Path:
     return folders.run / "stack.json"
 
 
-def _already_running(folders: Folders) -> str:
-    stack = find_running(folders)
-    who = f"at {stack.address} (process {stack.pid})" if stack else "and is just starting or stopping"
-    return f"Chorus already runs on {folders.data} {who}; stop it first, or set CHORUS_HOME to another folder"
+def _already_running(folders: Folders) -> ChorusError:
+    stack, folder = find_running(folders), str(folders.data)
+    if stack is None:
+        return ChorusError(ErrorKind.CONFLICT, "stack-starting-or-stopping", folder=folder)
+    return ChorusError(
+        ErrorKind.CONFLICT, "stack-already-running", folder=folder, address=stack.address, process=stack.pid
+    )

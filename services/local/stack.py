@@ -79,9 +79,7 @@ def _with_token(settings: LocalSettings) -> LocalSettings:
 def choose_ports(settings: LocalSettings) -> Ports:
     """The page's port as asked for, CONFLICT when it is taken; the others next to it where they are free."""
     if settings.port and not is_free(settings.port, settings.host):
-        raise ChorusError(
-            ErrorKind.CONFLICT, f"Port {settings.port} is taken by another program: choose one with --port, or --port 0"
-        )
+        raise ChorusError(ErrorKind.CONFLICT, "port-taken", port=settings.port)
     page = settings.port or free_port()
     ports = [page]
     while len(ports) < len(Ports.__slots__):
@@ -94,7 +92,7 @@ def choose_ports(settings: LocalSettings) -> Ports:
 def services_of(settings: LocalSettings, folders: Folders, ports: Ports) -> list[list[Service]]:
     """The services in two tiers: those that answer calls, and the gateway, which makes them."""
     if not settings.models:
-        raise ChorusError(ErrorKind.UNAVAILABLE, f"There are no models in {settings.model_repository}")
+        raise ChorusError(ErrorKind.UNAVAILABLE, "no-models", folder=str(settings.model_repository))
     triton_address = settings.triton_url or f"127.0.0.1:{ports.triton}"
     common = {
         "CHORUS_TRITON_URL": triton_address,
@@ -141,8 +139,9 @@ def _check_external_triton(settings: LocalSettings) -> None:
         if not client.ready(settings.models):
             raise ChorusError(
                 ErrorKind.UNAVAILABLE,
-                f"The Triton at CHORUS_TRITON_URL={settings.triton_url} does not answer or lacks one of these models: "
-                + ", ".join(settings.models),
+                "triton-unusable",
+                address=settings.triton_url,
+                models=", ".join(settings.models),
             )
     finally:
         client.close()

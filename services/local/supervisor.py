@@ -89,19 +89,23 @@ class Supervisor:
         try:
             watched.child = Child(watched.service, self._log)
         except OSError as error:
-            raise ChorusError(ErrorKind.UNAVAILABLE, f"{watched.service.name} cannot be started: {error}") from error
+            raise ChorusError(
+                ErrorKind.UNAVAILABLE, "process-not-started", process=watched.service.name, reason=str(error)
+            ) from error
 
     def _fail_early(self, watched: _Watched) -> None:
         child, name = watched.child, watched.service.name
         if child is None or watched.ready:
             return
         if (ending := child.exit_text()) is not None:
-            raise ChorusError(ErrorKind.UNAVAILABLE, f"{name} {ending} at its start. Its last lines:\n{child.tail()}")
+            raise ChorusError(
+                ErrorKind.UNAVAILABLE, "process-ended-early", process=name, ending=ending, lines=child.tail()
+            )
         if child.age > watched.service.ready_seconds:
             child.end(time.monotonic())
+            seconds = watched.service.ready_seconds
             raise ChorusError(
-                ErrorKind.DEADLINE,
-                f"{name} was not ready within {watched.service.ready_seconds:g} s. Its last lines:\n{child.tail()}",
+                ErrorKind.DEADLINE, "process-not-ready", process=name, seconds=seconds, lines=child.tail()
             )
 
     def _look_for_ready(self, watched: _Watched) -> None:
@@ -138,7 +142,12 @@ class Supervisor:
         name = watched.service.name
         if len(watched.deaths) == _MOST_DEATHS and now - watched.deaths[0] < _DEATHS_WINDOW:
             raise ChorusError(
-                ErrorKind.UNAVAILABLE, f"{name} {problem}, {_MOST_DEATHS} times now. Its last lines:\n{child.tail()}"
+                ErrorKind.UNAVAILABLE,
+                "process-keeps-failing",
+                process=name,
+                problem=problem,
+                times=_MOST_DEATHS,
+                lines=child.tail(),
             )
         recent = sum(now - death < _DEATHS_WINDOW for death in watched.deaths)
         delay = min(_BACK_OFF_LIMIT, 0.25 * 2 ** (recent - 1))

@@ -39,7 +39,7 @@ class TritonRuntime:
 def find_runtime(place: Path) -> TritonRuntime:
     """The runtime installed at `place`; UNAVAILABLE, with what to do, when something is missing."""
     if (problem := platform_problem()) is not None:
-        raise ChorusError(ErrorKind.UNAVAILABLE, problem)
+        raise problem
     packages = place / "lib" / f"python{_PYTHON}" / "site-packages"
     tritonserver = packages / "pytriton" / "tritonserver"
     runtime = TritonRuntime(
@@ -51,7 +51,7 @@ def find_runtime(place: Path) -> TritonRuntime:
         libpython=find_libpython(),
     )
     if not (runtime.server.exists() and runtime.stub.exists()):
-        raise ChorusError(ErrorKind.UNAVAILABLE, f"Triton is not installed in {place}: run `{INSTALL_COMMAND}`")
+        raise ChorusError(ErrorKind.UNAVAILABLE, "triton-not-installed", folder=str(place), command=INSTALL_COMMAND)
     return runtime
 
 
@@ -64,20 +64,17 @@ def find_libpython() -> Path:
     for place in map(Path, filter(None, places)):
         if (place / name).exists():
             return place
-    raise ChorusError(
-        ErrorKind.UNAVAILABLE,
-        f"{name} is missing, Triton's Python backend needs it: `apt install libpython{_PYTHON}` on Debian and Ubuntu",
-    )
+    raise ChorusError(ErrorKind.UNAVAILABLE, "libpython-missing", library=name, package=f"libpython{_PYTHON}")
 
 
-def platform_problem() -> str | None:
+def platform_problem() -> ChorusError | None:
     """Why the embedded Triton cannot run on this machine at all; None when it can."""
-    elsewhere = "set CHORUS_TRITON_URL to the host:port of a Triton elsewhere"
-    if (sys.platform, platform.machine()) != ("linux", "x86_64"):
-        return f"The embedded Triton needs Linux on x86-64, this is {sys.platform} on {platform.machine()}: {elsewhere}"
+    system, machine = sys.platform, platform.machine()
+    if (system, machine) != ("linux", "x86_64"):
+        return ChorusError(ErrorKind.UNAVAILABLE, "platform-unusable", system=system, machine=machine)
     if glibc_version() < GLIBC_NEEDED:
         needed, found = (".".join(map(str, version)) for version in (GLIBC_NEEDED, glibc_version()))
-        return f"The embedded Triton needs glibc {needed} or newer, here is {found}: {elsewhere}"
+        return ChorusError(ErrorKind.UNAVAILABLE, "glibc-too-old", needed=needed, found=found)
     return None
 
 
@@ -97,7 +94,7 @@ def install_runtime(place: Path) -> bool:
     if stamp.exists() and stamp.read_text() == content:
         return False
     if (problem := platform_problem()) is not None:
-        raise ChorusError(ErrorKind.UNAVAILABLE, problem)
+        raise problem
     _run([sys.executable, "-m", "venv", "--clear", str(place)])
     options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--requirement", str(REQUIREMENTS)]
     _run([str(place / "bin" / "python"), "-m", "pip", "install", *options])
@@ -124,4 +121,4 @@ def _run(command: list[str]) -> None:
     )
     if done.returncode:
         tail = "\n".join(done.stdout.splitlines()[-8:])
-        raise ChorusError(ErrorKind.UNAVAILABLE, f"Installing Triton failed at `{' '.join(command)}`:\n{tail}")
+        raise ChorusError(ErrorKind.UNAVAILABLE, "triton-install-failed", command=" ".join(command), lines=tail)

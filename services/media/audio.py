@@ -60,9 +60,7 @@ def read_sound(path: Path, name: str, rate: int, layout: Layout) -> Iterator[Blo
         try:
             mixed = resampler.resample(frame)
         except FFmpegError as error:
-            raise ChorusError(
-                ErrorKind.INVALID_INPUT, f"{name} has {shape[1]} that cannot be mixed: convert it to mono or stereo"
-            ) from error
+            raise ChorusError(ErrorKind.INVALID_INPUT, "sound-cannot-be-mixed", name=name, channels=shape[1]) from error
         yield from _samples(mixed)
     yield from _samples(resampler.resample(None) if resampler else ())
 
@@ -88,6 +86,4 @@ def _samples(frames: Iterable[AudioFrame]) -> Iterator[Block]:
 
 
 def _no_sound(name: str) -> ChorusError:
-    return ChorusError(
-        ErrorKind.INVALID_INPUT, f"{name} has no sound that can be decoded: choose a recording of speech"
-    )
+    return ChorusError(ErrorKind.INVALID_INPUT, "sound-cannot-be-decoded", name=name)

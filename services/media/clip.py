@@ -85,13 +85,11 @@ def _first_picture(path: Path, name: str, limit: int) -> tuple[VideoFrame, Fract
     with open_source(path, name) as container:
         stream = picture_stream(container)
         if stream is None:
-            raise ChorusError(ErrorKind.INVALID_INPUT, f"{name} has no pictures, only sound: choose a video or a photo")
+            raise ChorusError(ErrorKind.INVALID_INPUT, "only-sound", name=name)
         _check_size(stream.width, stream.height, limit, name)
         picture = next(decode(container, stream), None)
         if not isinstance(picture, VideoFrame):
-            raise ChorusError(
-                ErrorKind.INVALID_INPUT, f"{name} has no picture that can be decoded: convert it to H.264 in an MP4"
-            )
+            raise ChorusError(ErrorKind.INVALID_INPUT, "picture-cannot-be-decoded", name=name)
         _check_size(picture.width, picture.height, limit, name)
         # AVI has decoding times only, so the pictures' order is not in the file when they are stored reordered.
         reordered = container.format.name == "avi" and bool(stream.codec_context.has_b_frames)
@@ -104,7 +102,7 @@ def _timing(path: Path, name: str, first: int | None) -> Timing:
         assert stream is not None
         timing = read_timing(container, stream, first=first)
     if not len(timing.times):
-        raise ChorusError(ErrorKind.INVALID_INPUT, f"{name} says nothing usable about its frames: convert it to MP4")
+        raise ChorusError(ErrorKind.INVALID_INPUT, "frames-unusable", name=name)
     return timing
 
 
@@ -122,5 +120,10 @@ def _check_size(width: int, height: int, limit: int, name: str) -> None:
     if max(width, height) > limit or (0 < min(width, height) < MIN_SIDE):
         raise ChorusError(
             ErrorKind.INVALID_INPUT,
-            f"{name} is {width} x {height} pixels: Chorus takes {MIN_SIDE} to {limit} a side, scale it first",
+            "picture-size",
+            name=name,
+            width=width,
+            height=height,
+            least=MIN_SIDE,
+            limit=limit,
         )

@@ -79,7 +79,7 @@ def _forwards(clip: Clip, start: int, indices: Iterable[int]) -> Iterator[Shown]
     with closing(_decode_from(clip, start)) as pictures:
         current = next(pictures, None)
         if current is None:
-            raise ChorusError(ErrorKind.INVALID_INPUT, f"{clip.name} cannot be decoded: convert it to H.264 in an MP4")
+            raise ChorusError(ErrorKind.INVALID_INPUT, "video-cannot-be-decoded", name=clip.name)
         upcoming: tuple[int, VideoFrame] | None = None
         for index in indices:
             wanted = int(clip.timing.times[index])

@@ -55,9 +55,7 @@ def probe(path: Path, *, name: str) -> MediaInfo:
 
 def _sound_seconds(container: InputContainer, stream: AudioStream | None, name: str) -> Fraction:
     """By the packets' time stamps: some formats say no duration, others a wrong one."""
-    unusable = ChorusError(
-        ErrorKind.INVALID_INPUT, f"{name} holds neither pictures nor sound that can be decoded: choose another file"
-    )
+    unusable = ChorusError(ErrorKind.INVALID_INPUT, "nothing-can-be-decoded", name=name)
     if stream is None or stream.time_base is None or next(decode(container, stream), None) is None:
         raise unusable
     container.seek(0)

@@ -44,16 +44,16 @@ def picture_format(path: Path) -> str | None:
 def open_source(path: Path, name: str) -> Iterator[InputContainer]:
     """Open a media file for reading; INVALID_INPUT says what is wrong with `name` when it is none."""
     if not path.is_file():
-        raise ChorusError(ErrorKind.NOT_FOUND, f"{name} is not there any more: upload it again")
+        raise ChorusError(ErrorKind.NOT_FOUND, "file-gone", name=name)
     head = _head(path)
     if head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS:  # FFmpeg would give one tile of it
-        raise ChorusError(ErrorKind.INVALID_INPUT, f"{name} is a HEIF or AVIF picture: save it as JPEG or PNG")
+        raise ChorusError(ErrorKind.INVALID_INPUT, "heif-picture", name=name)
     still = picture_format(path)
     options = {"protocol_whitelist": "file"} | ({} if still else {"format_whitelist": _FORMATS})
     try:
         container = av.open(path.absolute(), format=still, options=options, metadata_errors="replace")
     except FFmpegError as error:
-        raise ChorusError(ErrorKind.INVALID_INPUT, _why_unreadable(head, name)) from error
+        raise _unreadable(head, name) from error
     with container:
         yield container
 
@@ -99,9 +99,9 @@ def _head(path: Path) -> bytes:
         return file.read(16)
 
 
-def _why_unreadable(head: bytes, name: str) -> str:
+def _unreadable(head: bytes, name: str) -> ChorusError:
     if not head:
-        return f"{name} is empty: upload it again"
+        return ChorusError(ErrorKind.INVALID_INPUT, "file-empty", name=name)
     if head[4:8] in _CONTAINER_HEADS or head[:4] in _CONTAINER_HEADS:
-        return f"{name} is incomplete or damaged: copy or upload the whole file again"
-    return f"{name} is not a video, audio or picture file: use MP4, MOV, MKV, WAV, MP3, JPEG or PNG"
+        return ChorusError(ErrorKind.INVALID_INPUT, "file-damaged", name=name)
+    return ChorusError(ErrorKind.INVALID_INPUT, "not-a-recording", name=name)

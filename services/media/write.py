@@ -61,7 +61,7 @@ def write_video(
             if sound:
                 sound.write_until(written / clip.frame_rate)
         if not written:
-            raise ChorusError(ErrorKind.INTERNAL, f"{clip.name}: no frame was rendered")
+            raise ChorusError(ErrorKind.INTERNAL, "no-frame-rendered", name=clip.name)
         container.mux(video.encode(None))
         if sound:
             sound.finish()
@@ -177,9 +177,7 @@ def _finished_whole(path: Path) -> Iterator[Path]:
         unfinished.replace(path)
     except (OSError, FFmpegError) as error:
         if getattr(error, "errno", None) in _FULL:
-            raise ChorusError(
-                ErrorKind.STORAGE_FULL, f"No space is left to write {path}: free disk space and try again"
-            ) from error
+            raise ChorusError(ErrorKind.STORAGE_FULL, "storage-full", name=str(path)) from error
         raise
     finally:
         unfinished.unlink(missing_ok=True)

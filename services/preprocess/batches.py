@@ -127,8 +127,7 @@ def choose_tracks(tracks: TrackFile, request: FaceRequest) -> dict[int, StoredTr
     if chosen:
         return chosen
     most = 1 + max(track.summary.rank for track in tracks.tracks)
-    message = f"{request.video_name} shows at most {most} face(s) at once: choose a face from 0 to {most - 1}"
-    raise ChorusError(ErrorKind.NO_FACE, message)
+    raise ChorusError(ErrorKind.NO_FACE, "face-not-there", name=request.video_name, most=most, last=most - 1)
 
 
 def faceless(first_frame: int, frames: int) -> FaceBatch:

@@ -85,8 +85,9 @@ class PreprocessClient:
                 return next(answers, None)
         except ChorusError as error:
             if silent.is_set():
-                message = f"{self._name} sent nothing for {self._timeout:.0f} s: its log may say why"
-                raise ChorusError(ErrorKind.DEADLINE, message) from error
+                raise ChorusError(
+                    ErrorKind.DEADLINE, "service-silent", service=self._name, seconds=self._timeout
+                ) from error
             raise
         finally:
             alarm.cancel()

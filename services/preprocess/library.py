@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
+from copy import copy
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -100,7 +101,8 @@ class FaceLibrary:
             while not running.ended.wait(_REPORT_SECONDS):
                 yield running.progress
             if running.error is not None:
-                raise ChorusError(running.error.kind, running.error.message)
+                # One for each who waits: an exception that is raised twice would gather both tracebacks.
+                raise copy(running.error)
             yield running.progress
         finally:
             with self._lock:
@@ -124,10 +126,10 @@ class FaceLibrary:
         except ChorusError as error:
             running.error = error
         except OSError as error:
-            running.error = storage_error(error, f"the analysis of {name}")
+            running.error = storage_error(error, name)
         except Exception:
             _log.exception("the analysis of %s failed", name)
-            running.error = ChorusError(ErrorKind.INTERNAL, f"The analysis of {name} failed; preprocess's log says why")
+            running.error = ChorusError(ErrorKind.INTERNAL, "analysis-failed", name=name)
         finally:
             with self._lock:
                 if self._running.get(key) is running:
@@ -176,8 +178,7 @@ class FaceLibrary:
             return True
 
     def _too_long(self, name: str, seconds: float) -> ChorusError:
-        message = f"{name} is {seconds / 60:.1f} minutes long, the limit is {self._max_minutes:g}: shorten it"
-        return ChorusError(ErrorKind.TOO_LARGE, message)
+        return ChorusError(ErrorKind.TOO_LARGE, "too-long", name=name, minutes=seconds / 60, limit=self._max_minutes)
 
 
 def _speech_key(audio_key: str) -> str:

@@ -47,11 +47,11 @@ def face_request(message: wire.StreamFacesRequest) -> FaceRequest:
     """The request behind `message`; INVALID_INPUT when it asks for something that does not exist."""
     crop = message.crop
     if message.extend not in list(Extend):
-        raise ChorusError(ErrorKind.INVALID_INPUT, f"extend is {message.extend!r}: use one of {', '.join(Extend)}")
+        raise ChorusError(ErrorKind.INVALID_INPUT, "extend-unknown", extend=message.extend, choices=", ".join(Extend))
     if not (crop.sizes and crop.extent > 0 and list(crop.sizes) == sorted(crop.sizes) and crop.sizes[-1] <= 1024):
-        raise ChorusError(ErrorKind.INVALID_INPUT, "crop needs an extent above 0 and ascending sizes of up to 1024")
+        raise ChorusError(ErrorKind.INVALID_INPUT, "crop-unusable", limit=1024)
     if message.frame_count < 1:
-        raise ChorusError(ErrorKind.INVALID_INPUT, "frame_count must be 1 or more")
+        raise ChorusError(ErrorKind.INVALID_INPUT, "frame-count-unusable")
     return FaceRequest(
         video_key=message.video_key,
         audio_key=message.audio_key,
@@ -94,7 +94,7 @@ def stream_item(message: wire.StreamFacesResponse) -> FaceStreamItem:
         case "batch":
             return _batch(message.batch)
         case _:
-            raise ChorusError(ErrorKind.INTERNAL, "preprocess sent a message of an unknown kind: its version differs")
+            raise ChorusError(ErrorKind.INTERNAL, "preprocess-differs")
 
 
 def analysis_response(item: AnalysisProgress | VideoAnalysis) -> wire.AnalyseVideoResponse:

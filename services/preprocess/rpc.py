@@ -60,5 +60,4 @@ class PreprocessServicer(PreprocessServiceServicer):
 
 def no_face(name: str) -> ChorusError:
     """The error for a video that shows nobody."""
-    message = f"No face was found in {name}: choose a video that shows one, large enough and from the front"
-    return ChorusError(ErrorKind.NO_FACE, message)
+    return ChorusError(ErrorKind.NO_FACE, "no-face", name=name)

@@ -88,7 +88,7 @@ def render(spec: JobSpec, services: RenderServices, output: Path, poster: Path, 
                 shown = clock.taken("encode", report_each(pictures, count, report))
                 written = write_output(output, clip, shown, audio, count, options)
     if written != count:
-        raise ChorusError(ErrorKind.INTERNAL, f"{spec.video_name}: only {written} of {count} frames were rendered")
+        raise ChorusError(ErrorKind.INTERNAL, "frames-missing", name=spec.video_name, written=written, count=count)
     return Rendered(written, clock.elapsed(), dict(clock.seconds))
 
 
@@ -124,7 +124,7 @@ def await_speech(items: Iterator[FaceStreamItem], report: Report) -> Speech:
             return item
         if isinstance(item, AnalysisProgress):
             report(Progress(stage=Stage.ANALYSING, frames_done=item.frames_done, frames_total=item.frames_total))
-    raise ChorusError(ErrorKind.INTERNAL, "preprocess ended its stream before the speech: its log may say why")
+    raise ChorusError(ErrorKind.INTERNAL, "speech-missing")
 
 
 def synthesise_ahead(

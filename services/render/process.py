@@ -16,7 +16,7 @@ from typing import Any
 
 import cv2
 
-from services.errors import ChorusError, ErrorKind
+from services.errors import ChorusError, ErrorKind, error_to_json
 from services.jobs.model import Progress, Stage
 from services.jobs.spec import JobSpec, spec_from_json
 from services.preprocess.client import PreprocessClient
@@ -43,7 +43,7 @@ def run(settings: RenderProcessSettings) -> int:
         rendered = _render(spec, settings, Path(request["output_path"]), Path(request["poster_path"]))
     except Exception as error:
         failure = _failure(error, spec)
-        _emit({"failed": {"kind": failure.kind.value, "message": failure.message}})
+        _emit({"failed": error_to_json(failure)})
         return 1
     _emit({"succeeded": asdict(rendered)})
     return 0
@@ -82,8 +82,7 @@ def _failure(error: Exception, spec: JobSpec) -> ChorusError:
     if isinstance(error, OSError):
         return storage_error(error, spec.output_key)
     _log.error("Job %s: rendering %s failed", spec.job_id, spec.video_name, exc_info=error)
-    message = f"Rendering {spec.video_name} failed unexpectedly: the log says more at job {spec.job_id}"
-    return ChorusError(ErrorKind.INTERNAL, message)
+    return ChorusError(ErrorKind.INTERNAL, "render-failed", name=spec.video_name, job=spec.job_id)
 
 
 def _emit(document: Mapping[str, Any]) -> None:

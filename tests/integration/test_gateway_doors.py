@@ -137,9 +137,38 @@ def test_batches_refuse_what_cannot_be_rendered(gateway: Gateway) -> None:
     assert gateway.http.get("/v1/nothing").json()["error"]["kind"] == "not_found"
     assert gateway.http.put("/v1/jobs").json()["error"] == {
         "kind": "invalid_input",
+        "code": "request-refused",
         "message": "PUT /v1/jobs: Method Not Allowed",
+        "values": {"method": "PUT", "path": "/v1/jobs", "reason": "Method Not Allowed"},
         "retryable": False,
     }
+
+
+@pytest.mark.parametrize(
+    ("asked", "chosen", "language", "words"),
+    [
+        ("", "", "en", "There is no batch nobody"),
+        ("zh-CN,zh;q=0.9", "", "zh", "批次 nobody 不存在。"),
+        ("zh-CN,zh;q=0.9", "en", "en", "There is no batch nobody"),
+        ("en", "zh", "zh", "批次 nobody 不存在。"),
+    ],
+)
+def test_a_refusal_speaks_the_language_of_the_caller(
+    gateway: Gateway, asked: str, chosen: str, language: str, words: str
+) -> None:
+    headers = {"Accept-Language": asked, "Cookie": f"chorus_language={chosen}"}
+    answer = gateway.http.get("/v1/batches/nobody", headers=headers)
+    assert (answer.headers["content-language"], answer.headers["vary"]) == (language, "Accept-Language, Cookie")
+    assert answer.json()["error"] == {
+        "kind": "not_found",
+        "code": "batch-unknown",
+        "message": words,
+        "values": {"batch": "nobody"},
+        "retryable": False,
+    }
+    # What the guard refuses before any route is asked.
+    foreign = gateway.http.post("/v1/batches", headers={**headers, "Origin": "http://elsewhere"})
+    assert (foreign.status_code, foreign.headers["content-language"]) == (403, language)
 
 
 def test_an_idempotency_key_makes_one_batch(gateway: Gateway) -> None:

@@ -7,7 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from google.protobuf.json_format import MessageToDict
 
+from services.gateway.v1 import gateway_pb2 as pb
+from services.gateway.v1.gateway_pb2_grpc import GatewayServiceStub
+from services.gateway.web.catalogue import open_words
+from services.gateway.web.job_facts import failure_text
 from tests.folders import files_below
 from tests.gateway_stack import Gateway, is_alive, make_settings, open_gateway, running_worker, wait_until
 
@@ -92,7 +97,16 @@ def test_a_queued_job_is_cancelled_at_once_and_can_be_retried(gateway: Gateway) 
 def test_a_failed_job_says_why_and_keeps_failing_alike_when_retried(gateway: Gateway) -> None:
     job_id = gateway.start_job("fail.mp4")
     job = gateway.wait_for(job_id, "failed")
-    assert job["error"] == {"kind": "no_face", "message": "fail.mp4 shows no face: choose a video with one"}
+    assert job["error"] == {
+        "kind": "no_face",
+        "code": "no-face",
+        "message": "No face was found in fail.mp4: choose a video that shows one, large enough and from the front",
+        "values": {"name": "fail.mp4"},
+    }
+    message = GatewayServiceStub(gateway.channel).GetJob(pb.GetJobRequest(job_id=job_id)).error
+    assert MessageToDict(message) == job["error"]
+    shown = failure_text(open_words("zh"), gateway.operations.get_job(job_id))
+    assert shown == "在“fail.mp4”中没有找到人脸。请选择人脸足够大、正对镜头的视频。"
     assert job["attempt"] == 1
     assert gateway.http.get(f"/v1/jobs/{job_id}/output").json()["error"]["kind"] == "conflict"
     retried = gateway.http.post(f"/v1/jobs/{job_id}/retry").json()

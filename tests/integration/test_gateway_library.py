@@ -12,6 +12,7 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.json_format import MessageToDict
 
 from services.gateway.v1 import gateway_pb2 as pb
 from services.gateway.v1.gateway_pb2_grpc import GatewayServiceStub
@@ -82,18 +83,23 @@ def test_a_preflight_says_what_was_found_and_is_remembered(gateway: Gateway) -> 
 
 
 @pytest.mark.parametrize(
-    ("name", "state", "words"),
+    ("name", "state", "code", "words"),
     [
-        ("nobody.mp4", "done", None),
-        ("broken.mp4", "failed", "preprocess does not answer"),
-        ("crash.mp4", "failed", "Looking into crash.mp4 ended without an answer: try again"),
+        ("nobody.mp4", "done", None, None),
+        ("broken.mp4", "failed", "service-unreachable", "preprocess does not answer: is it running? (away)"),
+        ("crash.mp4", "failed", "preflight-broke-off", "Looking into crash.mp4 ended without an answer: try again"),
     ],
 )
-def test_how_a_preflight_may_end(gateway: Gateway, name: str, state: str, words: str | None) -> None:
+def test_how_a_preflight_may_end(gateway: Gateway, name: str, state: str, code: str | None, words: str | None) -> None:
     address = f"/v1/media/{upload(gateway, name, ANNA)}/preflight"
     gateway.http.post(address)
     ended = wait_until(lambda: (now := gateway.http.get(address).json())["state"] not in ("waiting", "running") and now)
-    assert (ended["state"], ended["error"]) == (state, words)
+    error = ended["error"] or {}
+    assert (ended["state"], error.get("code"), error.get("message")) == (state, code, words)
+    media_id = address.split("/")[3]
+    message = GatewayServiceStub(gateway.channel).GetPreflight(pb.GetPreflightRequest(media_id=media_id))
+    assert (message.error, message.failure.code) == (words or "", code or "")
+    assert MessageToDict(message.failure.values) == error.get("values", {})
 
 
 def test_a_preflight_is_cancelled_and_begun_again(gateway: Gateway) -> None:

@@ -17,8 +17,12 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from services.errors import ERROR_TABLE, ChorusError, ErrorKind
 from services.grpc_server import build_server, open_channel, start, translate_call_errors
 from services.local.ports import free_port
+from services.messages.catalogue import Value
 
 NAME = "chorus.test.v1.EchoService"
+
+
+_VALUES: dict[str, Value] = {"name": "Ünsinn 安娜.mp4", "width": 9000, "height": 0.5, "least": 16, "limit": 8192}
 
 
 def _refuse(request: bytes) -> bytes:
@@ -27,8 +31,12 @@ def _refuse(request: bytes) -> bytes:
         raise ZeroDivisionError("a secret of the inside")
     if text == "abort":
         raise AssertionError("replaced by the servicer's own abort")
+    if text == "newer":
+        raise ChorusError(ErrorKind.NO_FACE, "of-a-newer-version", name="a.mp4")
+    if text == "long":
+        raise ChorusError(ErrorKind.INTERNAL, "model-failed", model="安娜" * 9999, reason="é" * 9999)
     if text:
-        raise ChorusError(ErrorKind(text), f"Ünsinn in {text}.mp4")
+        raise ChorusError(ErrorKind(text), "picture-size", **_VALUES)
     return b"fine"
 
 
@@ -89,7 +97,22 @@ def test_every_kind_travels_through_every_call_shape(channel: grpc.Channel, shap
         assert raw.value.code() is ERROR_TABLE[kind].grpc
         with pytest.raises(ChorusError) as error, translate_call_errors("echo"):
             call(kind.value.encode())
-        assert (error.value.kind, error.value.message) == (kind, f"Ünsinn in {kind.value}.mp4")
+        assert error.value == ChorusError(kind, "picture-size", **_VALUES)
+        assert raw.value.details() == error.value.message
+
+
+def test_long_values_are_cut_to_what_a_status_can_carry(channel: grpc.Channel) -> None:
+    with pytest.raises(ChorusError) as error, translate_call_errors("echo"):
+        _calls(channel)["unary"](b"long")
+    assert (error.value.kind, error.value.code) == (ErrorKind.INTERNAL, "model-failed")
+    assert str(error.value.values["model"]).startswith("安娜安娜")
+    assert 200 < len(error.value.message) < 1000
+
+
+def test_words_of_another_version_come_through(channel: grpc.Channel) -> None:
+    with pytest.raises(ChorusError) as error, translate_call_errors("echo"):
+        _calls(channel)["unary"](b"newer")
+    assert error.value == ChorusError(ErrorKind.NO_FACE, "as-told", text="of-a-newer-version name=a.mp4")
 
 
 @pytest.mark.parametrize("shape", ["unary", "stream"])

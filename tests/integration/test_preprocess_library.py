@@ -107,7 +107,7 @@ def test_a_recording_that_is_too_long_is_refused_by_name(
     library: FaceLibrary, storage: Storage, models: SlowModels, tmp_path: Path
 ) -> None:
     key = put(storage, tmp_path, 61)
-    with pytest.raises(ChorusError, match=r"speech\.wav is 1\.0 minutes long, the limit is 1") as caught:
+    with pytest.raises(ChorusError, match=r"speech\.wav is 1\.0 minutes long; the limit is 1") as caught:
         list(library.ensure_speech(key, "speech.wav"))
     assert caught.value.kind is ErrorKind.TOO_LARGE
     assert models.pieces == 0

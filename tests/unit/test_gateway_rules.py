@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import threading
@@ -45,8 +46,7 @@ JOB = Job(
     state=JobState.FAILED,
     progress=Progress(stage=Stage.RENDERING, frames_done=1, frames_total=2),
     attempt=3,
-    error_kind="no_face",
-    error_message="anna.mov shows no face",
+    error=ChorusError(ErrorKind.NO_FACE, "as-told", text="anna.mov shows no face"),
     created_at=datetime(2026, 1, 1, tzinfo=UTC),
     started_at=None,
     finished_at=None,
@@ -64,11 +64,17 @@ def test_the_private_call_for_taking_over_still_exists() -> None:
     assert callable(dbos.DBOS._recover_pending_workflows)
 
 
-@pytest.mark.parametrize("live", [Live(), Live(progress=JOB.progress, error_kind=ErrorKind.NO_FACE, output_bytes=7)])
+@pytest.mark.parametrize("live", [Live(), Live(progress=JOB.progress, error=JOB.error, output_bytes=7)])
 def test_what_a_job_says_survives_its_storage(live: Live) -> None:
     text = dbos.DBOSPortableJSONSerializer().serialize(live_to_json(live))
     assert live_from_text(text) == live
     assert live_from_text(None) == Live()
+
+
+def test_the_error_of_an_older_worker_is_read_in_its_words() -> None:
+    stored = live_to_json(Live(error=JOB.error))
+    older = {key: value for key, value in stored.items() if key not in ("error_code", "error_values")}
+    assert live_from_text(json.dumps(older)) == Live(error=JOB.error)
 
 
 def test_equal_requests_have_equal_digests() -> None:
@@ -105,10 +111,11 @@ def test_a_still_may_speak_and_a_video_may_be_the_voice() -> None:
 
 def test_a_job_as_rest_shows_it() -> None:
     body = schemas.job_body(JOB).model_dump(mode="json")
-    assert body["error"] == {"kind": "no_face", "message": "anna.mov shows no face"}
+    text = "anna.mov shows no face"
+    assert body["error"] == {"kind": "no_face", "code": "as-told", "message": text, "values": {"text": text}}
     assert body["progress"]["stage"] == "rendering"
     assert body["created_at"] == "2026-01-01T00:00:00Z"
-    assert schemas.job_body(replace(JOB, error_kind=None)).error is None
+    assert schemas.job_body(replace(JOB, error=None)).error is None
 
 
 def test_every_door_offers_every_option() -> None:
@@ -155,11 +162,12 @@ def test_an_upload_is_gone_after_its_block_whatever_happens(tmp_path: Path) -> N
 
 
 def test_a_lock_file_has_one_holder(tmp_path: Path) -> None:
-    first = lock_file(tmp_path / "lock", "the thing")
-    with pytest.raises(ChorusError, match="Another worker uses the thing"):
-        lock_file(tmp_path / "lock", "the thing")
+    taken = ChorusError(ErrorKind.CONFLICT, "scratch-in-use", folder="the thing")
+    first = lock_file(tmp_path / "lock", taken)
+    with pytest.raises(ChorusError, match="Another worker uses the scratch folder the thing"):
+        lock_file(tmp_path / "lock", taken)
     first.close()
-    lock_file(tmp_path / "lock", "the thing").close()
+    lock_file(tmp_path / "lock", taken).close()
 
 
 @pytest.mark.parametrize("program", ["import os; os.abort()", "print('no json')", "raise SystemExit(1)"])

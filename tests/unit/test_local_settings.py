@@ -125,9 +125,9 @@ def test_a_missing_libpython_names_its_package(monkeypatch: pytest.MonkeyPatch) 
 
 def test_other_platforms_are_told_of_a_triton_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(triton_runtime, "glibc_version", lambda: (2, 31))
-    assert "2.31" in (triton_runtime.platform_problem() or "")
+    assert "2.31" in str(triton_runtime.platform_problem())
     monkeypatch.setattr(sys, "platform", "darwin")
-    assert "CHORUS_TRITON_URL" in (triton_runtime.platform_problem() or "")
+    assert "CHORUS_TRITON_URL" in str(triton_runtime.platform_problem())
 
 
 def test_an_installed_runtime_is_not_installed_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from starlette.datastructures import QueryParams
 
+from services.errors import ChorusError, ErrorKind
 from services.gateway.web.catalogue import open_words
 from services.gateway.web.draft import Draft
 from services.gateway.web.formats import day_start, length_text, moment_text, size_text
@@ -18,8 +19,7 @@ from services.jobs.options import RenderOptions
 _WORDS = open_words("en")
 
 
-def make_job(state: JobState, progress: Progress | None = None, **changes: str) -> Job:
-    values = {"error_kind": None, "error_message": None, **changes}
+def make_job(state: JobState, progress: Progress | None = None, error: ChorusError | None = None) -> Job:
     return Job(
         id="b.0",
         batch_id="b",
@@ -37,7 +37,7 @@ def make_job(state: JobState, progress: Progress | None = None, **changes: str) 
         audio_id="a",
         audio_name="speech.wav",
         owner="me",
-        **values,
+        error=error,
     )
 
 
@@ -87,9 +87,15 @@ def test_a_running_job_in_words() -> None:
 
 
 def test_a_failure_is_told_in_the_visitors_language_too() -> None:
-    job = make_job(JobState.FAILED, error_kind="no_face", error_message="Anna.mp4 shows no face: choose another")
-    assert failure_text(_WORDS, job) == "Anna.mp4 shows no face: choose another"
-    assert failure_text(open_words("zh"), job).startswith("没有找到人脸")
+    job = make_job(JobState.FAILED, error=ChorusError(ErrorKind.INVALID_INPUT, "file-gone", name="Anna {1}.mp4"))
+    assert failure_text(_WORDS, job) == "Anna {1}.mp4 is not there any more: upload it again"
+    assert failure_text(open_words("zh"), job) == "“Anna {1}.mp4”已经不在了。请重新上传。"
+
+
+def test_words_of_another_version_stand_after_the_kind_of_the_error() -> None:
+    job = make_job(JobState.FAILED, error=ChorusError(ErrorKind.NO_FACE, "as-told", text="Something new"))
+    assert failure_text(_WORDS, job) == "Something new"
+    assert failure_text(open_words("zh"), job) == "没有找到人脸。Something new"
 
 
 def test_the_address_holds_the_whole_filter() -> None:

@@ -6,13 +6,16 @@ import re
 from pathlib import Path
 
 import pytest
+from starlette.requests import HTTPConnection
 
 from services.errors import ErrorKind
+from services.gateway.access.language import language_of
 from services.gateway.web import catalogue
-from services.gateway.web.catalogue import LANGUAGES, open_words, preferred_language
+from services.gateway.web.catalogue import open_words
 from services.jobs.model import JobState, Stage
 from services.jobs.options import RenderOptions
 from services.library.findings import Caution, Verdict
+from services.messages.catalogue import LANGUAGES
 
 _WEB = Path(catalogue.__file__).parent
 _ENGLISH = open_words("en").texts
@@ -63,14 +66,18 @@ def test_every_value_that_the_page_may_show_has_words(group: str, values: list[s
 
 
 @pytest.mark.parametrize(
-    ("header", "language"),
+    ("header", "cookie", "language"),
     [
-        ("zh-CN,zh;q=0.9,en;q=0.8", "zh"),
-        ("de-DE,de;q=0.9,zh;q=0.3,en;q=0.5", "en"),
-        ("fr", "en"),
-        ("", "en"),
-        ("zh;q=x", "en"),
+        ("zh-CN,zh;q=0.9,en;q=0.8", "", "zh"),
+        ("de-DE,de;q=0.9,zh;q=0.3,en;q=0.5", "", "en"),
+        ("fr", "", "en"),
+        ("", "", "en"),
+        ("zh;q=x", "", "en"),
+        ("zh", "chorus_language=en", "en"),
+        ("en", "chorus_language=zh", "zh"),
+        ("zh", "chorus_language=fr", "zh"),
     ],
 )
-def test_the_browser_chooses_the_language(header: str, language: str) -> None:
-    assert preferred_language(header) == language
+def test_the_language_is_the_chosen_one_or_else_the_browsers(header: str, cookie: str, language: str) -> None:
+    headers = [(b"accept-language", header.encode()), (b"cookie", cookie.encode())]
+    assert language_of(HTTPConnection({"type": "http", "headers": headers})) == language

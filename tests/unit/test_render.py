@@ -170,7 +170,7 @@ def test_synthesis_runs_one_batch_ahead_and_no_further() -> None:
 def test_an_error_in_the_stream_reaches_the_caller_and_ends_the_thread() -> None:
     def items() -> Iterator[FaceStreamItem]:
         yield batch_of(0, [True])
-        raise ChorusError(ErrorKind.UNAVAILABLE, "preprocess went away")
+        raise ChorusError(ErrorKind.UNAVAILABLE, "as-told", text="preprocess went away")
 
     mouths = synthesise_ahead(items(), WhiteFaces(), StageClock())
     assert next(mouths)[0].first_frame == 0

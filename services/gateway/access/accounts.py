@@ -55,18 +55,16 @@ class Accounts:
     def put(self, name: str, password: str) -> None:
         """Add a user, or give them another password; INVALID_INPUT for odd names and short passwords."""
         if not _NAME.fullmatch(name) or name.startswith(ANONYMOUS_PREFIX):
-            raise ChorusError(
-                ErrorKind.INVALID_INPUT, f"{name} is no name for a user: use letters, digits and . @ + - _"
-            )
+            raise ChorusError(ErrorKind.INVALID_INPUT, "user-name-unusable", name=name)
         if len(password) < _SHORTEST_PASSWORD:
-            raise ChorusError(ErrorKind.INVALID_INPUT, f"A password needs {_SHORTEST_PASSWORD} characters or more")
+            raise ChorusError(ErrorKind.INVALID_INPUT, "password-too-short", least=_SHORTEST_PASSWORD)
         self._write({**self._read(), name: self._hasher.hash(password)})
 
     def remove(self, name: str) -> None:
         """Take a user out, whose sessions end with that; NOT_FOUND when there is none of that name."""
         users = self._read()
         if name not in users:
-            raise ChorusError(ErrorKind.NOT_FOUND, f"There is no user {name} in {self._path}")
+            raise ChorusError(ErrorKind.NOT_FOUND, "user-unknown", name=name, file=str(self._path))
         self._write({each: hashed for each, hashed in users.items() if each != name})
 
     def _read(self) -> dict[str, str]:
@@ -75,7 +73,9 @@ class Accounts:
         except FileNotFoundError:
             return {}
         except OSError as error:
-            raise ChorusError(ErrorKind.UNAVAILABLE, f"{self._path} (CHORUS_USERS) cannot be read: {error}") from error
+            raise ChorusError(
+                ErrorKind.UNAVAILABLE, "users-unreadable", file=str(self._path), reason=str(error)
+            ) from error
         pairs = (line.strip().split(":", 1) for line in lines if ":" in line and not line.startswith("#"))
         return {name: hashed for name, hashed in pairs}  # noqa: C416  # says what the two are
 

@@ -67,9 +67,7 @@ class Gate:
         if name in self._hosts or (not self._is_local and not self._hosts):
             return
         if not (name == "localhost" or _is_address(name)):
-            raise ChorusError(
-                ErrorKind.FORBIDDEN, f"Chorus is not known as {name}: use localhost, or add it to CHORUS_ALLOWED_HOSTS"
-            )
+            raise ChorusError(ErrorKind.FORBIDDEN, "host-unknown", host=name)
 
     def check_origin(self, method: str, host: str, origin: str | None, fetch_site: str | None) -> None:
         """FORBIDDEN for a request that a page of another origin has made; programs send neither header."""
@@ -80,12 +78,12 @@ class Gate:
         else:
             is_ours = origin is None or urlsplit(origin).netloc in {host, *self._hosts}
         if not is_ours:
-            raise ChorusError(ErrorKind.FORBIDDEN, "Another web site has sent this request: open Chorus itself")
+            raise ChorusError(ErrorKind.FORBIDDEN, "foreign-origin")
 
     def check_rate(self, client: str) -> None:
         """OVERLOADED when a client asks too often."""
         if not self._limiter.hit(self._rate, "request", client):
-            raise ChorusError(ErrorKind.OVERLOADED, "Too many requests: wait a minute")
+            raise ChorusError(ErrorKind.OVERLOADED, "too-many-requests")
 
     def caller(self, authorization: str, session: str, owner: str) -> Caller | None:
         """Whoever shows the bearer token, a session, or is a browser of an installation without a lock; else None."""
@@ -109,11 +107,11 @@ class Gate:
         """
         for key in (client, f"name {name}"):
             if not self._limiter.hit(self._login_rate, "login", key):
-                raise ChorusError(ErrorKind.OVERLOADED, "Too many tries to log in: wait a minute")
+                raise ChorusError(ErrorKind.OVERLOADED, "too-many-logins")
         if name == "" and self.accepts_token(password):
             return self._sessions.dumps(["", _digest(self._token)])
         if self._accounts is None or not self._accounts.verify(name, password):
-            raise ChorusError(ErrorKind.UNAUTHENTICATED, "The name or the password is wrong")
+            raise ChorusError(ErrorKind.UNAUTHENTICATED, "login-wrong")
         return self._sessions.dumps([name, self._accounts.fingerprint(name)])
 
     def _read_session(self, session: str) -> str | None:

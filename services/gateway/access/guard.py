@@ -8,13 +8,13 @@ from urllib.parse import quote
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.errors import ERROR_TABLE, ChorusError, ErrorKind
+from services.errors import ChorusError, ErrorKind
 from services.gateway.access.caller import Caller, new_anonymous
 from services.gateway.access.gate import OWNER_COOKIE, SESSION_COOKIE, Gate
-from services.gateway.access.refusal import error_body
+from services.gateway.access.refusal import refuse
 
 _OPEN_PATHS: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 _LOGIN_PATHS: Final = frozenset({"/login", "/v1/session"})
@@ -78,7 +78,7 @@ class Guard:
         if caller is None:
             path: str = connection.scope["path"]
             if path not in _LOGIN_PATHS and not path.startswith(_STATIC):
-                raise ChorusError(ErrorKind.UNAUTHENTICATED, "Log in, or send the header Authorization: Bearer <token>")
+                raise ChorusError(ErrorKind.UNAUTHENTICATED, "login-needed")
             return Caller()
         return caller
 
@@ -91,8 +91,7 @@ class Guard:
             ErrorKind.UNAUTHENTICATED: {"WWW-Authenticate": "Bearer"},
             ErrorKind.OVERLOADED: {"Retry-After": "60"},
         }
-        body = error_body(error).model_dump()
-        return JSONResponse(body, ERROR_TABLE[error.kind].http, headers.get(error.kind))
+        return refuse(error, connection, headers=headers.get(error.kind))
 
     def _wants_page(self, connection: HTTPConnection) -> bool:
         scope = connection.scope

@@ -20,20 +20,14 @@ def check_lock(settings: GatewaySettings) -> None:
     token = settings.token.get_secret_value()
     users = [] if settings.users is None else Accounts(settings.users).names()
     if token and len(token) < _SHORTEST_TOKEN:
-        raise ChorusError(ErrorKind.INVALID_INPUT, f"CHORUS_TOKEN needs {_SHORTEST_TOKEN} characters or more")
+        raise ChorusError(ErrorKind.INVALID_INPUT, "token-too-short", least=_SHORTEST_TOKEN)
     if settings.users is not None and not users and not token:
-        raise ChorusError(
-            ErrorKind.INVALID_INPUT, f"{settings.users} (CHORUS_USERS) has no users: chorus user add NAME"
-        )
+        raise ChorusError(ErrorKind.INVALID_INPUT, "no-users", file=str(settings.users))
     if is_loopback(settings.host) or users or token:
         lock = f"{len(users)} users may log in" if settings.users is not None else "no accounts"
         _log.info("listening on %s: %s, %s", settings.host, lock, "a token is set" if token else "no token")
         return
-    raise ChorusError(
-        ErrorKind.INVALID_INPUT,
-        f"CHORUS_HOST={settings.host} opens Chorus to the network, where it does not start without a lock. Set "
-        "CHORUS_USERS to a file and add users to it (chorus user add NAME), or set CHORUS_TOKEN, or both",
-    )
+    raise ChorusError(ErrorKind.INVALID_INPUT, "lock-needed", host=settings.host)
 
 
 def build_gate(settings: GatewaySettings, session_key: str) -> Gate:

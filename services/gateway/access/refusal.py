@@ -1,17 +1,25 @@
-"""The body of every refusal over HTTP, whoever refuses."""
+"""Every refusal over HTTP, whoever refuses."""
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field
+from collections.abc import Mapping
 
-from services.errors import ChorusError
+from pydantic import BaseModel, Field
+from starlette.requests import HTTPConnection
+from starlette.responses import JSONResponse
+
+from services.errors import ERROR_TABLE, ChorusError
+from services.gateway.access.language import language_of
+from services.messages.catalogue import Value
 
 
 class ErrorDetail(BaseModel):
-    """Why something was refused or failed, in words for a person."""
+    """Why something was refused or failed."""
 
     kind: str
-    message: str
+    code: str = Field(description="Of the message; the same in every language")
+    message: str = Field(description="For a person, in the language that Accept-Language asks for: en or zh")
+    values: dict[str, Value] = Field(description="What the message is filled in with, by name")
     retryable: bool = Field(description="The same request may succeed later")
 
 
@@ -21,6 +29,24 @@ class ErrorBody(BaseModel):
     error: ErrorDetail
 
 
-def error_body(error: ChorusError) -> ErrorBody:
-    """An error as REST shows it."""
-    return ErrorBody(error=ErrorDetail(kind=error.kind, message=error.message, retryable=error.retryable))
+def refuse(
+    error: ChorusError,
+    connection: HTTPConnection,
+    *,
+    status: int | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    """The answer to a request: the body in the caller's language, with the status of the error's kind unless given."""
+    language = language_of(connection)
+    detail = ErrorDetail(
+        kind=error.kind,
+        code=error.code,
+        message=error.text(language),
+        values=dict(error.values),
+        retryable=error.retryable,
+    )
+    return JSONResponse(
+        ErrorBody(error=detail).model_dump(),
+        status or ERROR_TABLE[error.kind].http,
+        {**(headers or {}), "Content-Language": language, "Vary": "Accept-Language, Cookie"},
+    )

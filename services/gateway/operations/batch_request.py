@@ -42,30 +42,25 @@ class BatchRequest:
     def check(self) -> None:
         """INVALID_INPUT for what can be refused without looking at the uploads."""
         if not 1 <= len(self.video_ids) <= BATCH_VIDEOS:
-            raise ChorusError(
-                ErrorKind.INVALID_INPUT,
-                f"A batch takes 1 to {BATCH_VIDEOS} videos, not {len(self.video_ids)}: split it",
-            )
+            raise ChorusError(ErrorKind.INVALID_INPUT, "batch-size", limit=BATCH_VIDEOS, number=len(self.video_ids))
         if self.options.family not in FAMILY_CARDS:
-            raise ChorusError(
-                ErrorKind.INVALID_INPUT,
-                f"There is no family {self.options.family}; choose one of {', '.join(FAMILY_CARDS)}",
-            )
+            choices = ", ".join(FAMILY_CARDS)
+            raise ChorusError(ErrorKind.INVALID_INPUT, "family-unknown", family=self.options.family, choices=choices)
         if len(self.idempotency_key or "") > NAME_LENGTH:
-            raise ChorusError(ErrorKind.INVALID_INPUT, f"An idempotency key has at most {NAME_LENGTH} letters")
+            raise ChorusError(ErrorKind.INVALID_INPUT, "idempotency-key-too-long", limit=NAME_LENGTH)
         if max(self.faces.values(), default=0) >= FACE_RANKS:
-            raise ChorusError(ErrorKind.INVALID_INPUT, f"The rank of a face is at most {FACE_RANKS - 1}")
+            raise ChorusError(ErrorKind.INVALID_INPUT, "face-rank-too-high", limit=FACE_RANKS - 1)
         if strange := set(self.faces) - set(self.video_ids):
-            raise ChorusError(ErrorKind.INVALID_INPUT, f"A face is chosen for {min(strange)}, which is no video here")
+            raise ChorusError(ErrorKind.INVALID_INPUT, "face-without-video", media=min(strange))
 
 
 def check_kinds(audio: Media, videos: Sequence[Media]) -> None:
     """INVALID_INPUT names the file that has no sound or no picture."""
     if not audio.has_audio:
-        raise ChorusError(ErrorKind.INVALID_INPUT, f"{audio.name} has no sound: choose a recording of speech")
+        raise ChorusError(ErrorKind.INVALID_INPUT, "no-sound", name=audio.name)
     for video in videos:
         if video.kind == "audio":
-            raise ChorusError(ErrorKind.INVALID_INPUT, f"{video.name} has no picture: choose a video or a photo")
+            raise ChorusError(ErrorKind.INVALID_INPUT, "no-picture", name=video.name)
 
 
 def job_rows(

@@ -90,7 +90,7 @@ class Operations:
         with tables.transaction(self._database) as connection:
             row = connection.execute(sa.select(tables.batches).where(tables.batches.c.id == batch_id)).one_or_none()
         if row is None:
-            raise ChorusError(ErrorKind.NOT_FOUND, f"There is no batch {batch_id}")
+            raise ChorusError(ErrorKind.NOT_FOUND, "batch-unknown", batch=batch_id)
         return _batch(row, self._queue.count_states([batch_id]))
 
     def list_batches(self, *, limit: int, offset: int, first: str = "") -> tuple[list[Batch], int]:
@@ -154,7 +154,7 @@ class Operations:
         """End a job; CONFLICT when it has finished already."""
         job = self._queue.find(job_id)
         if job.state in FINISHED:
-            raise ChorusError(ErrorKind.CONFLICT, f"{job.name} has {job.state} already: there is nothing to cancel")
+            raise ChorusError(ErrorKind.CONFLICT, "job-ended", name=job.name, state=job.state.value)
         self._queue.cancel([job_id])
         return self._queue.find(job_id)
 
@@ -162,13 +162,12 @@ class Operations:
         """Queue a failed or cancelled job again; CONFLICT for others, or when its uploads are gone."""
         job = self._queue.find(job_id)
         if job.state not in (JobState.FAILED, JobState.CANCELLED):
-            message = f"{job.name} is {job.state}: only failed and cancelled jobs can be retried"
-            raise ChorusError(ErrorKind.CONFLICT, message)
+            raise ChorusError(ErrorKind.CONFLICT, "job-not-failed", name=job.name, state=job.state.value)
         with tables.transaction(self._database) as connection:
             spec = tables.find_spec(connection, job_id)
         for key, name in ((spec.video_key, spec.video_name), (spec.audio_key, spec.audio_name)):
             if self._artifacts.storage.size(key) is None:
-                raise ChorusError(ErrorKind.CONFLICT, f"{name} was deleted: upload it again and make a new batch")
+                raise ChorusError(ErrorKind.CONFLICT, "media-deleted", name=name)
         self.outputs.remove_files(job_id)
         self._queue.retry(job_id)
         return self._queue.find(job_id)
@@ -217,14 +216,13 @@ class Operations:
         with tables.transaction(self._database) as connection:
             row = connection.execute(same).one_or_none()
         if row is None or row.request_digest != request.digest:
-            used = f"The idempotency key {request.idempotency_key} was used for another batch"
-            raise ChorusError(ErrorKind.CONFLICT, f"{used}: take a new one")
+            raise ChorusError(ErrorKind.CONFLICT, "idempotency-key-used", key=request.idempotency_key or "")
         return str(row.id)
 
 
 def _check_offset(offset: int) -> None:
     if offset > LARGEST_OFFSET:
-        raise ChorusError(ErrorKind.INVALID_INPUT, f"A list can be entered at item {LARGEST_OFFSET} at most")
+        raise ChorusError(ErrorKind.INVALID_INPUT, "list-offset-too-large", limit=LARGEST_OFFSET)
 
 
 def _batch(row: sa.Row[Any], counts: Mapping[str, Counter[JobState]]) -> Batch:

@@ -71,4 +71,4 @@ def _check_preprocess(channel: grpc.Channel) -> None:
 def _check_triton(channel: grpc.Channel) -> None:
     call = channel.unary_unary(_SERVER_READY, request_serializer=bytes, response_deserializer=bytes)
     if call(b"", timeout=_CALL_SECONDS) != _READY_ANSWER:
-        raise ChorusError(ErrorKind.UNAVAILABLE, "Triton is still loading its models")
+        raise ChorusError(ErrorKind.UNAVAILABLE, "models-loading")

@@ -71,11 +71,7 @@ class RunLog:
 
     def _require_path(self) -> Path:
         if self._path is None:
-            raise ChorusError(
-                ErrorKind.UNAVAILABLE,
-                "This installation keeps no common log (CHORUS_LOG_FILE is not set): look into the logs of its "
-                "processes, on Kubernetes with kubectl logs",
-            )
+            raise ChorusError(ErrorKind.UNAVAILABLE, "no-common-log")
         return self._path
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -17,10 +17,10 @@ from fastapi.responses import JSONResponse
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 
-from services.errors import ERROR_TABLE, ChorusError, ErrorKind
+from services.errors import ChorusError, ErrorKind
 from services.gateway.access.gate import Gate
 from services.gateway.access.guard import Guard
-from services.gateway.access.refusal import error_body
+from services.gateway.access.refusal import refuse
 from services.gateway.operations.batches import Operations
 from services.gateway.operations.readiness import Readiness
 from services.gateway.rest import jobs as rest
@@ -60,29 +60,27 @@ async def _lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield
 
 
-async def _answer_refusal(_request: Request, error: Exception) -> JSONResponse:
+async def _answer_refusal(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ChorusError)
-    return _answer(error, ERROR_TABLE[error.kind].http)
+    return refuse(error, request)
 
 
-async def _answer_invalid_request(_request: Request, error: Exception) -> JSONResponse:
+async def _answer_invalid_request(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
-    return _answer(ChorusError(ErrorKind.INVALID_INPUT, wrong), ERROR_TABLE[ErrorKind.INVALID_INPUT].http)
+    return refuse(ChorusError(ErrorKind.INVALID_INPUT, "invalid-request", problems=wrong), request)
 
 
 async def _answer_http_error(request: Request, error: Exception) -> JSONResponse:
     """What the router itself refuses (404, 405) keeps its status, in our body."""
     assert isinstance(error, HTTPException)
     kind = ErrorKind.NOT_FOUND if error.status_code == HTTPStatus.NOT_FOUND else ErrorKind.INVALID_INPUT
-    refusal = ChorusError(kind, f"{request.method} {request.url.path}: {error.detail}")
-    return _answer(refusal, error.status_code, error.headers)
+    refusal = ChorusError(
+        kind, "request-refused", method=request.method, path=request.url.path, reason=str(error.detail)
+    )
+    return refuse(refusal, request, status=error.status_code, headers=error.headers)
 
 
-async def _answer_unforeseen(_request: Request, _error: Exception) -> JSONResponse:
+async def _answer_unforeseen(request: Request, _error: Exception) -> JSONResponse:
     # The server logs the traceback; the client learns nothing of the inside.
-    return _answer(ChorusError(ErrorKind.INTERNAL, "The gateway failed; its log says why"), 500)
-
-
-def _answer(error: ChorusError, status: int, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    return JSONResponse(error_body(error).model_dump(), status, headers)
+    return refuse(ChorusError(ErrorKind.INTERNAL, "gateway-failed"), request)

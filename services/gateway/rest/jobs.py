@@ -129,7 +129,7 @@ def list_jobs(
 @v1.post("/jobs/delete", tags=["jobs"])
 def delete_jobs(body: schemas.JobIdsBody, operations: Ops) -> schemas.DeletedBody:
     """Delete those of the jobs that are finished, with their outputs."""
-    return schemas.DeletedBody.model_validate(operations.outputs.delete_jobs(body.ids))
+    return schemas.deleted_body(operations.outputs.delete_jobs(body.ids))
 
 
 @v1.get("/jobs/{job_id}", tags=["jobs"])

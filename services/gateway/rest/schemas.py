@@ -9,9 +9,10 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.gateway.operations.batches import Batch
-from services.jobs.model import Job, JobState, Stage
+from services.jobs.model import Deleted, Job, JobState, Stage
 from services.jobs.options import FaceRank, RenderOptions
 from services.library.limits import BATCH_VIDEOS, CALL_IDS, ID_LENGTH
+from services.messages.catalogue import Value
 
 
 class Body(BaseModel):
@@ -32,10 +33,12 @@ class NewBatchBody(Body):
 
 
 class JobErrorBody(Body):
-    """Why a job failed."""
+    """Why a job failed, or a preflight."""
 
     kind: str
-    message: str
+    code: str = Field(description="Of the message; the same in every language")
+    message: str = Field(description="In English")
+    values: dict[str, Value] = Field(description="What the message is filled in with, by name")
 
 
 class ProgressBody(Body):
@@ -179,11 +182,13 @@ class ReadyBody(Body):
 
 def job_body(job: Job) -> JobBody:
     """A job as REST shows it."""
-    values = {**asdict(job), "error": None}
-    kind, message = values.pop("error_kind"), values.pop("error_message")
-    if kind is not None:
-        values["error"] = {"kind": kind, "message": message}
-    return JobBody.model_validate(values)
+    return JobBody.model_validate(job)
+
+
+def deleted_body(done: Deleted) -> DeletedBody:
+    """What became of several jobs as REST shows it."""
+    refused = {job_id: error.message for job_id, error in done.refused.items()}
+    return DeletedBody(deleted=list(done.deleted), refused=refused)
 
 
 def batch_summary(batch: Batch) -> BatchSummaryBody:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from services.gateway.rest.schemas import Body
+from services.gateway.rest.schemas import Body, JobErrorBody
 from services.library.findings import Caution, PreflightState, Verdict
 from services.library.media import Media
 
@@ -73,7 +73,7 @@ class PreflightBody(Body):
     frames_done: int
     frames_total: int
     findings: FindingsBody | None
-    error: str | None
+    error: JobErrorBody | None
 
 
 def media_body(media: Media) -> MediaBody:

@@ -47,7 +47,7 @@ class Receivers:
             if not task.cancelled():
                 task.cancel()
                 raise
-            raise ChorusError(ErrorKind.CONFLICT, f"Another request goes on with {upload.name}") from None
+            raise ChorusError(ErrorKind.CONFLICT, "upload-busy", name=upload.name) from None
         finally:
             if self._running.get(upload.id) is task:
                 del self._running[upload.id]
@@ -101,7 +101,9 @@ async def go_on(
     uploads, receivers = operations.uploads, request.app.state.receivers
     upload = await asyncio.to_thread(_owned, operations, upload_id, caller)
     if upload_offset != upload.offset:
-        raise ChorusError(ErrorKind.CONFLICT, f"{upload.name} goes on at byte {upload.offset}, not {upload_offset}")
+        raise ChorusError(
+            ErrorKind.CONFLICT, "upload-elsewhere", name=upload.name, offset=upload.offset, given=upload_offset
+        )
     try:
         await receivers.run(uploads, upload, request.stream())
     finally:
@@ -142,17 +144,15 @@ async def _receive(uploads: ResumableUploads, upload: ResumableUpload, body: Asy
         while (piece := await asyncio.wait_for(anext(body, None), _SILENCE_SECONDS)) is not None:
             arrived += len(piece)
             if arrived > upload.length:
-                raise ChorusError(
-                    ErrorKind.TOO_LARGE, f"{upload.name} is longer than the {upload.length} bytes announced"
-                )
+                raise ChorusError(ErrorKind.TOO_LARGE, "upload-too-long", name=upload.name, length=upload.length)
             waiting.append(piece)
             if arrived - offset >= _WRITE_BYTES:
                 content, waiting = b"".join(waiting), []
                 offset = await _uninterrupted(uploads, upload.id, offset, content)
     except TimeoutError:
-        raise ChorusError(ErrorKind.DEADLINE, f"{upload.name}: nothing came for {_SILENCE_SECONDS:.0f} s") from None
+        raise ChorusError(ErrorKind.DEADLINE, "upload-silent", name=upload.name, seconds=_SILENCE_SECONDS) from None
     except ClientDisconnect:
-        raise ChorusError(ErrorKind.CONFLICT, f"The upload of {upload.name} broke off: go on with it") from None
+        raise ChorusError(ErrorKind.CONFLICT, "upload-broke-off", name=upload.name) from None
     finally:
         if waiting:
             await _uninterrupted(uploads, upload.id, offset, b"".join(waiting))
@@ -171,7 +171,7 @@ async def _uninterrupted(uploads: ResumableUploads, upload_id: str, offset: int,
 def _owned(operations: Operations, upload_id: str, caller: Caller) -> ResumableUpload:
     upload = operations.uploads.get(upload_id)
     if upload.owner != caller.owner:
-        raise ChorusError(ErrorKind.FORBIDDEN, f"{upload.name} is being uploaded by somebody else")
+        raise ChorusError(ErrorKind.FORBIDDEN, "upload-of-another", name=upload.name)
     return upload
 
 
@@ -188,7 +188,7 @@ def _metadata(header: str) -> dict[str, str]:
         try:
             found[key] = base64.b64decode(value, validate=True).decode()
         except (binascii.Error, UnicodeDecodeError):
-            raise ChorusError(ErrorKind.INVALID_INPUT, f"Upload-Metadata: {key} is not base64 of UTF-8") from None
+            raise ChorusError(ErrorKind.INVALID_INPUT, "upload-metadata-unusable", key=key) from None
     return found
 
 

@@ -35,9 +35,9 @@ async def receive_file(request: Request, upload: IncomingFile) -> None:
                 waiting.clear()
         await asyncio.to_thread(upload.write, b"".join(waiting))
     except ClientDisconnect:
-        raise ChorusError(ErrorKind.INVALID_INPUT, f"The upload of {upload.name} was cut off: send it again") from None
+        raise ChorusError(ErrorKind.INVALID_INPUT, "upload-cut-off", name=upload.name) from None
     except MultipartParseError as error:
-        raise ChorusError(ErrorKind.INVALID_INPUT, f"The upload is not a valid multipart form: {error}") from error
+        raise ChorusError(ErrorKind.INVALID_INPUT, "form-unusable", reason=str(error)) from error
     except ChorusError:
         await _drain(body)
         raise
@@ -48,7 +48,7 @@ def _boundary(request: Request) -> bytes | None:
     if kind != b"multipart/form-data":
         return None
     if b"boundary" not in parameters:
-        raise ChorusError(ErrorKind.INVALID_INPUT, "The multipart form has no boundary in its Content-Type")
+        raise ChorusError(ErrorKind.INVALID_INPUT, "form-without-boundary")
     return parameters[b"boundary"]
 
 
@@ -73,9 +73,9 @@ async def _file_pieces(body: AsyncIterator[bytes], boundary: bytes, upload: Inco
         if found:
             yield found
     if form.file_name is None:
-        raise ChorusError(ErrorKind.INVALID_INPUT, "The form has no file in a field named file")
+        raise ChorusError(ErrorKind.INVALID_INPUT, "form-without-file")
     if not form.complete:
-        raise ChorusError(ErrorKind.INVALID_INPUT, f"The upload of {upload.name} was cut off: send it again")
+        raise ChorusError(ErrorKind.INVALID_INPUT, "upload-cut-off", name=upload.name)
 
 
 class _Form:

@@ -32,5 +32,4 @@ class TokenInterceptor(grpc.ServerInterceptor):
 
 
 def _refuse(_request: Any, _context: grpc.ServicerContext) -> NoReturn:
-    message = "Send the metadata authorization: Bearer <token>, with the token of CHORUS_TOKEN"
-    raise ChorusError(ErrorKind.UNAUTHENTICATED, message)
+    raise ChorusError(ErrorKind.UNAUTHENTICATED, "token-needed")

@@ -6,9 +6,9 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from google.protobuf.json_format import MessageToDict
+from google.protobuf.json_format import MessageToDict, ParseDict
 
-from services.errors import ChorusError, ErrorKind
+from services.errors import ChorusError, ErrorKind, error_to_json
 from services.gateway.operations.batches import Batch
 from services.gateway.v1 import gateway_pb2 as pb
 from services.jobs.model import Job, JobFilter, JobState
@@ -43,7 +43,11 @@ def media_message(media: Media) -> pb.Media:
 
 def preflight_message(preflight: Preflight) -> pb.Preflight:
     """A preflight as it travels."""
-    return pb.Preflight(**asdict(preflight))
+    error = preflight.error
+    return pb.Preflight(
+        **{**asdict(preflight), "error": error.message if error else None},
+        failure=_error_message(error) if error else None,
+    )
 
 
 def batch_message(batch: Batch) -> pb.Batch:
@@ -73,7 +77,7 @@ def job_message(job: Job) -> pb.Job:
         state=job.state,
         progress=pb.Progress(**asdict(job.progress)) if job.progress else None,
         attempt=job.attempt,
-        error=pb.JobError(kind=job.error_kind, message=job.error_message or "") if job.error_kind else None,
+        error=_error_message(job.error) if job.error else None,
         created_at_ms=_ms(job.created_at),
         started_at_ms=_ms(job.started_at),
         finished_at_ms=_ms(job.finished_at),
@@ -81,13 +85,15 @@ def job_message(job: Job) -> pb.Job:
     )
 
 
+def _error_message(error: ChorusError) -> pb.JobError:
+    return ParseDict(error_to_json(error), pb.JobError())
+
+
 def _state(text: str) -> JobState | None:
     try:
         return JobState(text) if text else None
     except ValueError:
-        raise ChorusError(
-            ErrorKind.INVALID_INPUT, f"There is no state {text}; choose one of {', '.join(JobState)}"
-        ) from None
+        raise ChorusError(ErrorKind.INVALID_INPUT, "state-unknown", state=text, choices=", ".join(JobState)) from None
 
 
 def _ms(moment: datetime | None) -> Any:

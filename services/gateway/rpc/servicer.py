@@ -151,7 +151,9 @@ class GatewayServicer(GatewayServiceServicer):
         return pb.DeleteJobResponse()
 
     def DeleteJobs(self, request: pb.DeleteJobsRequest, context: grpc.ServicerContext) -> pb.DeleteJobsResponse:
-        return pb.DeleteJobsResponse(**asdict(self._operations.outputs.delete_jobs(request.job_ids)))
+        done = self._operations.outputs.delete_jobs(request.job_ids)
+        refused = {job_id: error.message for job_id, error in done.refused.items()}
+        return pb.DeleteJobsResponse(deleted=done.deleted, refused=refused)
 
     def GetPoster(self, request: pb.GetPosterRequest, context: grpc.ServicerContext) -> pb.Picture:
         return self._picture(self._operations.outputs.open_poster(request.job_id))

@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf.internal import containers as _containers
 import builtins as _builtins
 import sys
@@ -396,6 +397,7 @@ class Preflight(_message.Message):
     FRAMES_TOTAL_FIELD_NUMBER: _builtins.int
     FINDINGS_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
+    FAILURE_FIELD_NUMBER: _builtins.int
     media_id: _builtins.str
     state: _builtins.str
     """waiting | running | done | failed | cancelled"""
@@ -407,6 +409,10 @@ class Preflight(_message.Message):
     def findings(self) -> Global___Findings:
         """once it is done"""
 
+    @_builtins.property
+    def failure(self) -> Global___JobError:
+        """why it failed"""
+
     def __init__(
         self,
         *,
@@ -416,10 +422,11 @@ class Preflight(_message.Message):
         frames_total: _builtins.int = ...,
         findings: Global___Findings | None = ...,
         error: _builtins.str | None = ...,
+        failure: Global___JobError | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_error", b"_error", "error", b"error", "findings", b"findings"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_error", b"_error", "error", b"error", "failure", b"failure", "findings", b"findings"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_error", b"_error", "error", b"error", "findings", b"findings", "frames_done", b"frames_done", "frames_total", b"frames_total", "media_id", b"media_id", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_error", b"_error", "error", b"error", "failure", b"failure", "findings", b"findings", "frames_done", b"frames_done", "frames_total", b"frames_total", "media_id", b"media_id", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__error: _TypeAlias = _typing.Literal["error"]  # noqa: Y015
     _WhichOneofArgType__error: _TypeAlias = _typing.Literal["_error", b"_error"]  # noqa: Y015
@@ -960,17 +967,28 @@ class JobError(_message.Message):
 
     KIND_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    VALUES_FIELD_NUMBER: _builtins.int
     kind: _builtins.str
     message: _builtins.str
+    """in English"""
+    code: _builtins.str
+    """of the message; the same in every language"""
+    @_builtins.property
+    def values(self) -> _struct_pb2.Struct:
+        """what the message is filled in with, by name"""
+
     def __init__(
         self,
         *,
         kind: _builtins.str = ...,
         message: _builtins.str = ...,
+        code: _builtins.str = ...,
+        values: _struct_pb2.Struct | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["values", b"values"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "message", b"message"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "kind", b"kind", "message", b"message", "values", b"values"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -27,7 +27,8 @@ if _version_not_supported:
 
 class GatewayServiceStub:
     """The same operations as REST: upload recordings, have videos speak an audio, follow the jobs, fetch the outputs.
-    Errors carry a gRPC status and a detail text that is meant for a person.
+    Errors carry a gRPC status and a detail text that is meant for a person. Their trailing metadata has under
+    chorus-error-bin the JSON document {"kind", "code", "values"}: the code of the text and what it is filled in with.
     """
 
     def __init__(self, channel):
@@ -190,7 +191,8 @@ class GatewayServiceStub:
 
 class GatewayServiceServicer:
     """The same operations as REST: upload recordings, have videos speak an audio, follow the jobs, fetch the outputs.
-    Errors carry a gRPC status and a detail text that is meant for a person.
+    Errors carry a gRPC status and a detail text that is meant for a person. Their trailing metadata has under
+    chorus-error-bin the JSON document {"kind", "code", "values"}: the code of the text and what it is filled in with.
     """
 
     def Upload(self, request_iterator, context):
@@ -551,7 +553,8 @@ def add_GatewayServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class GatewayService:
     """The same operations as REST: upload recordings, have videos speak an audio, follow the jobs, fetch the outputs.
-    Errors carry a gRPC status and a detail text that is meant for a person.
+    Errors carry a gRPC status and a detail text that is meant for a person. Their trailing metadata has under
+    chorus-error-bin the JSON document {"kind", "code", "values"}: the code of the text and what it is filled in with.
     """
 
     @staticmethod

@@ -28,7 +28,8 @@ GRPC_VERSION: str
 
 class GatewayServiceStub:
     """The same operations as REST: upload recordings, have videos speak an audio, follow the jobs, fetch the outputs.
-    Errors carry a gRPC status and a detail text that is meant for a person.
+    Errors carry a gRPC status and a detail text that is meant for a person. Their trailing metadata has under
+    chorus-error-bin the JSON document {"kind", "code", "values"}: the code of the text and what it is filled in with.
     """
 
     @_typing.overload
@@ -84,7 +85,8 @@ class GatewayServiceStub:
 @_typing.type_check_only
 class GatewayServiceAsyncStub(GatewayServiceStub):
     """The same operations as REST: upload recordings, have videos speak an audio, follow the jobs, fetch the outputs.
-    Errors carry a gRPC status and a detail text that is meant for a person.
+    Errors carry a gRPC status and a detail text that is meant for a person. Their trailing metadata has under
+    chorus-error-bin the JSON document {"kind", "code", "values"}: the code of the text and what it is filled in with.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -136,7 +138,8 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
 
 class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
     """The same operations as REST: upload recordings, have videos speak an audio, follow the jobs, fetch the outputs.
-    Errors carry a gRPC status and a detail text that is meant for a person.
+    Errors carry a gRPC status and a detail text that is meant for a person. Their trailing metadata has under
+    chorus-error-bin the JSON document {"kind", "code", "values"}: the code of the text and what it is filled in with.
     """
 
     @_abc_1.abstractmethod

@@ -59,7 +59,6 @@ export default {
     hint: String,
     button: String,
     words: Object,
-    details: Array,
   },
   template: `
     <div class="uploads" :class="{ 'beside-grips': multiple }">
@@ -171,13 +170,8 @@ export default {
     say(key, name, percent) {
       return this.words[key].replace("{name}", name).replace("{number}", name).replace("{percent}", percent);
     },
-    detail(message) {
-      const known = this.details.map(([pattern, text]) => [new RegExp(pattern, "s"), text]);
-      const found = known.find(([pattern]) => pattern.test(message));
-      return found ? message.replace(...found) : message;
-    },
     describe(upload) {
-      if (upload.state === "refused") return this.detail(upload.message);
+      if (upload.state === "refused") return upload.message;
       const amount = `${this.sizeText(upload.sent)} / ${this.sizeText(upload.size)}`;
       if (upload.state === "sending") return `${amount} · ${this.percent(upload)} %`;
       if (upload.state === "pausing") return `${amount} · ${this.words.pausing}`;

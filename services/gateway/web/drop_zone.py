@@ -34,7 +34,6 @@ class DropZone(Element, component="drop_zone.js", esm={"chorus-page": str(_STATI
                 "hint": words(f"upload.{role}_hint"),
                 "button": words("upload.choose_many" if multiple else "upload.choose"),
                 "words": words.group("upload"),
-                "details": words.script_details(),
             }
         )
 

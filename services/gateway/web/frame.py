@@ -9,12 +9,13 @@ from typing import Final
 from nicegui import PageArguments, context, ui
 from nicegui.element import Element
 
-from services.gateway.web.catalogue import LANGUAGES
+from services.gateway.access.language import LANGUAGE_COOKIE
 from services.gateway.web.markup import Text, attribute, block, icon, icon_button, relabel
 from services.gateway.web.open_page import OpenPage
 from services.gateway.web.settings_view import show_settings
-from services.gateway.web.visitor import LANGUAGE_COOKIE, THEME_COOKIE, Theme
+from services.gateway.web.visitor import THEME_COOKIE, Theme
 from services.jobs.model import JobFilter, JobState
+from services.messages.catalogue import LANGUAGES
 
 View = Callable[[PageArguments], object]
 

@@ -222,7 +222,7 @@ class HistoryView:
         for job_id in done.deleted:
             self._chosen.pop(job_id, None)
         if done.refused:
-            reasons = " ".join(map(say.detail, done.refused.values()))
+            reasons = " ".join(map(say.failure, done.refused.values()))
             ui.notify(reasons, type="warning", timeout=0, close_button=say("common.close"))
         await self.update()
         self._show_choice()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from services.errors import ErrorKind
 from services.gateway.web.catalogue import Words
 from services.jobs.model import FINISHED, Job, JobState, Progress, Stage
 
@@ -64,8 +63,7 @@ def time_left(words: Words, seconds: float) -> str:
 
 def failure_text(words: Words, job: Job) -> str:
     """Why a job failed."""
-    kind = job.error_kind if job.error_kind in set(ErrorKind) else ErrorKind.INTERNAL
-    return words.failure(kind, job.error_message or "")
+    return words.failure(job.error) if job.error else ""
 
 
 def output_address(job_id: str, *, inline: bool = False) -> str:

@@ -57,7 +57,7 @@ async def attempt(page: OpenPage, call: Callable[..., Any], *arguments: Any) -> 
 def tell_error(page: OpenPage, error: ChorusError) -> None:
     """A message that stays until it is read: what happened, in the visitor's language."""
     ui.notify(
-        page.words.failure(error.kind, error.message),
+        page.words.failure(error),
         type="negative",
         timeout=0,
         close_button=page.words("common.close"),

@@ -9,13 +9,13 @@ from typing import Any, get_args
 
 from nicegui import ui
 
-from services.gateway.web.catalogue import LANGUAGES
 from services.gateway.web.disk_line import retention_text
 from services.gateway.web.formats import size_text
 from services.gateway.web.markup import Text, attribute, block, head, link_button
 from services.gateway.web.open_page import OpenPage
 from services.gateway.web.visitor import Theme
 from services.jobs.families import FAMILY_CARDS
+from services.messages.catalogue import LANGUAGES
 
 
 async def show_settings(page: OpenPage, speak: Callable[[str], object], wear: Callable[[Theme], object]) -> None:

@@ -95,7 +95,7 @@ class VideoRow:
             return ""
         found = preflight.findings.cautions if preflight.findings else ()
         texts = [self._words(f"caution.{each}") for each in found]
-        return " ".join([*texts, self._words.detail(preflight.error)] if preflight.error else texts)
+        return " ".join([*texts, self._words.failure(preflight.error)] if preflight.error else texts)
 
     def _in_words(self, preflight: Preflight | None) -> str:
         if preflight is None or not preflight.has_ended:

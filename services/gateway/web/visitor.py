@@ -8,10 +8,10 @@ from urllib.parse import unquote
 
 from starlette.requests import Request
 
-from services.gateway.web.catalogue import LANGUAGES, Words, open_words, preferred_language
+from services.gateway.access.language import language_of
+from services.gateway.web.catalogue import Words, open_words
 
 Theme = Literal["auto", "light", "dark"]
-LANGUAGE_COOKIE = "chorus_language"
 THEME_COOKIE = "chorus_theme"
 CLOCK_COOKIE = "chorus_clock"
 """Minutes that the visitor's clock is ahead of UTC"""
@@ -36,14 +36,11 @@ class Visitor:
 def visitor_of(request: Request) -> Visitor:
     """Who sent a request."""
     caller = request.state.caller
-    language = request.cookies.get(LANGUAGE_COOKIE, "")
-    if language not in LANGUAGES:
-        language = preferred_language(request.headers.get("accept-language", ""))
     theme = request.cookies.get(THEME_COOKIE, "")
     return Visitor(
         owner=caller.owner,
         name=caller.name,
-        words=open_words(language),
+        words=open_words(language_of(request)),
         theme=cast("Theme", theme) if theme in ("light", "dark") else "auto",
         minutes_ahead=_clock(unquote(request.cookies.get(CLOCK_COOKIE, ""))),
     )

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final
 
-from services.errors import ChorusError, ErrorKind
+from services.errors import ChorusError, ErrorKind, error_from_json
 from services.jobs.engine.live import progress_from_json
 from services.jobs.model import Progress
 
@@ -69,9 +69,7 @@ class RenderChild:
                 if isinstance(message, Succeeded):
                     return
             elif time.monotonic() - last_line > stall_seconds:
-                raise ChorusError(
-                    ErrorKind.DEADLINE, f"Rendering {self._video_name} made no progress for {stall_seconds:g} s"
-                )
+                raise ChorusError(ErrorKind.DEADLINE, "render-stalled", name=self._video_name, seconds=stall_seconds)
             else:
                 yield None
         raise self._death()
@@ -96,7 +94,7 @@ class RenderChild:
                 return
             *lines, rest = (rest + piece).split(b"\n")
             if len(rest) > _LINE_LIMIT:
-                raise ChorusError(ErrorKind.INTERNAL, f"The render process of {self._video_name} wrote nonsense")
+                raise ChorusError(ErrorKind.INTERNAL, "render-answer-unusable", name=self._video_name)
             yield from lines
 
     def _parse(self, line: bytes) -> Progress | Succeeded | None:
@@ -106,21 +104,18 @@ class RenderChild:
                 return progress_from_json(message["progress"])
             if "succeeded" in message:
                 return Succeeded(int(message["succeeded"]["frames"]), message["succeeded"].get("stages", {}))
-            failure = ChorusError(ErrorKind(message["failed"]["kind"]), str(message["failed"]["message"]))
+            failure = error_from_json(message["failed"])
         except (ValueError, KeyError, TypeError) as error:
-            raise ChorusError(
-                ErrorKind.INTERNAL, f"The render process of {self._video_name} said something unknown"
-            ) from error
+            raise ChorusError(ErrorKind.INTERNAL, "render-answer-unusable", name=self._video_name) from error
         raise failure
 
     def _death(self) -> ChorusError:
         try:
             code = self._process.wait(_END_SECONDS)
         except subprocess.TimeoutExpired:
-            return ChorusError(ErrorKind.INTERNAL, f"The render process of {self._video_name} stopped talking")
+            return ChorusError(ErrorKind.INTERNAL, "render-silent", name=self._video_name)
         if code < 0:
             # Killed from outside, most often for memory: worth another try, which costs nothing that was finished.
-            how = f"was killed ({signal.Signals(-code).name}), perhaps because this machine ran out of memory"
-            return ChorusError(ErrorKind.UNAVAILABLE, f"The render process of {self._video_name} {how}")
-        how = f"ended unexpectedly (code {code}): its log says why"
-        return ChorusError(ErrorKind.INTERNAL, f"The render process of {self._video_name} {how}")
+            name = signal.Signals(-code).name
+            return ChorusError(ErrorKind.UNAVAILABLE, "render-killed", name=self._video_name, signal=name)
+        return ChorusError(ErrorKind.INTERNAL, "render-ended", name=self._video_name, exit_code=code)

@@ -12,7 +12,7 @@ from typing import Final, TextIO
 
 import sqlalchemy as sa
 
-from services.errors import ChorusError, ErrorKind
+from services.errors import ChorusError
 
 _log = logging.getLogger(__name__)
 
@@ -23,15 +23,15 @@ _UNLOCK: Final = sa.text("SELECT pg_advisory_unlock(hashtextextended(:name, 0))"
 _LOST_LOCK: Final = 70
 
 
-def lock_file(path: Path, what: str) -> TextIO:
-    """Hold `path` for this process alone until the returned file is closed; CONFLICT when another process has it."""
+def lock_file(path: Path, taken: ChorusError) -> TextIO:
+    """Hold `path` for this process alone until the returned file is closed; raises `taken` when another has it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     file = path.open("w")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         file.close()
-        raise ChorusError(ErrorKind.CONFLICT, f"Another worker uses {what}: stop it first") from None
+        raise taken from None
     return file
 
 

@@ -19,9 +19,6 @@ from services.jobs.engine.dbos_log import configure_dbos_log
 from services.jobs.engine.live import Live, live_from_text
 from services.jobs.model import FINISHED, Job, JobFilter, JobState
 
-_WORKER_DIED = "The worker died each time it rendered this video: look into its log, then retry the job"
-_WORKER_FAILED = "The job failed unexpectedly: the worker's log says why"
-
 
 class JobQueue:
     """Durable jobs in one database; safe to share by threads."""
@@ -70,7 +67,7 @@ class JobQueue:
             with _database_errors():
                 self._client.rewind_workflow(job_id, queue_name=names.QUEUE)
         except dbos_error.DBOSException as error:
-            raise ChorusError(ErrorKind.CONFLICT, f"Job {job_id} cannot be retried now: look at its state") from error
+            raise ChorusError(ErrorKind.CONFLICT, "job-not-retryable", job=job_id) from error
 
     def forget(self, job_ids: Sequence[str]) -> None:
         """Remove all that DBOS knows of jobs."""
@@ -82,7 +79,7 @@ class JobQueue:
         with tables.transaction(self._database) as connection:
             row = connection.execute(self._select().where(tables.jobs.c.id == job_id)).one_or_none()
         if row is None:
-            raise ChorusError(ErrorKind.NOT_FOUND, f"There is no job {job_id}")
+            raise ChorusError(ErrorKind.NOT_FOUND, "job-unknown", job=job_id)
         return _job(row)
 
     def page(self, wanted: JobFilter, *, limit: int, offset: int) -> tuple[list[Job], int]:
@@ -177,18 +174,12 @@ def _database_errors() -> Iterator[None]:
     try:
         yield
     except sa.exc.OperationalError as error:
-        raise ChorusError(ErrorKind.UNAVAILABLE, "The database does not answer: try again in a moment") from error
+        raise ChorusError(ErrorKind.UNAVAILABLE, "database-silent") from error
 
 
 def _job(row: sa.Row[Any]) -> Job:
     state = names.STATE_OF_STATUS[row.status]
     live = live_from_text(row.live)
-    error_kind, error_message = live.error_kind, live.error_message
-    if state is not JobState.FAILED:
-        error_kind, error_message = None, None
-    elif error_kind is None:
-        error_kind = ErrorKind.INTERNAL
-        error_message = _WORKER_FAILED if row.status == "ERROR" else _WORKER_DIED
     return Job(
         id=row.id,
         batch_id=row.batch_id,
@@ -202,13 +193,19 @@ def _job(row: sa.Row[Any]) -> Job:
         state=state,
         progress=None if state is JobState.QUEUED else live.progress,
         attempt=row.attempts,
-        error_kind=error_kind,
-        error_message=error_message,
+        error=(live.error or _wordless_end(row.status)) if state is JobState.FAILED else None,
         created_at=_moment(row.created_ms),
         started_at=None if state is JobState.QUEUED or live.started_ms is None else _moment(live.started_ms),
         finished_at=_finished_at(row, live) if state in FINISHED else None,
         output_bytes=live.output_bytes if state is JobState.SUCCEEDED else None,
     )
+
+
+def _wordless_end(status: str) -> ChorusError:
+    """Why a job failed whose worker could not say it any more."""
+    if status == "ERROR":
+        return ChorusError(ErrorKind.INTERNAL, "job-failed")
+    return ChorusError(ErrorKind.INTERNAL, "worker-died")
 
 
 def _finished_at(row: sa.Row[Any], live: Live) -> datetime:

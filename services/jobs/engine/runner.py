@@ -103,12 +103,7 @@ class JobRunner:
             end = JobState.SUCCEEDED
         except Exception as error:
             failure = _explain(error, spec)
-            report.live = replace(
-                report.live,
-                error_kind=failure.kind,
-                error_message=failure.message,
-                finished_ms=tables.now_ms(),
-            )
+            report.live = replace(report.live, error=failure, finished_ms=tables.now_ms())
             report.flush()
             end = JobState.FAILED
             raise failure from error
@@ -196,6 +191,4 @@ def _explain(error: Exception, spec: JobSpec) -> ChorusError:
     if isinstance(error, OSError):
         return storage_error(error, spec.video_name)
     _log.error("job %s failed unexpectedly", spec.job_id, exc_info=error)
-    return ChorusError(
-        ErrorKind.INTERNAL, f"Rendering {spec.video_name} failed unexpectedly: the worker's log says why"
-    )
+    return ChorusError(ErrorKind.INTERNAL, "render-failed", name=spec.video_name, job=spec.job_id)

@@ -16,6 +16,7 @@ from typing import Final
 import sqlalchemy as sa
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer
 
+from services.errors import ChorusError, ErrorKind
 from services.jobs import tables
 from services.jobs.engine import names
 from services.jobs.engine.dbos_log import configure_dbos_log
@@ -124,11 +125,12 @@ def _exit_in_time() -> None:
 def _claim(database_path: Path | None, scratch: Path) -> ExitStack:
     """Locks against a second worker, held until the stack is closed."""
     with ExitStack() as locks:
-        locks.enter_context(lock_file(scratch / "worker.lock", f"the scratch folder {scratch} (CHORUS_SCRATCH)"))
+        in_use = ChorusError(ErrorKind.CONFLICT, "scratch-in-use", folder=str(scratch))
+        locks.enter_context(lock_file(scratch / "worker.lock", in_use))
         if database_path is not None:
             path = database_path.with_name(f"{database_path.name}.worker.lock")
-            what = f"the SQLite database {database_path} (several workers need PostgreSQL)"
-            locks.enter_context(lock_file(path, what))
+            in_use = ChorusError(ErrorKind.CONFLICT, "database-in-use", database=str(database_path))
+            locks.enter_context(lock_file(path, in_use))
         return locks.pop_all()
 
 

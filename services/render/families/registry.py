@@ -18,5 +18,5 @@ def find_family(name: str) -> ModelFamily:
     try:
         return FAMILIES[name]
     except KeyError:
-        message = f"There is no family named {name}: choose one of {', '.join(FAMILIES)}"
-        raise ChorusError(ErrorKind.INVALID_INPUT, message) from None
+        choices = ", ".join(FAMILIES)
+        raise ChorusError(ErrorKind.INVALID_INPUT, "family-unknown", family=name, choices=choices) from None

@@ -28,7 +28,12 @@ def test_a_batch_of_three_with_one_bad_file_from_drop_to_zip(visitors: Visitors,
 
     page.wait_for_url("**/live")
     expect(page.get_by_text("2 of 3 ready · 1 failed")).to_be_visible(timeout=90_000)
-    expect(page.locator(".job-row", has_text="Landscape")).to_contain_text("No face was found")
+    failed = page.locator(".job-row", has_text="Landscape")
+    expect(failed).to_contain_text("No face was found")
+    page.get_by_role("button", name="简体中文").click()
+    expect(failed).to_contain_text("在“Landscape.jpg”中没有找到人脸。")
+    page.get_by_role("button", name="English").click()
+    expect(failed).to_contain_text("No face was found")
     with page.expect_download() as download:
         page.get_by_role("link", name="Download all").click()
     with zipfile.ZipFile(io.BytesIO(download.value.path().read_bytes())) as archive:

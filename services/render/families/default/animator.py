@@ -59,7 +59,7 @@ class DefaultAnimator:
         if faces == 0:
             return []
         if self._interior is None or batch.track != self._track:
-            raise ChorusError(ErrorKind.INTERNAL, f"Faces of track {batch.track} came without an introduction")
+            raise ChorusError(ErrorKind.INTERNAL, "track-not-introduced", track=batch.track)
         frames = batch.first_frame + np.flatnonzero(batch.present)
         scale = CROP.extent / batch.side
         crop_to_face = np.array([[scale, 0, CROP.left], [0, scale, CROP.top]])

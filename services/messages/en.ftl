@@ -1,0 +1,203 @@
+# The messages of errors in English. The id is the error's code, a { $variable } one of its values.
+# A message is for the person who sent the file: it names the file or thing, and says what to do.
+# The same ids and variables stand in zh.ftl; tests/unit/test_error_messages.py holds both and the code together.
+
+# What another version, or another program, has said in its own words.
+as-told = { $text }
+
+## media: what is wrong with a file
+
+file-gone = { $name } is not there any more: upload it again
+file-empty = { $name } is empty: choose a file with content
+file-damaged = { $name } is incomplete or damaged: copy or upload the whole file again
+not-a-recording = { $name } is not a video, audio or picture file: use MP4, MOV, MKV, WAV, MP3, JPEG or PNG
+heif-picture = { $name } is a HEIF or AVIF picture: save it as JPEG or PNG
+nothing-can-be-decoded = { $name } holds neither pictures nor sound that can be decoded: choose another file
+only-sound = { $name } has no pictures, only sound: choose a video or a photo
+picture-cannot-be-decoded = { $name } has no picture that can be decoded: convert it to H.264 in an MP4
+picture-size = { $name } is { $width } x { $height } pixels: Chorus takes { $least } to { $limit } a side, scale it first
+video-cannot-be-decoded = { $name } cannot be decoded: convert it to H.264 in an MP4
+frames-unusable = { $name } says nothing usable about its frames: convert it to MP4
+sound-cannot-be-decoded = { $name } has no sound that can be decoded: choose a recording of speech
+sound-cannot-be-mixed = { $name } has { $channels } that cannot be mixed: convert it to mono or stereo
+no-frame-rendered = { $name }: no frame was rendered
+
+## storage
+
+storage-full = No space is left to store { $name }: free disk space and try again
+nothing-stored = There is no file under { $key }
+store-failed = The artifact store failed at { $key }: { $reason }
+
+## triton
+
+model-not-served = Triton at { $address } does not serve { $model }: { $reason }
+model-overloaded = Triton did not answer within { $seconds } s: the model { $model } is overloaded
+model-failed = The model { $model } failed on Triton: { $reason }
+model-output-missing = The model { $model } gave no output { $output }
+
+## gRPC
+
+cannot-listen = Cannot listen on { $address }: the address is taken or not of this host
+service-unreachable = { $service } does not answer: is it running? ({ $reason })
+service-too-slow = { $service } did not answer in time
+call-failed = The call to { $service } failed: { $reason } ({ $status })
+service-failed = The service failed; its log says why
+
+## jobs
+
+job-failed = The job failed unexpectedly: the worker's log says why
+worker-died = The worker died each time it rendered this video: look into its log, then retry the job
+job-unknown = There is no job { $job }
+job-not-retryable = Job { $job } cannot be retried now: look at its state
+render-stalled = Rendering { $name } made no progress for { $seconds } s
+render-killed = The render process of { $name } was killed ({ $signal }), perhaps because this machine ran out of memory
+render-ended = The render process of { $name } ended unexpectedly (code { $exit_code }): its log says why
+render-silent = The render process of { $name } stopped talking
+render-answer-unusable = The render process of { $name } said something unknown
+database-silent = The database does not answer: try again in a moment
+database-in-use = Another worker uses the SQLite database { $database } (several workers need PostgreSQL): stop it first
+scratch-in-use = Another worker uses the scratch folder { $folder } (CHORUS_SCRATCH): stop it first
+
+## library
+
+preflight-failed = Looking into { $name } failed: the log says why
+too-large = { $name } is larger than the limit of { $limit }
+kind-unusable = { $name } is of no kind that can be used: choose one of { $kinds }
+probe-failed = { $name } cannot be read: it is damaged, or of a kind that FFmpeg does not know
+media-unknown = There is no upload { $media }: upload the file first
+media-in-use =
+    { $name } is needed by { $jobs ->
+        [one] { $jobs } unfinished job: cancel it or wait for it
+       *[other] { $jobs } unfinished jobs: cancel them or wait for them
+    }
+no-thumbnail = { $name } has no picture
+not-in-store = { $name } is no longer in the store
+no-picture-to-search = { $name } has no picture: there is no face to look for
+preflight-not-started = Nobody has asked yet for the faces of { $name }: start it
+preflights-waiting = { $number } videos wait to be looked into: try again in a while
+preflight-broke-off = Looking into { $name } ended without an answer: try again
+analysis-broke-off = The analysis of { $name } ended early: try again
+upload-unknown = There is no upload { $upload }, or it has expired: send the file again
+uploads-unfinished = { $limit } of your uploads are unfinished: finish or remove some before { $name }
+upload-not-there = The upload does not go on at byte { $offset }: ask where
+upload-unfinished = { $missing } bytes of { $name } are missing: go on with the upload
+nothing-finished = None of these videos is finished yet: wait for one
+job-unfinished = { $name } is { $state }: cancel it first
+no-output = { $name } is { $state }: there is no output
+
+## gateway: the doors
+
+invalid-request = { $problems }
+request-refused = { $method } { $path }: { $reason }
+gateway-failed = The gateway failed; its log says why
+batch-unknown = There is no batch { $batch }
+batch-size = A batch takes 1 to { $limit } videos, not { $number }: split it
+idempotency-key-too-long = An idempotency key has at most { $limit } letters: take a shorter one
+face-rank-too-high = The rank of a face is at most { $limit }: choose one of the faces that were found
+list-offset-too-large = A list can be entered at item { $limit } at most: narrow it down instead
+too-many-ids = One call takes at most { $limit } ids, not { $number }: split it
+face-without-video = A face is chosen for { $media }, which is no video here
+no-sound = { $name } has no sound: choose a recording of speech
+no-picture = { $name } has no picture: choose a video or a photo
+media-deleted = { $name } was deleted: upload it again and make a new batch
+idempotency-key-used = The idempotency key { $key } was used for another batch: take a new one
+job-ended = { $name } has { $state } already: there is nothing to cancel
+job-not-failed = { $name } is { $state }: only failed and cancelled jobs can be retried
+state-unknown = There is no state { $state }; choose one of { $choices }
+models-loading = Triton is still loading its models
+no-common-log = This installation keeps no common log (CHORUS_LOG_FILE is not set): look into the logs of its processes, on Kubernetes with kubectl logs
+upload-busy = Another request goes on with { $name }
+upload-elsewhere = { $name } goes on at byte { $offset }, not { $given }
+upload-too-long = { $name } is longer than the { $length } bytes announced
+upload-silent = { $name }: nothing came for { $seconds } s
+upload-broke-off = The upload of { $name } broke off: go on with it
+upload-cut-off = The upload of { $name } was cut off: send it again
+upload-of-another = { $name } is being uploaded by somebody else
+upload-metadata-unusable = Upload-Metadata: { $key } is not base64 of UTF-8
+form-unusable = The upload is not a valid multipart form: { $reason }
+form-without-boundary = The multipart form has no boundary in its Content-Type
+form-without-file = The form has no file in a field named file
+
+## preprocess: faces and speech
+
+no-face = No face was found in { $name }: choose a video that shows one, large enough and from the front
+face-not-there =
+    { $name } shows at most { $most ->
+        [one] { $most } face
+       *[other] { $most } faces
+    } at once: choose a face from 0 to { $last }
+too-long = { $name } is { NUMBER($minutes, minimumFractionDigits: 1, maximumFractionDigits: 1) } minutes long; the limit is { $limit } minutes: cut it
+analysis-failed = The analysis of { $name } failed; preprocess's log says why
+service-silent = { $service } sent nothing for { $seconds } s: its log may say why
+preprocess-differs = preprocess sent a message of an unknown kind: its version differs
+extend-unknown = extend is { $extend }: use one of { $choices }
+crop-unusable = crop needs an extent above 0 and ascending sizes of up to { $limit }
+frame-count-unusable = frame_count must be 1 or more
+
+## render
+
+family-unknown = There is no family { $family }; choose one of { $choices }
+render-failed = Rendering { $name } failed unexpectedly: the log says more at job { $job }
+frames-missing = { $name }: only { $written } of { $count } frames were rendered
+speech-missing = preprocess ended its stream before the speech: its log may say why
+track-not-introduced = Faces of track { $track } came without an introduction
+
+## access: who may come in
+
+login-needed = Log in, or send the header Authorization: Bearer <token>
+login-wrong = The name or the password is wrong
+too-many-logins = Too many tries to log in: wait a minute
+too-many-requests = Too many requests: wait a minute
+host-unknown = Chorus is not known as { $host }: use localhost, or add it to CHORUS_ALLOWED_HOSTS
+foreign-origin = Another web site has sent this request: open Chorus itself
+lock-needed = CHORUS_HOST={ $host } opens Chorus to the network, where it does not start without a lock. Set CHORUS_USERS to a file and add users to it (chorus user add NAME), or set CHORUS_TOKEN, or both
+token-too-short = CHORUS_TOKEN needs { $least } characters or more
+no-users = { $file } (CHORUS_USERS) has no users: chorus user add NAME
+users-unreadable = { $file } (CHORUS_USERS) cannot be read: { $reason }
+user-unknown = There is no user { $name } in { $file }
+user-name-unusable = { $name } is no name for a user: use letters, digits and . @ + - _
+password-too-short = A password needs { $least } characters or more
+token-needed = Send the metadata authorization: Bearer <token>, with the token of CHORUS_TOKEN
+
+## local: the stack on one machine
+
+stack-already-running = Chorus already runs on { $folder } at { $address } (process { $process }); stop it first, or set CHORUS_HOME to another folder
+stack-starting-or-stopping = Chorus already runs on { $folder } and is just starting or stopping; stop it first, or set CHORUS_HOME to another folder
+stack-not-started =
+    Chorus did not start:
+    { $output }
+port-taken = Port { $port } is taken by another program: choose one with --port, or --port 0
+no-free-port = This machine has no free TCP port between 20000 and 32000
+no-models = There are no models in { $folder }
+process-not-started = { $process } cannot be started: { $reason }
+process-ended-early =
+    { $process } { $ending } at its start. Its last lines:
+    { $lines }
+process-not-ready =
+    { $process } was not ready within { $seconds } s. Its last lines:
+    { $lines }
+process-keeps-failing =
+    { $process } { $problem }, { $times } times now. Its last lines:
+    { $lines }
+triton-unusable = The Triton at CHORUS_TRITON_URL={ $address } does not answer or lacks one of these models: { $models }
+triton-not-installed = Triton is not installed in { $folder }: run `{ $command }`
+triton-install-failed =
+    Installing Triton failed at `{ $command }`:
+    { $lines }
+libpython-missing = { $library } is missing, Triton's Python backend needs it: `apt install { $package }` on Debian and Ubuntu
+platform-unusable = The embedded Triton needs Linux on x86-64, this is { $system } on { $machine }: set CHORUS_TRITON_URL to the host:port of a Triton elsewhere
+glibc-too-old = The embedded Triton needs glibc { $needed } or newer, here is { $found }: set CHORUS_TRITON_URL to the host:port of a Triton elsewhere
+
+## cli: `chorus run`
+
+folder-not-made = The folder { $folder } cannot be made: { $reason }
+file-unreadable = { $file } cannot be read: { $reason }
+chorus-gone = Chorus does not answer any more: { $reason }
+call-broke-off =
+    { $call ->
+        [upload] The upload of { $file }
+        [download] The download
+        [cancel] Cancelling
+       *[other] The request to Chorus
+    } broke off: { $reason }
+answer-unusable = { $address } answered { $status }: { $text }

@@ -1,0 +1,220 @@
+# 错误信息的中文文本。编号与变量须与 en.ftl 一致。
+
+as-told = { $text }
+
+## media：文件本身的问题
+
+file-gone = “{ $name }”已经不在了。请重新上传。
+file-empty = “{ $name }”是空的。请选择有内容的文件。
+file-damaged = “{ $name }”不完整或已损坏。请重新复制或上传整个文件。
+not-a-recording = “{ $name }”不是视频、音频或图片文件。请使用 MP4、MOV、MKV、WAV、MP3、JPEG 或 PNG。
+heif-picture = “{ $name }”是 HEIF 或 AVIF 图片。请另存为 JPEG 或 PNG。
+nothing-can-be-decoded = “{ $name }”里没有可以解码的画面或声音。请选择别的文件。
+only-sound = “{ $name }”只有声音，没有画面。请选择视频或照片。
+picture-cannot-be-decoded = “{ $name }”的画面无法解码。请转换为 H.264 编码的 MP4。
+picture-size = “{ $name }”的尺寸是 { $width } × { $height } 像素，每边应为 { $least } 到 { $limit } 像素。请先缩放。
+video-cannot-be-decoded = “{ $name }”无法解码。请转换为 H.264 编码的 MP4。
+frames-unusable = “{ $name }”没有可用的帧信息。请转换为 MP4。
+sound-cannot-be-decoded = “{ $name }”的声音无法解码。请选择一段说话的录音。
+sound-cannot-be-mixed = “{ $name }”的声道（{ $channels }）无法混合。请转换为单声道或立体声。
+no-frame-rendered = “{ $name }”没有制作出任何画面。
+
+## storage：存储
+
+storage-full = 磁盘空间不足，无法保存 { $name }。请清理磁盘后重试。
+nothing-stored = 存储中没有文件 { $key }。
+store-failed = 存储在处理 { $key } 时出错：{ $reason }
+
+## triton：模型
+
+model-not-served = { $address } 上的 Triton 没有提供模型 { $model }：{ $reason }
+model-overloaded = Triton 在 { $seconds } 秒内没有响应：模型 { $model } 过载。
+model-failed = 模型 { $model } 在 Triton 上运行出错：{ $reason }
+model-output-missing = 模型 { $model } 没有给出输出 { $output }。
+
+## gRPC
+
+cannot-listen = 无法监听 { $address }：该地址已被占用，或者不属于本机。
+service-unreachable = { $service } 没有响应。它在运行吗？（{ $reason }）
+service-too-slow = { $service } 没有及时响应。
+call-failed = 调用 { $service } 时出错：{ $reason }（{ $status }）
+service-failed = 服务出错，原因见它的日志。
+
+## jobs：制作任务
+
+job-failed = 制作时意外出错，原因见 worker 的日志。
+worker-died = 每次制作这个视频时 worker 都意外退出。请查看它的日志，然后重试。
+job-unknown = 视频 { $job } 不存在。
+job-not-retryable = 视频 { $job } 现在不能重试。请查看它的状态。
+render-stalled = “{ $name }”的制作停滞了 { $seconds } 秒，已被终止。
+render-killed = “{ $name }”的制作进程被强制终止（{ $signal }），可能是内存不足。
+render-ended = “{ $name }”的制作进程意外结束（代码 { $exit_code }），原因见日志。
+render-silent = “{ $name }”的制作进程没有响应。
+render-answer-unusable = “{ $name }”的制作进程给出了无法识别的答复。
+database-silent = 数据库没有响应。请稍后再试。
+database-in-use = 另一个 worker 正在使用 SQLite 数据库 { $database }（多个 worker 需要 PostgreSQL）。请先停止它。
+scratch-in-use = 另一个 worker 正在使用临时文件夹 { $folder }（CHORUS_SCRATCH）。请先停止它。
+
+## library：上传的文件
+
+preflight-failed = 检查“{ $name }”时出错，原因见日志。
+too-large = “{ $name }”超过了 { $limit } 的上限。
+kind-unusable = 无法使用“{ $name }”这种文件。可以使用的格式：{ $kinds }。
+probe-failed = 无法读取“{ $name }”：文件已损坏，或者 FFmpeg 不支持这种格式。
+media-unknown = 上传的文件 { $media } 不存在。请先上传文件。
+media-in-use = 还有 { $jobs } 个未完成的视频需要“{ $name }”。请取消它们，或者等待它们完成。
+no-thumbnail = “{ $name }”没有画面。
+not-in-store = “{ $name }”已经不在存储中。
+no-picture-to-search = “{ $name }”没有画面，无法寻找人脸。
+preflight-not-started = 还没有开始寻找“{ $name }”中的人脸。请先开始。
+preflights-waiting = 有 { $number } 个视频正在等待检查。请过一会儿再试。
+preflight-broke-off = 对“{ $name }”的检查中断了。请重试。
+analysis-broke-off = 对“{ $name }”的分析提前中断了。请重试。
+upload-unknown = 上传 { $upload } 不存在或已过期。请重新发送文件。
+uploads-unfinished = 您有 { $limit } 个上传还没有完成。请先完成或移除一些，再上传“{ $name }”。
+upload-not-there = 上传不能从第 { $offset } 字节继续。请先查询位置。
+upload-unfinished = “{ $name }”还缺 { $missing } 字节。请继续上传。
+nothing-finished = 这些视频还没有一个完成。请等待其中一个完成。
+job-unfinished =
+    “{ $name }”还没有结束（{ $state ->
+        [queued] 等待中
+        [running] 制作中
+        [succeeded] 已完成
+        [failed] 失败
+       *[cancelled] 已取消
+    }）。请先取消。
+no-output =
+    “{ $name }”没有成品（{ $state ->
+        [queued] 等待中
+        [running] 制作中
+        [succeeded] 已完成
+        [failed] 失败
+       *[cancelled] 已取消
+    }）。
+
+## gateway：服务入口
+
+invalid-request = 请求有误：{ $problems }
+request-refused = { $method } { $path }：{ $reason }
+gateway-failed = 网关出错，原因见它的日志。
+batch-unknown = 批次 { $batch } 不存在。
+batch-size = 一个批次可以有 1 到 { $limit } 个视频，现在是 { $number } 个。请分成几批。
+idempotency-key-too-long = 幂等键最多 { $limit } 个字符，请换一个短一些的。
+face-rank-too-high = 人脸的序号最大是 { $limit }，请从找到的人脸中选择。
+list-offset-too-large = 列表最多只能从第 { $limit } 项开始，请缩小范围。
+too-many-ids = 一次最多 { $limit } 个编号，现在是 { $number } 个。请分成几次。
+face-without-video = 为 { $media } 选择了人脸，但它不在这些视频中。
+no-sound = “{ $name }”没有声音。请选择一段说话的录音。
+no-picture = “{ $name }”没有画面。请选择视频或照片。
+media-deleted = “{ $name }”已被删除。请重新上传，再新建一个批次。
+idempotency-key-used = 幂等键 { $key } 已用于另一个批次。请换一个。
+job-ended =
+    “{ $name }”已经结束（{ $state ->
+        [queued] 等待中
+        [running] 制作中
+        [succeeded] 已完成
+        [failed] 失败
+       *[cancelled] 已取消
+    }），无需取消。
+job-not-failed =
+    “{ $name }”现在不能重试（{ $state ->
+        [queued] 等待中
+        [running] 制作中
+        [succeeded] 已完成
+        [failed] 失败
+       *[cancelled] 已取消
+    }）：只有失败或已取消的视频可以重试。
+state-unknown = 没有名为 { $state } 的状态。请选择其中之一：{ $choices }。
+models-loading = Triton 还在加载模型。
+no-common-log = 这个安装没有统一的日志（没有设置 CHORUS_LOG_FILE）。请查看各个进程的日志，在 Kubernetes 上用 kubectl logs。
+upload-busy = 另一个请求正在上传“{ $name }”。
+upload-elsewhere = “{ $name }”应从第 { $offset } 字节继续，而不是第 { $given } 字节。
+upload-too-long = “{ $name }”比预告的 { $length } 字节更长，上传时它可能被改动了。请重新上传。
+upload-silent = “{ $name }”的上传已有 { $seconds } 秒没有数据。
+upload-broke-off = “{ $name }”的上传中断了。请继续上传。
+upload-cut-off = “{ $name }”的上传中途断开了。请重新发送。
+upload-of-another = “{ $name }”正在由其他人上传。
+upload-metadata-unusable = Upload-Metadata：{ $key } 不是 UTF-8 的 base64 编码。
+form-unusable = 上传的内容不是有效的 multipart 表单：{ $reason }
+form-without-boundary = multipart 表单的 Content-Type 中没有 boundary。
+form-without-file = 表单中没有名为 file 的文件字段。
+
+## preprocess：人脸与语音分析
+
+no-face = 在“{ $name }”中没有找到人脸。请选择人脸足够大、正对镜头的视频。
+face-not-there = “{ $name }”中最多同时出现 { $most } 张人脸，没有您选择的那一张。请选择另一张。
+too-long = “{ $name }”长 { NUMBER($minutes, minimumFractionDigits: 1, maximumFractionDigits: 1) } 分钟，上限是 { $limit } 分钟。请先剪短。
+analysis-failed = 分析“{ $name }”时出错，原因见 preprocess 的日志。
+service-silent = { $service } 已有 { $seconds } 秒没有响应，它的日志里可能有原因。
+preprocess-differs = preprocess 发来了未知的消息：它的版本不同。
+extend-unknown = extend 不能是 { $extend }。请使用其中之一：{ $choices }。
+crop-unusable = crop 的 extent 必须大于 0，sizes 必须从小到大，且不超过 { $limit }。
+frame-count-unusable = frame_count 必须至少为 1。
+
+## render：制作视频
+
+family-unknown = 没有名为 { $family } 的模型系列。请选择其中之一：{ $choices }。
+render-failed = 制作“{ $name }”时意外出错，详情见日志中的 { $job }。
+frames-missing = “{ $name }”的 { $count } 帧中只制作了 { $written } 帧。
+speech-missing = preprocess 在给出语音之前就结束了，它的日志里可能有原因。
+track-not-introduced = 人脸轨迹 { $track } 缺少开头的说明。
+
+## access：谁可以进来
+
+login-needed = 请先登录，或者发送请求头 Authorization: Bearer <token>。
+login-wrong = 用户名或密码有误。
+too-many-logins = 尝试登录的次数过多。请等一分钟。
+too-many-requests = 请求太多。请等一分钟。
+host-unknown = Chorus 没有 { $host } 这个名字。请使用 localhost，或者把它加入 CHORUS_ALLOWED_HOSTS。
+foreign-origin = 这个请求来自另一个网站。请直接打开 Chorus。
+lock-needed = CHORUS_HOST={ $host } 会把 Chorus 开放给网络，没有锁就不会启动。请把 CHORUS_USERS 设为一个文件并在其中添加用户（chorus user add NAME），或者设置 CHORUS_TOKEN，也可以两者都用。
+token-too-short = CHORUS_TOKEN 至少需要 { $least } 个字符。
+no-users = { $file }（CHORUS_USERS）里没有用户。请运行 chorus user add NAME。
+users-unreadable = 无法读取 { $file }（CHORUS_USERS）：{ $reason }
+user-unknown = { $file } 里没有用户 { $name }。
+user-name-unusable = { $name } 不能用作用户名。请使用字母、数字和 . @ + - _。
+password-too-short = 密码至少需要 { $least } 个字符。
+token-needed = 请发送元数据 authorization: Bearer <token>，其中是 CHORUS_TOKEN 的令牌。
+
+## local：单机运行
+
+stack-already-running = Chorus 已经在 { $folder } 上运行：{ $address }（进程 { $process }）。请先停止它，或者把 CHORUS_HOME 设为另一个文件夹。
+stack-starting-or-stopping = Chorus 已经在 { $folder } 上运行，正在启动或停止。请先停止它，或者把 CHORUS_HOME 设为另一个文件夹。
+stack-not-started =
+    Chorus 没有启动：
+    { $output }
+port-taken = 端口 { $port } 已被其他程序占用。请用 --port 选择另一个，或者用 --port 0。
+no-free-port = 本机在 20000 到 32000 之间没有空闲的 TCP 端口。
+no-models = { $folder } 里没有模型。
+process-not-started = 无法启动 { $process }：{ $reason }
+process-ended-early =
+    { $process } 启动失败（{ $ending }）。它最后的输出：
+    { $lines }
+process-not-ready =
+    { $process } 在 { $seconds } 秒内没有就绪。它最后的输出：
+    { $lines }
+process-keeps-failing =
+    { $process } 已经失败 { $times } 次（{ $problem }）。它最后的输出：
+    { $lines }
+triton-unusable = CHORUS_TRITON_URL={ $address } 的 Triton 没有响应，或者缺少其中的模型：{ $models }
+triton-not-installed = { $folder } 里没有安装 Triton。请运行 `{ $command }`。
+triton-install-failed =
+    安装 Triton 时，`{ $command }` 出错：
+    { $lines }
+libpython-missing = 缺少 { $library }，Triton 的 Python 后端需要它。在 Debian 和 Ubuntu 上请运行 `apt install { $package }`。
+platform-unusable = 内置的 Triton 需要 x86-64 上的 Linux，本机是 { $machine } 上的 { $system }。请把 CHORUS_TRITON_URL 设为别处 Triton 的 host:port。
+glibc-too-old = 内置的 Triton 需要 glibc { $needed } 或更新的版本，本机是 { $found }。请把 CHORUS_TRITON_URL 设为别处 Triton 的 host:port。
+
+## cli：`chorus run`
+
+folder-not-made = 无法创建文件夹 { $folder }：{ $reason }
+file-unreadable = 无法读取 { $file }：{ $reason }
+chorus-gone = Chorus 没有响应了：{ $reason }
+call-broke-off =
+    { $call ->
+        [upload] 上传 { $file } 时
+        [download] 下载时
+        [cancel] 取消时
+       *[other] 请求 Chorus 时
+    }连接中断了：{ $reason }
+answer-unusable = { $address } 的答复是 { $status }：{ $text }
