@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import mmap
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -21,6 +23,7 @@ from services.errors import ChorusError, ErrorKind
 
 _CHUNK = 1 << 20
 _STALE_SECONDS = 24 * 3600.0
+_LARGEST_PUT = 5 << 30
 
 
 class Storage:
@@ -32,6 +35,12 @@ class Storage:
         if self._folder is not None:
             self._folder.mkdir(parents=True, exist_ok=True)
         self._store = LocalStore(self._folder) if self._folder is not None else from_url(url)
+        # One request may carry gigabytes, the others are small and shall fail soon.
+        self._large_files = self._store
+        if self._folder is None:
+            # Options given here take the place of those in the environment, AWS_ALLOW_HTTP among them; an address that
+            # is not allowed has failed by then at the first look at the key.
+            self._large_files = from_url(url, client_options={"timeout": "30m", "allow_http": True})
         self._scratch = scratch
         scratch.mkdir(parents=True, exist_ok=True)
 
@@ -49,13 +58,11 @@ class Storage:
         return True
 
     def _create(self, key: str, source: Path | BinaryIO) -> bool:
-        # Not put(mode="create"): that one reads the whole file into memory first.
         if self.size(key) is not None:
             return False
         if self._folder is None:
-            # A bucket cannot rename; two writers of one key write the same thing, and either may be the last.
-            self._put_streaming(key, source)
-            return True
+            return self._create_in_bucket(key, source)
+        # Not put(mode="create"): in a folder that one reads the whole file into memory first.
         staged = f"staging/{uuid4().hex}"
         try:
             self._put_streaming(staged, source)
@@ -64,6 +71,23 @@ class Storage:
             return False
         finally:
             self.delete(staged)
+        return True
+
+    def _create_in_bucket(self, key: str, source: Path | BinaryIO) -> bool:
+        """One conditional request: of several writers exactly one gets 200, and nobody ever reads half a file.
+
+        A copy that is conditional, or a multipart upload whose end is, are not atomic on every server (SeaweedFS let
+        several of eight racing writers win), a conditional PUT is.
+        """
+        with _as_buffer(source) as content:
+            if len(content) > _LARGEST_PUT:
+                # Beyond what one request may carry; two writers of one key write the same thing.
+                self._put_streaming(key, source)
+                return True
+            try:
+                obstore.put(self._large_files, key, content, mode="create", use_multipart=False)
+            except AlreadyExistsError:
+                return False
         return True
 
     def _put_streaming(self, key: str, source: Path | BinaryIO) -> None:
@@ -141,6 +165,20 @@ class Storage:
                 for piece in self.read(key):
                     target.write(piece)
             yield path
+
+
+@contextmanager
+def _as_buffer(source: Path | BinaryIO) -> Iterator[bytes | mmap.mmap]:
+    """The content without a copy in memory: the kernel reads it from the file while it is sent."""
+    if not isinstance(source, Path):
+        yield source.read()
+        return
+    with source.open("rb") as file:
+        if os.fstat(file.fileno()).st_size == 0:
+            yield b""
+            return
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            yield content
 
 
 def storage_error(error: Exception, key: str) -> ChorusError:

@@ -64,6 +64,7 @@ class Gateway:
 
     settings: StackSettings
     database: sa.Engine
+    storage: Storage
     operations: Operations
     http: httpx.Client
     channel: grpc.Channel
@@ -162,7 +163,7 @@ def open_gateway(settings: StackSettings) -> Iterator[Gateway]:
     port = server.servers[0].sockets[0].getsockname()[1]
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=20) as http:
-            yield Gateway(settings, database, operations, http, channel)
+            yield Gateway(settings, database, storage, operations, http, channel)
     finally:
         operations.preflights.close()
         channel.close()

@@ -19,11 +19,12 @@ from services.gateway.v1 import gateway_pb2 as pb
 from services.gateway.v1.gateway_pb2_grpc import GatewayServiceStub
 from services.telemetry import metrics_text
 from tests.gateway_stack import Gateway, make_settings, open_gateway, running_worker, wait_until
+from tests.integration.conftest import NewState
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    with open_gateway(make_settings(tmp_path_factory.mktemp("doors"))) as doors:
+def gateway(new_state: NewState, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    with open_gateway(make_settings(tmp_path_factory.mktemp("doors"), **new_state())) as doors:
         yield doors
 
 
@@ -37,8 +38,8 @@ def finished(gateway: Gateway) -> dict[str, Any]:
     return dict(gateway.http.get(f"/v1/batches/{batch['id']}").json())
 
 
-def stored(gateway: Gateway, folder: str) -> list[Path]:
-    return list(Path(gateway.settings.store_url.removeprefix("file://")).glob(f"{folder}/*"))
+def stored(gateway: Gateway, folder: str) -> list[str]:
+    return list(gateway.storage.keys(folder))
 
 
 def uploads_in_scratch(gateway: Gateway) -> list[Path]:
@@ -68,11 +69,11 @@ def test_an_upload_is_described_and_stored_once_by_its_content(gateway: Gateway)
     assert (raw["name"], raw["sha256"]) == ("Other.mov", digest)
     assert raw["id"] != form["id"]
     assert gateway.http.get(f"/v1/media/{raw['id']}").json() == raw
-    assert [path.name for path in stored(gateway, "media")].count(digest) == 1
+    assert [key.rsplit("/", 1)[1] for key in stored(gateway, "media")].count(digest) == 1
     assert gateway.http.delete(f"/v1/media/{raw['id']}").status_code == 204
-    assert digest in [path.name for path in stored(gateway, "media")]
+    assert digest in [key.rsplit("/", 1)[1] for key in stored(gateway, "media")]
     assert gateway.http.delete(f"/v1/media/{form['id']}").status_code == 204
-    assert digest not in [path.name for path in stored(gateway, "media")]
+    assert digest not in [key.rsplit("/", 1)[1] for key in stored(gateway, "media")]
 
 
 @pytest.mark.parametrize("as_form", [False, True])

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from services.errors import ChorusError, ErrorKind
+from services.jobs import tables
 from services.jobs.engine.queue import JobQueue
 from services.jobs.engine.runner import RenderSettings
 from services.jobs.engine.worker import Worker
 from services.jobs.model import JobState
 from services.library.retention import apply_retention
-from services.storage import Storage
 from tests import gateway_stack
 from tests.gateway_stack import (
     Gateway,
@@ -28,17 +28,17 @@ from tests.gateway_stack import (
     running_worker,
     wait_until,
 )
+from tests.integration.conftest import NewState
 
 
 @pytest.fixture
-def gateway(tmp_path: Path) -> Iterator[Gateway]:
-    with open_gateway(make_settings(tmp_path)) as doors:
+def gateway(new_state: NewState, tmp_path: Path) -> Iterator[Gateway]:
+    with open_gateway(make_settings(tmp_path, **new_state())) as doors:
         yield doors
 
 
 def outputs(gateway: Gateway) -> list[str]:
-    store = Path(gateway.settings.store_url.removeprefix("file://"))
-    return sorted(path.name for path in (store / "outputs").iterdir())
+    return sorted(key.removeprefix("outputs/") for key in gateway.storage.keys("outputs"))
 
 
 def has_renders(gateway: Gateway, job_id: str, count: int) -> bool:
@@ -73,11 +73,13 @@ def test_a_job_survives_a_killed_and_a_stopped_worker(gateway: Gateway) -> None:
 
 
 def refuse_second_worker(gateway: Gateway) -> None:
-    storage = Storage(gateway.settings.store_url, gateway.settings.scratch)
-    for scratch, what in ((gateway.settings.scratch, "scratch folder"), (Path("elsewhere"), "SQLite database")):
+    places = [(gateway.settings.scratch, "scratch folder")]
+    if tables.sqlite_path(gateway.database) is not None:
+        places.append((Path("elsewhere"), "SQLite database"))
+    for scratch, what in places:
         render = RenderSettings(command=(), scratch=gateway.settings.scratch.parent / scratch, stall_seconds=1)
         with pytest.raises(ChorusError, match=f"Another worker uses the {what}") as refusal:
-            Worker(gateway.database, storage, render, slots=1)
+            Worker(gateway.database, gateway.storage, render, slots=1)
         assert refusal.value.kind is ErrorKind.CONFLICT
 
 

@@ -15,11 +15,12 @@ from services.gateway.web.catalogue import open_words
 from services.gateway.web.job_facts import failure_text
 from tests.folders import files_below
 from tests.gateway_stack import Gateway, is_alive, make_settings, open_gateway, running_worker, wait_until
+from tests.integration.conftest import NewState
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    settings = make_settings(tmp_path_factory.mktemp("gateway"))
+def gateway(new_state: NewState, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    settings = make_settings(tmp_path_factory.mktemp("gateway"), **new_state())
     with open_gateway(settings) as doors, running_worker(settings):
         yield doors
 
@@ -148,7 +149,7 @@ def test_deleting_removes_a_finished_job_and_at_last_its_batch(gateway: Gateway)
     assert gateway.http.delete(f"/v1/jobs/{done}").status_code == 204
     for address in (f"/v1/jobs/{done}", f"/v1/jobs/{done}/output"):
         assert gateway.http.get(address).status_code == 404
-    assert not list(Path(gateway.settings.store_url.removeprefix("file://")).rglob(f"{done}*"))
+    assert not [key for key in gateway.storage.keys("") if done in key]
     gateway.http.post(f"/v1/jobs/{running}/cancel")
     assert gateway.http.delete(f"/v1/jobs/{running}").status_code == 204
     assert gateway.http.get(f"/v1/batches/{batch['id']}").status_code == 404

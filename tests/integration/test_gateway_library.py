@@ -18,14 +18,15 @@ from services.gateway.v1 import gateway_pb2 as pb
 from services.gateway.v1.gateway_pb2_grpc import GatewayServiceStub
 from services.jobs import tables
 from tests.gateway_stack import Gateway, make_settings, open_gateway, running_worker, wait_until
+from tests.integration.conftest import NewState
 
 ANNA = {"Cookie": "chorus_owner=anon-" + "a" * 32}
 BEN = {"Cookie": "chorus_owner=anon-" + "b" * 32}
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    settings = make_settings(tmp_path_factory.mktemp("library"))
+def gateway(new_state: NewState, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    settings = make_settings(tmp_path_factory.mktemp("library"), **new_state())
     with open_gateway(settings) as doors, running_worker(settings):
         yield doors
 
@@ -171,7 +172,7 @@ def test_many_are_fetched_and_deleted_at_once(gateway: Gateway) -> None:
 def test_disk_use_and_limits(gateway: Gateway) -> None:
     before = gateway.http.get("/v1/disk").json()
     assert before["uploads_bytes"] > 0
-    assert before["free_bytes"] > 0
+    assert before["free_bytes"] is None or before["free_bytes"] > 0
     assert gateway.http.get("/v1/queue").json().keys() == {"queued", "running", "succeeded", "failed", "cancelled"}
     limits = gateway.http.get("/v1/limits").json()
     assert limits["max_upload_bytes"] == gateway.settings.max_upload_bytes
@@ -182,14 +183,11 @@ def test_disk_use_and_limits(gateway: Gateway) -> None:
 def test_deleting_an_upload_takes_what_was_made_of_it(gateway: Gateway) -> None:
     video = gateway.upload("lonely.mp4")
     digest = gateway.http.get(f"/v1/media/{video}").json()["sha256"]
-    store = Path(gateway.settings.store_url.removeprefix("file://"))
-    analysis = store / "tracks" / digest / "1" / "faces"
-    analysis.parent.mkdir(parents=True)
-    analysis.write_bytes(b"tracks")
+    gateway.storage.put_bytes(f"tracks/{digest}/1/faces", b"tracks")
     gateway.http.post(f"/v1/media/{video}/preflight")
     wait_until(lambda: gateway.http.get(f"/v1/media/{video}/preflight").json()["state"] == "done")
     assert gateway.http.delete(f"/v1/media/{video}").status_code == 204
-    assert not [path for path in store.rglob("*") if digest in str(path) and path.is_file()]
+    assert not [key for key in gateway.storage.keys("") if digest in key]
     with tables.transaction(gateway.database) as connection:
         assert not connection.execute(tables.preflights.select().where(tables.preflights.c.sha256 == digest)).all()
 

@@ -16,14 +16,15 @@ from services.gateway.rest import tus as tus_module
 from services.jobs import tables
 from services.library import resumable as resumable_module
 from tests.gateway_stack import Gateway, make_settings, open_gateway, wait_until
+from tests.integration.conftest import NewState
 
 TUS = {"Tus-Resumable": "1.0.0"}
 PIECE = {**TUS, "Content-Type": "application/offset+octet-stream"}
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    with open_gateway(make_settings(tmp_path_factory.mktemp("tus"), max_minutes=2900)) as doors:
+def gateway(new_state: NewState, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    with open_gateway(make_settings(tmp_path_factory.mktemp("tus"), **new_state(), max_minutes=2900)) as doors:
         yield doors
 
 

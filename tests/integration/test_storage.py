@@ -5,16 +5,24 @@ from __future__ import annotations
 import errno
 import io
 import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from services.errors import ChorusError, ErrorKind
 from services.storage import Storage, storage_error
+from tests.integration.conftest import NewState
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Storage:
+def store(new_state: NewState, tmp_path: Path) -> Storage:
+    return Storage(new_state().get("store_url", (tmp_path / "a folder").as_uri()), tmp_path / "scratch")
+
+
+@pytest.fixture
+def folder_store(tmp_path: Path) -> Storage:
     return Storage((tmp_path / "a folder").as_uri(), tmp_path / "scratch")
 
 
@@ -36,6 +44,26 @@ def test_create_only_keeps_the_first(store: Storage) -> None:
     assert b"".join(store.read("outputs/1.mp4")) == b"first"
 
 
+def test_of_many_who_create_one_key_exactly_one_wins_and_no_half_file_is_seen(store: Storage, tmp_path: Path) -> None:
+    writers = 8
+    for number in range(writers):
+        (tmp_path / str(number)).write_bytes(bytes([number]) * 100_000)
+    with ThreadPoolExecutor(writers) as pool:
+        for turn in range(10):
+            key = f"outputs/{turn}.mp4"
+            create = partial(store.put_file, key, create_only=True)
+            won = list(pool.map(create, [tmp_path / str(number) for number in range(writers)]))
+            assert won.count(True) == 1
+            assert b"".join(store.read(key)) == bytes([won.index(True)]) * 100_000
+    assert list(store.keys("staging")) == []
+
+
+def test_an_empty_file_can_be_created(store: Storage, tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    assert store.put_file("media/empty", tmp_path / "empty", create_only=True)
+    assert store.size("media/empty") == 0
+
+
 def test_what_is_missing_is_not_found(store: Storage) -> None:
     assert store.size("nothing") is None
     store.delete("nothing")
@@ -45,9 +73,9 @@ def test_what_is_missing_is_not_found(store: Storage) -> None:
 
 
 @pytest.mark.parametrize("key", ["../outside", "a/../../outside", "/../../outside"])
-def test_a_key_never_leaves_the_folder(store: Storage, tmp_path: Path, key: str) -> None:
+def test_a_key_never_leaves_the_folder(folder_store: Storage, tmp_path: Path, key: str) -> None:
     with pytest.raises((ChorusError, ValueError)):
-        store.put_bytes(key, b"x")
+        folder_store.put_bytes(key, b"x")
     assert not list(tmp_path.rglob("outside"))
 
 
@@ -57,7 +85,7 @@ def test_keys_lists_what_lies_below(store: Storage) -> None:
     assert sorted(store.keys("a")) == ["a/1", "a/b/2"]
 
 
-def test_what_a_killed_writer_left_is_swept_after_a_day(store: Storage, tmp_path: Path) -> None:
+def test_what_a_killed_writer_left_is_swept_after_a_day(folder_store: Storage, tmp_path: Path) -> None:
     folder = tmp_path / "a folder"
     (folder / "staging").mkdir()
     old, fresh, kept = folder / "staging" / "old", folder / "outputs.mp4#1", folder / "a#b"
@@ -65,7 +93,7 @@ def test_what_a_killed_writer_left_is_swept_after_a_day(store: Storage, tmp_path
         path.write_bytes(b"x")
     for path in (old, kept):
         os.utime(path, (0, 0))
-    store.sweep()
+    folder_store.sweep()
     assert [path.exists() for path in (old, fresh, kept)] == [False, True, True]
 
 

