@@ -9,6 +9,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO
@@ -91,7 +92,32 @@ class Storage:
         return True
 
     def _put_streaming(self, key: str, source: Path | BinaryIO) -> None:
-        obstore.put(self._store, key, source, max_concurrency=2)
+        if not self._link(key, source):
+            obstore.put(self._store, key, source, max_concurrency=2)
+
+    def _link(self, key: str, source: Path | BinaryIO) -> bool:
+        """Give a file of the same disk a second name in the folder instead of copying it: gigabytes cost nothing.
+
+        Only for new keys, and only since nobody writes on into a file that was handed over.
+        """
+        if self._folder is None or not isinstance(source, Path):
+            return False
+        target = self._folder / key
+        if not target.resolve().is_relative_to(self._folder.resolve()):
+            return False  # left to obstore, which refuses it
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.hardlink_to(source)
+        except OSError:  # another disk, no such thing on this file system, or the key is taken
+            return False
+        return True
+
+    def move(self, source: str, target: str) -> None:
+        """Give what lies under `source` the key `target`, in a bucket without sending it again; may replace."""
+        try:
+            obstore.rename(self._store, source, target)
+        except (BaseError, OSError) as error:
+            raise storage_error(error, source) from error
 
     def put_bytes(self, key: str, content: bytes) -> None:
         """Store small content atomically under `key`."""
@@ -135,6 +161,14 @@ class Storage:
     def used(self, prefix: str) -> int:
         """Bytes of all files below `prefix`."""
         return sum(entry["size"] for page in obstore.list(self._store, prefix=prefix) for entry in page)
+
+    def delete_older(self, prefix: str, seconds: float) -> None:
+        """Remove what lies below `prefix` and was written longer ago than that."""
+        oldest = datetime.now(UTC) - timedelta(seconds=seconds)
+        for page in obstore.list(self._store, prefix=prefix):
+            for entry in page:
+                if entry["last_modified"] < oldest:
+                    self.delete(entry["path"])
 
     def free(self) -> int | None:
         """Bytes that still fit; None for a bucket."""

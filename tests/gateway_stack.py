@@ -25,33 +25,19 @@ from services import grpc_server, telemetry
 from services.gateway.__main__ import build_operations
 from services.gateway.access.lock import build_gate, check_lock
 from services.gateway.operations.batches import Operations
-from services.gateway.operations.readiness import Readiness
 from services.gateway.rest.app import build_app
 from services.gateway.rpc.servicer import build_rpc_server
 from services.gateway.settings import GatewaySettings
 from services.gateway.web.login import router as login
 from services.jobs import tables
 from services.jobs.engine.runner import RenderSettings
-from services.library.facts import MediaFacts
-from services.library.probe import Prober
 from services.storage import Storage
 from services.worker.__main__ import run as run_worker
 from services.worker.settings import WorkerSettings
+from tests.fake_look import FakeLook
 
 ROOT = Path(__file__).resolve().parents[1]
 _READY = "is ready"
-
-
-class FakeProber(Prober):
-    """Tells kinds by the name's ending and lengths by the file's: 1000 bytes are a minute."""
-
-    def __call__(self, path: Path, *, name: str, thumbnail: Path) -> MediaFacts:
-        seconds = path.stat().st_size * 60 / 1000
-        if name.endswith(".wav"):
-            return MediaFacts(kind="audio", seconds=seconds, has_audio=True)
-        thumbnail.write_bytes(b"thumbnail")
-        kind = "still" if name.endswith(".png") else "video"
-        return MediaFacts(kind=kind, seconds=seconds, has_audio=False, width=640, height=360, frame_rate="30000/1001")
 
 
 class StackSettings(GatewaySettings, WorkerSettings):
@@ -140,9 +126,8 @@ def render_log(settings: StackSettings) -> Path:
 
 
 def open_operations(settings: StackSettings) -> tuple[sa.Engine, Storage, Operations]:
-    """As the composition root does it, but with a fake probe and fake preflights."""
-    preflight = (sys.executable, str(Path(__file__).with_name("fake_preflight.py")))
-    return build_operations(settings, FakeProber(()), preflight)
+    """As the composition root does it, but with a preprocess that only pretends."""
+    return build_operations(settings, FakeLook(Storage(settings.store_url, settings.scratch)))
 
 
 @contextmanager
@@ -150,10 +135,9 @@ def open_gateway(settings: StackSettings) -> Iterator[Gateway]:
     """The REST and gRPC doors on free ports."""
     render_log(settings).mkdir(parents=True, exist_ok=True)
     database, storage, operations = open_operations(settings)
-    away = grpc_server.open_channel("127.0.0.1:1")
     check_lock(settings)
     gate = build_gate(settings, tables.find_secret(database, "session"))
-    app = build_app(operations, Readiness(database, storage, away, away), gate, [login])
+    app = build_app(operations, gate, [login])
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, timeout_graceful_shutdown=2))
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -167,7 +151,7 @@ def open_gateway(settings: StackSettings) -> Iterator[Gateway]:
     finally:
         operations.preflights.close()
         channel.close()
-        away.close()
+        operations.readiness.close()
         rpc.stop(0).wait(5)
         server.should_exit = True
         thread.join(10)

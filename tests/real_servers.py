@@ -21,7 +21,9 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
+import obstore
 import sqlalchemy as sa
+from obstore.store import S3Store
 
 from services.local import die_with_parent
 
@@ -100,22 +102,28 @@ def running_s3() -> Iterator[Bucket]:
             *("-ip.bind=127.0.0.1", "-s3", f"-s3.port={port}", f"-s3.config={folder}/s3.json"),
             *(f"-{part}.port={_free_port()}" for part in ("master", "volume", "filer")),
             *(f"-{part}.port.grpc={_free_port()}" for part in ("master", "volume", "filer", "s3")),
-            *("-master.volumeSizeLimitMB=64", "-volume.max=100", "-metricsPort=0"),
+            *(
+                "-master.volumeSizeLimitMB=64",
+                "-volume.max=100",
+                "-s3.port.iceberg=0",
+                "-s3.port.lance=0",
+                "-master.telemetry=false",
+            ),
         ]
         with log.open("wb") as output:
             server = _start(command, signal.SIGKILL, stdout=output, stderr=output, cwd=folder)
         try:
             _wait(server, log, lambda: _answers_http(f"http://127.0.0.1:{port}/status"))
-            yield Bucket(
-                "s3://chorus",
-                {
-                    "AWS_ENDPOINT": f"http://127.0.0.1:{port}",
-                    "AWS_ACCESS_KEY_ID": keys["accessKey"],
-                    "AWS_SECRET_ACCESS_KEY": keys["secretKey"],
-                    "AWS_REGION": "us-east-1",
-                    "AWS_ALLOW_HTTP": "true",
-                },
-            )
+            environment = {
+                "AWS_ENDPOINT": f"http://127.0.0.1:{port}",
+                "AWS_ACCESS_KEY_ID": keys["accessKey"],
+                "AWS_SECRET_ACCESS_KEY": keys["secretKey"],
+                "AWS_REGION": "us-east-1",
+                "AWS_ALLOW_HTTP": "true",
+            }
+            # The first object makes the bucket.
+            obstore.put(S3Store("chorus", config=environment), "made", b"")  # type: ignore[arg-type]
+            yield Bucket("s3://chorus", environment)
         finally:
             # It holds nothing that anybody needs, and takes long to stop by itself.
             server.kill()

@@ -6,8 +6,7 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Sequence
-from typing import Final
+from typing import Final, Protocol
 
 import sqlalchemy as sa
 import uvicorn
@@ -26,13 +25,13 @@ from services.gateway.web.mount import mount_page
 from services.jobs import tables
 from services.jobs.engine.queue import JobQueue
 from services.library.artifacts import Artifacts
-from services.library.intake import Intake
+from services.library.intake import Intake, Prober
 from services.library.limits import Limits
 from services.library.media import MediaLibrary
 from services.library.outputs import Outputs
-from services.library.preflight import Preflights
-from services.library.probe import Prober
+from services.library.preflight import Analyst, Preflights
 from services.library.resumable import ResumableUploads
+from services.preprocess.look import LookClient
 from services.storage import Storage
 
 _log = logging.getLogger(__name__)
@@ -57,15 +56,10 @@ def main() -> int:
 def run(settings: GatewaySettings) -> None:
     """The REST and gRPC doors, until SIGTERM."""
     check_lock(settings)
-    database, storage, operations = build_operations(
-        settings,
-        Prober((sys.executable, "-m", "services.library.probe_process")),
-        (sys.executable, "-m", "services.library.preflight_process", settings.preprocess_address),
-    )
+    look = LookClient(settings.preprocess_address)
+    database, _, operations = build_operations(settings, look)
     gate = build_gate(settings, tables.find_secret(database, "session"))
-    preprocess = grpc_server.open_channel(settings.preprocess_address)
-    triton = grpc_server.open_channel(settings.triton_url)
-    app = build_app(operations, Readiness(database, storage, preprocess, triton), gate, [login])
+    app = build_app(operations, gate, [login])
     mount_page(app, operations, storage_secret=tables.find_secret(database, "page"), folder=settings.scratch / "page")
     rpc = build_rpc_server(operations, gate)
     grpc_server.start(rpc, f"{settings.host}:{settings.grpc_port}")
@@ -91,6 +85,8 @@ def run(settings: GatewaySettings) -> None:
         stop.set()
         operations.preflights.close()
         rpc.stop(_GRACE_SECONDS).wait(_EXIT_SECONDS)
+        operations.readiness.close()
+        look.close()
 
 
 def _sweep_hourly(operations: Operations, stop: threading.Event) -> None:
@@ -101,10 +97,12 @@ def _sweep_hourly(operations: Operations, stop: threading.Event) -> None:
             _log.warning("unfinished uploads could not be swept: %s", error)
 
 
-def build_operations(
-    settings: GatewaySettings, prober: Prober, preflight: Sequence[str]
-) -> tuple[sa.Engine, Storage, Operations]:
-    """The database with its tables, the store, and the operations on both; `preflight` starts a preflight's child."""
+class Look(Prober, Analyst, Protocol):
+    """What the api asks of preprocess."""
+
+
+def build_operations(settings: GatewaySettings, look: Look) -> tuple[sa.Engine, Storage, Operations]:
+    """The database with its tables, the store, and the operations on both."""
     database = tables.open_database(settings.database_url)
     tables.create_tables(database)
     queue = JobQueue(database)
@@ -117,7 +115,7 @@ def build_operations(
         retention_days=settings.retention_days,
     )
     media = MediaLibrary(database, queue, artifacts)
-    intake = Intake(media, prober, limits, settings.scratch)
+    intake = Intake(media, storage, look, limits, settings.scratch)
     intake.sweep()
     operations = Operations(
         database,
@@ -127,9 +125,10 @@ def build_operations(
         intake=intake,
         outputs=Outputs(database, queue, artifacts),
         uploads=ResumableUploads(database, media, intake, settings.scratch),
-        preflights=Preflights(database, media, limits, preflight),
+        preflights=Preflights(database, media, limits, look),
         log=RunLog(settings.log_file),
         limits=limits,
+        readiness=Readiness(database, storage, settings.preprocess_address, settings.triton_url),
     )
     return database, storage, operations
 

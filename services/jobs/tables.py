@@ -56,6 +56,20 @@ preflights = sa.Table(
     sa.Column("findings", sa.JSON, nullable=False),
 )
 
+# Who looks for the faces of a content right now, and how far; the row goes when they were found.
+preflight_runs = sa.Table(
+    "preflight_runs",
+    metadata,
+    sa.Column("sha256", sa.Text, primary_key=True),
+    sa.Column("run", sa.Text, nullable=False, unique=True),
+    sa.Column("runner", sa.Text, nullable=False, index=True),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("frames_done", sa.Integer, nullable=False),
+    sa.Column("frames_total", sa.Integer, nullable=False),
+    sa.Column("error", sa.JSON(none_as_null=True)),
+    sa.Column("touched_ms", sa.BigInteger, nullable=False),
+)
+
 # Keys that all api processes of an installation share.
 secrets = sa.Table(
     "secrets",

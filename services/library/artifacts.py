@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 
 from services.errors import ChorusError, ErrorKind
-from services.library.incoming import IncomingFile
 from services.library.keys import ANALYSES, media_key, thumbnail_key
 from services.library.stored_file import StoredFile
 from services.storage import Storage
@@ -17,11 +16,11 @@ class Artifacts:
     def __init__(self, storage: Storage) -> None:
         self.storage = storage
 
-    def keep(self, incoming: IncomingFile) -> None:
-        """Store a finished file and its thumbnail by its content."""
-        self.storage.put_file(media_key(incoming.sha256), incoming.path, create_only=True)
-        if incoming.thumbnail.exists():
-            self.storage.put_file(thumbnail_key(incoming.sha256), incoming.thumbnail, create_only=True)
+    def keep(self, key: str, sha256: str, thumbnail: bytes) -> None:
+        """Give what lies under `key` its place by its content, and its thumbnail, unless that is empty, too."""
+        self.storage.move(key, media_key(sha256))
+        if thumbnail:
+            self.storage.put_bytes(thumbnail_key(sha256), thumbnail)
 
     def forget(self, sha256: str) -> None:
         """Remove an upload's content and what was made of it."""

@@ -20,7 +20,6 @@ class IncomingFile:
         self.max_bytes = max_bytes
         self.size = 0
         self.path = folder / uuid.uuid4().hex
-        self.thumbnail = self.path.with_suffix(".jpg")
         self._digest = hashlib.sha256()
         self._file = self.path.open("wb")
 
@@ -34,7 +33,6 @@ class IncomingFile:
             self._file.close()
         finally:
             self.path.unlink(missing_ok=True)
-            self.thumbnail.unlink(missing_ok=True)
 
     @property
     def sha256(self) -> str:

@@ -6,26 +6,36 @@ import logging
 import os
 import time
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from services import telemetry
 from services.library.incoming import IncomingFile
+from services.library.keys import INCOMING, new_incoming_key
 from services.library.limits import Limits
 from services.library.media import Media, MediaLibrary
-from services.library.probe import Prober
+from services.preprocess.look import Probed
+from services.storage import Storage
 
 _log = logging.getLogger(__name__)
 
 _STALE_SECONDS: Final = 24 * 3600.0
 
 
+class Prober(Protocol):
+    """Who looks into files: preprocess."""
+
+    def probe(self, key: str, *, name: str) -> Probed:
+        """What the stored file under `key` is; see LookClient."""
+
+
 class Intake:
     """The library's entrance; safe to share by threads."""
 
-    def __init__(self, media: MediaLibrary, prober: Prober, limits: Limits, scratch: Path) -> None:
+    def __init__(self, media: MediaLibrary, storage: Storage, prober: Prober, limits: Limits, scratch: Path) -> None:
         """`scratch` is a local folder, where files lie while they arrive."""
         self.limits = limits
         self._media = media
+        self._storage = storage
         self._prober = prober
         self._folder = scratch / "uploads"
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -37,9 +47,14 @@ class Intake:
     def create(self, incoming: IncomingFile, *, owner: str = "") -> Media:
         """Look into a received file, store it, and give it an id; refused files leave nothing behind."""
         incoming.finish()
-        facts = self._prober(incoming.path, name=incoming.name, thumbnail=incoming.thumbnail)
-        self.limits.check_length(incoming.name, facts.seconds)
-        media = self._media.add(facts, incoming, owner=owner)
+        key = new_incoming_key()
+        try:
+            self._storage.put_file(key, incoming.path)
+            probed = self._prober.probe(key, name=incoming.name)
+            self.limits.check_length(incoming.name, probed.facts.seconds)
+            media = self._media.add(probed, incoming, key=key, owner=owner)
+        finally:
+            self._storage.delete(key)
         telemetry.upload_received(media.bytes)
         _log.info(
             "received %s (%s, %.2f s, %d bytes) as %s", media.name, media.kind, media.seconds, media.bytes, media.id
@@ -47,7 +62,8 @@ class Intake:
         return media
 
     def sweep(self) -> None:
-        """Remove what a killed process left behind while it received."""
+        """Remove what killed processes left behind while they received."""
+        self._storage.delete_older(INCOMING, _STALE_SECONDS)
         oldest = time.time() - _STALE_SECONDS
         for entry in os.scandir(self._folder):
             if entry.stat().st_mtime < oldest:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Final
 
+INCOMING: Final = "incoming"
 ANALYSES: Final = ("tracks", "speech")
 """Folders of what is computed once of an upload; below them a folder by its content"""
 
@@ -11,6 +13,11 @@ ANALYSES: Final = ("tracks", "speech")
 def media_key(sha256: str) -> str:
     """Where an upload lies: by its content, so the same file is stored once."""
     return f"media/{sha256}"
+
+
+def new_incoming_key() -> str:
+    """Where a file lies while it is looked into; what stays there for a day belongs to nobody any more."""
+    return f"{INCOMING}/{uuid.uuid4().hex}"
 
 
 def thumbnail_key(sha256: str) -> str:

@@ -15,10 +15,11 @@ from services.errors import ChorusError, ErrorKind
 from services.jobs import tables
 from services.jobs.engine.queue import JobQueue
 from services.library.artifacts import Artifacts
-from services.library.facts import MediaFacts
 from services.library.incoming import IncomingFile
 from services.library.keys import media_key, thumbnail_key
 from services.library.stored_file import StoredFile
+from services.preprocess.look import Probed
+from services.preprocess.summary import MediaFacts
 
 _PLAYABLE: Final = ("audio/", "video/", "image/jpeg", "image/png")
 
@@ -44,27 +45,28 @@ class MediaLibrary:
         self._queue = queue
         self._artifacts = artifacts
 
-    def add(self, facts: MediaFacts, incoming: IncomingFile, *, owner: str) -> Media:
-        """Store a received file that was looked into, and give it an id."""
+    def add(self, probed: Probed, incoming: IncomingFile, *, key: str, owner: str) -> Media:
+        """Give a received file that was looked into under `key` an id, and its place by its content."""
         created = tables.now_ms()
         media = Media(
-            **asdict(facts),
+            **asdict(probed.facts),
             id=uuid.uuid4().hex,
             name=incoming.name,
             bytes=incoming.size,
             sha256=incoming.sha256,
             owner=owner,
             created_at=datetime.fromtimestamp(created / 1000, UTC),
-            has_thumbnail=incoming.thumbnail.exists(),
+            has_thumbnail=bool(probed.thumbnail),
         )
-        self._artifacts.keep(incoming)
+        self._artifacts.keep(key, media.sha256, probed.thumbnail)
         row = {**asdict(media), "created_ms": created}
         del row["created_at"]
         with tables.transaction(self._database) as connection:
             connection.execute(sa.insert(tables.media).values(row))
         if self._artifacts.storage.size(media_key(media.sha256)) is None:
             # Somebody deleted the same content between our two steps; from now on it is ours.
-            self._artifacts.keep(incoming)
+            self._artifacts.storage.put_file(key, incoming.path)
+            self._artifacts.keep(key, media.sha256, probed.thumbnail)
         return media
 
     def get(self, media_id: str) -> Media:
@@ -115,7 +117,10 @@ class MediaLibrary:
         )
 
     def delete(self, media_id: str) -> None:
-        """Forget an upload; CONFLICT while an unfinished job needs it. The file goes when no other upload shares it."""
+        """Forget an upload; CONFLICT while an unfinished job needs it. The file goes when no other upload shares it.
+
+        The look for its faces ends with it.
+        """
         with tables.transaction(self._database) as connection:
             # Deleted first and checked after: from here on no new batch can take it up, and a refusal rolls back.
             gone = connection.execute(
@@ -127,10 +132,19 @@ class MediaLibrary:
             users = self._queue.count_unfinished_users(connection, media_id)
             if users:
                 raise ChorusError(ErrorKind.CONFLICT, "media-in-use", name=row.name, jobs=users)
-            same = sa.select(tables.media.c.id).where(tables.media.c.sha256 == row.sha256).limit(1)
-            if connection.execute(same).first() is None:
-                connection.execute(sa.delete(tables.preflights).where(tables.preflights.c.sha256 == row.sha256))
-                self._artifacts.forget(row.sha256)
+            is_last = not _is_stored(connection, row.sha256)
+            if is_last:
+                for table in (tables.preflights, tables.preflight_runs):
+                    connection.execute(sa.delete(table).where(table.c.sha256 == row.sha256))
+        # Only now: a commit that fails must not have cost the file.
+        if is_last:
+            self._forget(row.sha256)
+
+    def _forget(self, sha256: str) -> None:
+        with tables.transaction(self._database) as connection:
+            if _is_stored(connection, sha256):
+                return  # uploaded again meanwhile
+        self._artifacts.forget(sha256)
 
     def delete_unused(self, before_ms: int) -> int:
         """Delete uploads from before a moment that no job uses any more; returns how many."""
@@ -153,6 +167,11 @@ def find_media(connection: sa.Connection, media_ids: Sequence[str]) -> dict[str,
         if media_id not in found:
             raise _unknown(media_id)
     return found
+
+
+def _is_stored(connection: sa.Connection, sha256: str) -> bool:
+    same = sa.select(tables.media.c.id).where(tables.media.c.sha256 == sha256).limit(1)
+    return connection.execute(same).first() is not None
 
 
 def _unknown(media_id: str) -> ChorusError:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from services.library.findings import Caution, FaceChoice, Findings, Verdict
-from services.preprocess.faces import TrackSummary, VideoAnalysis
+from services.preprocess.summary import TrackSummary, VideoAnalysis
 
 # Outer eye corners closer than this leave a mouth of about 25 pixels.
 _SMALL_EYE_DISTANCE: Final = 40.0

@@ -64,6 +64,7 @@ preflight-failed = Looking into { $name } failed: the log says why
 too-large = { $name } is larger than the limit of { $limit }
 kind-unusable = { $name } is of no kind that can be used: choose one of { $kinds }
 probe-failed = { $name } cannot be read: it is damaged, or of a kind that FFmpeg does not know
+probes-died = Looking into { $name } broke off twice: upload it again
 media-unknown = There is no upload { $media }: upload the file first
 media-in-use =
     { $name } is needed by { $jobs ->
@@ -75,7 +76,6 @@ not-in-store = { $name } is no longer in the store
 no-picture-to-search = { $name } has no picture: there is no face to look for
 preflight-not-started = Nobody has asked yet for the faces of { $name }: start it
 preflights-waiting = { $number } videos wait to be looked into: try again in a while
-preflight-broke-off = Looking into { $name } ended without an answer: try again
 analysis-broke-off = The analysis of { $name } ended early: try again
 upload-unknown = There is no upload { $upload }, or it has expired: send the file again
 uploads-unfinished = { $limit } of your uploads are unfinished: finish or remove some before { $name }

@@ -14,6 +14,7 @@ from services import telemetry
 from services.grpc_server import build_server, serve
 from services.preprocess.library import FaceLibrary
 from services.preprocess.mel import mel_of
+from services.preprocess.probing import ProbePool
 from services.preprocess.rpc import SERVICE_NAME, PreprocessServicer
 from services.preprocess.settings import PreprocessSettings
 from services.preprocess.v1.preprocess_pb2_grpc import add_PreprocessServiceServicer_to_server
@@ -32,15 +33,17 @@ def main() -> None:
     cv2.setNumThreads(1)
     scratch = own_scratch(settings.scratch)
     triton = TritonClient(settings.triton_url)
-    library = FaceLibrary(Storage(settings.store_url, scratch), triton, scratch, max_minutes=settings.max_minutes)
+    storage, probes = Storage(settings.store_url, scratch), ProbePool(scratch)
+    library = FaceLibrary(storage, triton, scratch, max_minutes=settings.max_minutes)
     # librosa compiles and imports at its first use, which takes seconds: before the door opens.
     mel_of(np.zeros(1600, np.float32))
     server = build_server(_MAX_CALLS, [SERVICE_NAME])
-    add_PreprocessServiceServicer_to_server(PreprocessServicer(library), server)
+    add_PreprocessServiceServicer_to_server(PreprocessServicer(library, storage, probes), server)
     telemetry.serve_metrics(settings.metrics_port, settings.metrics_host)
     try:
         serve(server, settings.preprocess_listen)
     finally:
+        probes.close()
         triton.close()
         shutil.rmtree(scratch, ignore_errors=True)
 

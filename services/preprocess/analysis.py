@@ -14,12 +14,13 @@ from services import telemetry
 from services.media import Clip, Extend, read_frames
 from services.preprocess.cuts import CutDetector
 from services.preprocess.detection import Inference
-from services.preprocess.faces import LANDMARKS, TrackSummary
+from services.preprocess.faces import LANDMARKS
 from services.preprocess.occlusion import find_visibility
 from services.preprocess.pose import TrackMotion, find_motion
 from services.preprocess.ranking import Candidate, rank_tracks
 from services.preprocess.recording import TrackRecording
 from services.preprocess.skin_following import follow_skin
+from services.preprocess.summary import TrackSummary
 from services.preprocess.track_store import LandmarkSlices, TrackWriter
 from services.preprocess.tracking import FaceTracker
 from services.preprocess.weights import pose_weight, settled, sharpness_weight

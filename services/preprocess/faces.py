@@ -7,11 +7,11 @@ OpenCV, which put centres on whole numbers, convert (see `pixel_affine`).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
 
+from services.preprocess.summary import AnalysisProgress
 from services.timeline import Extend
 
 LANDMARKS = 478
@@ -64,14 +64,6 @@ class FaceRequest:
     video_name: str = "the video"
     """As the user named it, for messages"""
     audio_name: str = "the audio"
-
-
-@dataclass(frozen=True, slots=True)
-class AnalysisProgress:
-    """How far the one-off analysis of a video or a recording is; those of a recording are frames of 20 ms."""
-
-    frames_done: int
-    frames_total: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,40 +121,6 @@ class FaceIntroduction:
 
 
 FaceStreamItem = AnalysisProgress | Speech | FaceIntroduction | FaceBatch
-
-
-@dataclass(frozen=True, slots=True)
-class TrackSummary:
-    """One person in one shot, as the preflight shows it."""
-
-    track: int
-    shot: int
-    first_frame: int
-    last_frame: int
-    eye_distance: float
-    """Pixels"""
-    box: tuple[float, float, float, float]
-    """Median face box: left, top, right, bottom in source pixels"""
-    rank: int
-    """0: the face that is used by default in its shot"""
-    usable: float = 1.0
-    """Share of its frames that will show the effect, 0..1"""
-    occluded: float = 0.0
-    """Share of its frames in which something is in front of the mouth"""
-    turned_away: float = 0.0
-    """Share of its frames that look too far aside, up or down"""
-
-
-@dataclass(frozen=True, slots=True)
-class VideoAnalysis:
-    """What is known of a video once it was analysed."""
-
-    frames: int
-    frame_rate: Fraction
-    width: int
-    height: int
-    frames_with_face: int
-    tracks: tuple[TrackSummary, ...]
 
 
 def pixel_affine(affine: NDArray[np.float64]) -> NDArray[np.float64]:

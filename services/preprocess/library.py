@@ -22,9 +22,10 @@ from services.errors import ChorusError, ErrorKind
 from services.media import Clip, open_clip, read_speech
 from services.preprocess.analysis import analyse
 from services.preprocess.detection import Inference
-from services.preprocess.faces import AnalysisProgress, Speech
+from services.preprocess.faces import Speech
 from services.preprocess.mel import SAMPLE_RATE
 from services.preprocess.speech import feature_frames, feature_pieces, speech_with
+from services.preprocess.summary import AnalysisProgress
 from services.preprocess.track_store import TrackFile, content_hash, open_tracks, track_key
 from services.storage import Storage, storage_error
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,7 +10,6 @@ from services.preprocess.faces import (
     LANDMARKS,
     MEL_BANDS,
     SPEECH_FEATURES,
-    AnalysisProgress,
     CropSpec,
     FaceBatch,
     FaceIntroduction,
@@ -20,9 +17,9 @@ from services.preprocess.faces import (
     FaceStreamItem,
     MelSpec,
     Speech,
-    TrackSummary,
-    VideoAnalysis,
 )
+from services.preprocess.summary import AnalysisProgress
+from services.preprocess.summary_messages import progress, progress_message
 from services.preprocess.v1 import preprocess_pb2 as wire
 from services.timeline import Extend
 
@@ -69,7 +66,7 @@ def stream_response(item: FaceStreamItem) -> wire.StreamFacesResponse:
     """One item of a face stream as it travels."""
     match item:
         case AnalysisProgress():
-            return wire.StreamFacesResponse(progress=_progress_message(item))
+            return wire.StreamFacesResponse(progress=progress_message(item))
         case Speech():
             return wire.StreamFacesResponse(speech=_speech_message(item))
         case FaceIntroduction():
@@ -85,7 +82,7 @@ def stream_item(message: wire.StreamFacesResponse) -> FaceStreamItem:
     """The item behind `message`; its arrays are read-only views of the message's bytes."""
     match message.WhichOneof("event"):
         case "progress":
-            return _progress(message.progress)
+            return progress(message.progress)
         case "speech":
             return _speech(message.speech)
         case "introduction":
@@ -95,45 +92,6 @@ def stream_item(message: wire.StreamFacesResponse) -> FaceStreamItem:
             return _batch(message.batch)
         case _:
             raise ChorusError(ErrorKind.INTERNAL, "preprocess-differs")
-
-
-def analysis_response(item: AnalysisProgress | VideoAnalysis) -> wire.AnalyseVideoResponse:
-    """One item of an analysis as it travels."""
-    if isinstance(item, AnalysisProgress):
-        return wire.AnalyseVideoResponse(progress=_progress_message(item))
-    analysis = wire.VideoAnalysis(
-        frames=item.frames,
-        frame_rate_numerator=item.frame_rate.numerator,
-        frame_rate_denominator=item.frame_rate.denominator,
-        width=item.width,
-        height=item.height,
-        frames_with_face=item.frames_with_face,
-        tracks=[_track_message(track) for track in item.tracks],
-    )
-    return wire.AnalyseVideoResponse(analysis=analysis)
-
-
-def analysis_item(message: wire.AnalyseVideoResponse) -> AnalysisProgress | VideoAnalysis:
-    """The item behind `message`."""
-    if message.WhichOneof("event") == "progress":
-        return _progress(message.progress)
-    analysis = message.analysis
-    return VideoAnalysis(
-        frames=analysis.frames,
-        frame_rate=Fraction(analysis.frame_rate_numerator, analysis.frame_rate_denominator),
-        width=analysis.width,
-        height=analysis.height,
-        frames_with_face=analysis.frames_with_face,
-        tracks=tuple(_track(track) for track in analysis.tracks),
-    )
-
-
-def _progress_message(progress: AnalysisProgress) -> wire.AnalysisProgress:
-    return wire.AnalysisProgress(frames_done=progress.frames_done, frames_total=progress.frames_total)
-
-
-def _progress(message: wire.AnalysisProgress) -> AnalysisProgress:
-    return AnalysisProgress(message.frames_done, message.frames_total)
 
 
 def _speech_message(speech: Speech) -> wire.Speech:
@@ -152,40 +110,6 @@ def _speech(message: wire.Speech) -> Speech:
         level_db=np.frombuffer(message.level_db, "<f4"),
         voice=np.frombuffer(message.voice, "<f4"),
         features=np.frombuffer(message.features, "<f2").reshape(SPEECH_FEATURES, message.columns),
-    )
-
-
-def _track_message(track: TrackSummary) -> wire.TrackSummary:
-    left, top, right, bottom = track.box
-    return wire.TrackSummary(
-        track=track.track,
-        shot=track.shot,
-        first_frame=track.first_frame,
-        last_frame=track.last_frame,
-        eye_distance=track.eye_distance,
-        left=left,
-        top=top,
-        right=right,
-        bottom=bottom,
-        rank=track.rank,
-        usable=track.usable,
-        occluded=track.occluded,
-        turned_away=track.turned_away,
-    )
-
-
-def _track(message: wire.TrackSummary) -> TrackSummary:
-    return TrackSummary(
-        track=message.track,
-        shot=message.shot,
-        first_frame=message.first_frame,
-        last_frame=message.last_frame,
-        eye_distance=message.eye_distance,
-        box=(message.left, message.top, message.right, message.bottom),
-        rank=message.rank,
-        usable=message.usable,
-        occluded=message.occluded,
-        turned_away=message.turned_away,
     )
 
 

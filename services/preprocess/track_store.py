@@ -18,11 +18,12 @@ from typing import Any, BinaryIO, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from services.preprocess.faces import LANDMARKS, TrackSummary, VideoAnalysis
+from services.preprocess.faces import LANDMARKS
 from services.preprocess.pose import TrackMotion
 from services.preprocess.recording import ROW_BYTES, TrackRecording
 from services.preprocess.references import SavedReference, decode_reference
 from services.preprocess.runs import Run
+from services.preprocess.summary import TrackSummary, VideoAnalysis
 
 ANALYSIS_VERSION: Final = "4"
 """Part of the key: raise it when the same video would be analysed differently"""

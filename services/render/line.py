@@ -16,14 +16,8 @@ from services.jobs.options import RenderOptions
 from services.jobs.spec import JobSpec
 from services.media import Clip, Frame, open_clip, read_frames, speech_seconds, write_poster, write_video
 from services.preprocess.client import PreprocessClient
-from services.preprocess.faces import (
-    AnalysisProgress,
-    FaceBatch,
-    FaceIntroduction,
-    FaceRequest,
-    FaceStreamItem,
-    Speech,
-)
+from services.preprocess.faces import FaceBatch, FaceIntroduction, FaceRequest, FaceStreamItem, Speech
+from services.preprocess.summary import AnalysisProgress
 from services.render.clock import Report, StageClock, report_each
 from services.render.families.family import Animator, ModelFamily, MouthEdit
 from services.render.families.registry import find_family

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import logging
-import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -19,6 +17,7 @@ import cv2
 from services.errors import ChorusError, ErrorKind, error_to_json
 from services.jobs.model import Progress, Stage
 from services.jobs.spec import JobSpec, spec_from_json
+from services.parent_death import die_with_parent
 from services.preprocess.client import PreprocessClient
 from services.render.line import Rendered, RenderServices, render
 from services.render.settings import RenderProcessSettings
@@ -28,13 +27,12 @@ from services.triton import TritonClient
 Emit = Callable[[Mapping[str, Any]], None]
 
 _log = logging.getLogger(__name__)
-_PR_SET_PDEATHSIG = 1
 _REPORT_SECONDS = 0.5
 
 
 def run(settings: RenderProcessSettings) -> int:
     """Render the job on stdin; 0 when it succeeded, 1 when it failed. The last line on stdout says which and why."""
-    _die_with_worker()
+    die_with_parent()
     # Jobs are the parallelism; OpenCV's threads only compete with the encoder's.
     cv2.setNumThreads(1)
     request = json.load(sys.stdin)
@@ -88,9 +86,3 @@ def _failure(error: Exception, spec: JobSpec) -> ChorusError:
 def _emit(document: Mapping[str, Any]) -> None:
     sys.stdout.write(json.dumps(document) + "\n")
     sys.stdout.flush()
-
-
-def _die_with_worker() -> None:
-    """Let the kernel kill this process when its worker dies, however it dies."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -50,7 +50,8 @@ def test_nobody_comes_in_without_a_login(locked: Gateway, browser: httpx.Client)
     assert locked.http.get("/v1/jobs", headers=BEARER).status_code == 200
     for path in ("/healthz", "/metrics"):
         assert locked.http.get(path).status_code == 200
-    assert locked.http.get("/readyz").status_code == 503
+    assert locked.http.get("/readyz").status_code == 200
+    assert locked.http.get("/v1/dependencies").status_code == 401
     sent = browser.get("/history")
     assert (sent.status_code, sent.headers["location"]) == (303, "/login?next=/history")
 

@@ -264,9 +264,13 @@ def test_an_archive_holds_the_outputs_under_readable_names(gateway: Gateway, fin
 def test_service_routes(gateway: Gateway, finished: dict[str, Any]) -> None:
     assert gateway.http.get("/healthz").status_code == 200
     ready = gateway.http.get("/readyz")
-    assert ready.status_code == 503
-    checks = {check["name"]: check["ready"] for check in ready.json()["checks"]}
-    assert checks == {"database": True, "store": True, "preprocess": False, "triton": False}
+    assert ready.status_code == 200
+    assert [check["name"] for check in ready.json()["checks"]] == ["database", "store"]
+    needed = {check["name"]: check["ready"] for check in gateway.http.get("/v1/dependencies").json()}
+    assert needed == {"database": True, "store": True, "preprocess": False, "triton": False}
+    answer = GatewayServiceStub(gateway.channel).GetDependencies(pb.GetDependenciesRequest())
+    assert {each.name: each.ready for each in answer.dependencies} == needed
+    assert list(gateway.storage.keys("health")) == []
     assert 'chorus_queue_jobs{state="succeeded"}' in gateway.http.get("/metrics").text
     assert b"chorus_uploads_total" in metrics_text()
     assert gateway.http.get("/v1/families").json()[0]["name"] == "default"

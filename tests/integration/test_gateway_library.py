@@ -88,7 +88,7 @@ def test_a_preflight_says_what_was_found_and_is_remembered(gateway: Gateway) -> 
     [
         ("nobody.mp4", "done", None, None),
         ("broken.mp4", "failed", "service-unreachable", "preprocess does not answer: is it running? (away)"),
-        ("crash.mp4", "failed", "preflight-broke-off", "Looking into crash.mp4 ended without an answer: try again"),
+        ("crash.mp4", "failed", "analysis-broke-off", "The analysis of crash.mp4 ended early: try again"),
     ],
 )
 def test_how_a_preflight_may_end(gateway: Gateway, name: str, state: str, code: str | None, words: str | None) -> None:

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from services.media import open_clip
 from services.preprocess.analysis import analyse
-from services.preprocess.faces import LANDMARKS, TrackSummary
+from services.preprocess.faces import LANDMARKS
+from services.preprocess.summary import TrackSummary
 from services.preprocess.track_store import open_tracks
 from tests.quality.onnx_models import OnnxModels
 

@@ -17,7 +17,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from services.errors import ChorusError, ErrorKind
 from services.preprocess.__main__ import own_scratch
-from services.preprocess.client import PreprocessClient
+from services.preprocess.look import LookClient
 from services.storage import Storage
 
 
@@ -70,7 +70,7 @@ def test_process_serves_sweeps_and_stops(process: subprocess.Popen[bytes], addre
     Storage((tmp_path / "store").as_uri(), tmp_path).put_file(
         "uploads/clip", Path(__file__).parents[2] / "samples" / "portrait.jpg"
     )
-    client = PreprocessClient(address)
+    client = LookClient(address)
     with pytest.raises(ChorusError, match="Triton") as caught:
         list(client.analyse("uploads/clip"))
     assert caught.value.kind is ErrorKind.UNAVAILABLE

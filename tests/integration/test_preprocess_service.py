@@ -23,7 +23,6 @@ from services.errors import ChorusError, ErrorKind
 from services.grpc_server import build_server, start
 from services.preprocess.client import PreprocessClient
 from services.preprocess.faces import (
-    AnalysisProgress,
     CropSpec,
     FaceBatch,
     FaceIntroduction,
@@ -31,10 +30,12 @@ from services.preprocess.faces import (
     FaceStreamItem,
     MelSpec,
     Speech,
-    VideoAnalysis,
 )
 from services.preprocess.library import FaceLibrary
+from services.preprocess.look import LookClient
+from services.preprocess.probing import ProbePool
 from services.preprocess.rpc import SERVICE_NAME, PreprocessServicer
+from services.preprocess.summary import AnalysisProgress, VideoAnalysis
 from services.preprocess.track_store import TrackWriter
 from services.preprocess.v1.preprocess_pb2_grpc import add_PreprocessServiceServicer_to_server
 from services.storage import Storage
@@ -68,6 +69,7 @@ class Service:
     """A running preprocess and what stands round it."""
 
     client: PreprocessClient
+    look: LookClient
     storage: Storage
     models: CountedModels
     scratch: Path
@@ -79,7 +81,7 @@ class Service:
         return key
 
     def analyse(self, key: str, name: str = "her.mp4") -> VideoAnalysis:
-        *progress, analysis = self.client.analyse(key, name=name)
+        *progress, analysis = self.look.analyse(key, name=name)
         assert all(isinstance(item, AnalysisProgress) for item in progress)
         assert isinstance(analysis, VideoAnalysis)
         return analysis
@@ -94,20 +96,29 @@ def models() -> CountedModels:
     return CountedModels()
 
 
+@pytest.fixture(scope="module")
+def probes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProbePool]:
+    pool = ProbePool(tmp_path_factory.mktemp("probes"))
+    yield pool
+    pool.close()
+
+
 @pytest.fixture
-def service(tmp_path: Path, models: CountedModels) -> Iterator[Service]:
+def service(tmp_path: Path, models: CountedModels, probes: ProbePool) -> Iterator[Service]:
     models.calls, models.wait_seconds = 0, 0.0
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     storage = Storage((tmp_path / "store").as_uri(), scratch)
     server = build_server(8, [SERVICE_NAME])
     library = FaceLibrary(storage, models, scratch, max_minutes=1)
-    add_PreprocessServiceServicer_to_server(PreprocessServicer(library), server)
-    client = PreprocessClient(f"127.0.0.1:{start(server, '127.0.0.1:0')}", timeout_seconds=20)
+    add_PreprocessServiceServicer_to_server(PreprocessServicer(library, storage, probes), server)
+    address = f"127.0.0.1:{start(server, '127.0.0.1:0')}"
+    client, look = PreprocessClient(address, timeout_seconds=20), LookClient(address, timeout_seconds=20)
     try:
-        yield Service(client, storage, models, scratch)
+        yield Service(client, look, storage, models, scratch)
     finally:
         client.close()
+        look.close()
         server.stop(0).wait(5)
 
 
@@ -280,7 +291,7 @@ def test_two_requests_share_one_analysis(service: Service, pictures: Pictures, t
 def test_abandoned_analysis_stops_and_leaves_nothing(service: Service, pictures: Pictures, tmp_path: Path) -> None:
     service.models.wait_seconds = 0.1
     key = service.put(video(tmp_path / "clip.mp4", pictures))
-    progress = service.client.analyse(key)
+    progress = service.look.analyse(key)
     assert isinstance(next(progress), AnalysisProgress)
     assert list(service.scratch.iterdir())
     progress.close()
@@ -300,7 +311,7 @@ def test_progress_comes_twice_a_second(service: Service, pictures: Pictures, tmp
     service.models.wait_seconds = 0.15
     key = service.put(video(tmp_path / "clip.mp4", pictures[:14]))
     times, done = [time.monotonic()], []
-    for item in service.client.analyse(key):
+    for item in service.look.analyse(key):
         times.append(time.monotonic())
         if isinstance(item, AnalysisProgress):
             done.append(item.frames_done)
@@ -334,7 +345,7 @@ def test_full_disk_is_named(
 
 
 def test_service_that_is_not_there_is_named() -> None:
-    client = PreprocessClient("127.0.0.1:9", timeout_seconds=5)
+    client = LookClient("127.0.0.1:9", timeout_seconds=5)
     with pytest.raises(ChorusError, match=r"preprocess at 127\.0\.0\.1:9") as caught:
         next(client.analyse("uploads/any"))
     assert caught.value.kind is ErrorKind.UNAVAILABLE
@@ -345,7 +356,7 @@ def test_silent_service_is_given_up() -> None:
     with socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
-        client = PreprocessClient(f"127.0.0.1:{silent.getsockname()[1]}", timeout_seconds=0.5)
+        client = LookClient(f"127.0.0.1:{silent.getsockname()[1]}", timeout_seconds=0.5)
         with pytest.raises(ChorusError, match="sent nothing") as caught:
             next(client.analyse("uploads/any"))
         assert caught.value.kind is ErrorKind.DEADLINE

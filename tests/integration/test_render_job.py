@@ -30,6 +30,7 @@ from services.jobs.spec import JobSpec
 from services.media import Extend, Frame, open_clip, read_frames
 from services.preprocess.client import PreprocessClient
 from services.preprocess.library import FaceLibrary
+from services.preprocess.probing import ProbePool
 from services.preprocess.rpc import SERVICE_NAME, PreprocessServicer
 from services.preprocess.v1.preprocess_pb2_grpc import add_PreprocessServiceServicer_to_server
 from services.render.line import Rendered, RenderServices, render
@@ -81,13 +82,14 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     folder = tmp_path_factory.mktemp("render")
     models = OnnxModels()
     storage = Storage((folder / "store").as_uri(), folder / "scratch")
-    server = build_server(4, [SERVICE_NAME])
+    server, probes = build_server(4, [SERVICE_NAME]), ProbePool(folder / "scratch")
     library = FaceLibrary(storage, models, folder / "scratch", max_minutes=10)
-    add_PreprocessServiceServicer_to_server(PreprocessServicer(library), server)
+    add_PreprocessServiceServicer_to_server(PreprocessServicer(library, storage, probes), server)
     client = PreprocessClient(f"127.0.0.1:{start(server, '127.0.0.1:0')}")
     yield Studio(RenderServices(storage, client, cast(TritonClient, models)), folder)
     client.close()
     server.stop(5).wait(5)
+    probes.close()
 
 
 @pytest.fixture(scope="module")

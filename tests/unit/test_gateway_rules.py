@@ -30,7 +30,6 @@ from services.jobs.watching import Watch
 from services.library.incoming import IncomingFile
 from services.library.limits import BATCH_VIDEOS
 from services.library.media import Media
-from services.library.probe import Prober
 
 REQUEST = BatchRequest(audio_id="a", video_ids=["v", "w"], options=RenderOptions())
 JOB = Job(
@@ -168,13 +167,6 @@ def test_a_lock_file_has_one_holder(tmp_path: Path) -> None:
         lock_file(tmp_path / "lock", taken)
     first.close()
     lock_file(tmp_path / "lock", taken).close()
-
-
-@pytest.mark.parametrize("program", ["import os; os.abort()", "print('no json')", "raise SystemExit(1)"])
-def test_a_probe_that_dies_refuses_the_file_by_its_name(program: str) -> None:
-    with pytest.raises(ChorusError, match=r"odd\.mp4 cannot be read") as refusal:
-        Prober((sys.executable, "-c", program))(Path("x"), name="odd.mp4", thumbnail=Path("y"))
-    assert refusal.value.kind is ErrorKind.INVALID_INPUT
 
 
 def test_the_doors_load_neither_numpy_nor_ffmpeg_nor_triton() -> None:

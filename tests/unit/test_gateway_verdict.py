@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from services.library.findings import Caution, Findings, Verdict
 from services.library.verdict import judge
-from services.preprocess.faces import TrackSummary, VideoAnalysis
+from services.preprocess.summary import TrackSummary, VideoAnalysis
 
 TRACK = TrackSummary(track=0, shot=0, first_frame=0, last_frame=99, eye_distance=80, box=(160, 90, 320, 270), rank=0)
 ANALYSIS = VideoAnalysis(

@@ -17,17 +17,10 @@ from services.media import Clip, Extend, Frame, source_index
 from services.media.colour import Matrix, Range
 from services.preprocess import batches
 from services.preprocess.batches import stream_batches
-from services.preprocess.faces import (
-    LANDMARKS,
-    CropSpec,
-    FaceBatch,
-    FaceIntroduction,
-    FaceRequest,
-    MelSpec,
-    TrackSummary,
-)
+from services.preprocess.faces import LANDMARKS, CropSpec, FaceBatch, FaceIntroduction, FaceRequest, MelSpec
 from services.preprocess.pose import TrackMotion
 from services.preprocess.recording import TrackRecording
+from services.preprocess.summary import TrackSummary
 from services.preprocess.track_store import TrackFile, TrackWriter, content_hash, open_tracks, track_key
 
 WIDTH, HEIGHT = 640, 360

@@ -12,7 +12,6 @@ from services.errors import ChorusError, ErrorKind
 from services.preprocess import messages
 from services.preprocess.batches import faceless
 from services.preprocess.faces import (
-    AnalysisProgress,
     CropSpec,
     FaceBatch,
     FaceIntroduction,
@@ -20,9 +19,9 @@ from services.preprocess.faces import (
     FaceStreamItem,
     MelSpec,
     Speech,
-    TrackSummary,
-    VideoAnalysis,
 )
+from services.preprocess.summary import AnalysisProgress, TrackSummary, VideoAnalysis
+from services.preprocess.summary_messages import analysis_item, analysis_response
 from services.preprocess.v1 import preprocess_pb2 as wire
 from services.timeline import Extend
 
@@ -96,8 +95,8 @@ def test_request(face: int | None, pixels: bool) -> None:
 def test_analysis() -> None:
     track = TrackSummary(0, 1, 5, 99, 150.5, (1.0, 2.0, 3.0, 4.0), 0, usable=0.5, occluded=0.25, turned_away=0.125)
     analysis = VideoAnalysis(100, Fraction(30000, 1001), 1280, 720, 95, (track,))
-    assert messages.analysis_item(messages.analysis_response(analysis)) == analysis
-    assert messages.analysis_item(messages.analysis_response(AnalysisProgress(1, 2))) == AnalysisProgress(1, 2)
+    assert analysis_item(analysis_response(analysis)) == analysis
+    assert analysis_item(analysis_response(AnalysisProgress(1, 2))) == AnalysisProgress(1, 2)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,8 @@ from services.jobs.families import FAMILY_CARDS
 from services.jobs.model import Progress, Stage
 from services.jobs.options import RenderOptions
 from services.media import Extend, Frame, Matrix, Range
-from services.preprocess.faces import AnalysisProgress, FaceBatch, FaceIntroduction, FaceStreamItem, Speech
+from services.preprocess.faces import FaceBatch, FaceIntroduction, FaceStreamItem, Speech
+from services.preprocess.summary import AnalysisProgress
 from services.render.clock import StageClock, report_each
 from services.render.families.registry import FAMILIES, find_family
 from services.render.line import await_speech, composite_faces, output_frames, synthesise_ahead

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from services.errors import ChorusError, ErrorKind
 from services.gateway.operations.batch_request import BatchRequest, check_kinds, job_rows
+from services.gateway.operations.readiness import Readiness
 from services.gateway.operations.run_log import RunLog
 from services.jobs import tables
 from services.jobs.engine.queue import JobQueue
@@ -60,6 +61,7 @@ class Operations:
         preflights: Preflights,
         log: RunLog,
         limits: Limits,
+        readiness: Readiness,
     ) -> None:
         self.media = media
         self.intake = intake
@@ -68,6 +70,7 @@ class Operations:
         self.preflights = preflights
         self.log = log
         self.limits = limits
+        self.readiness = readiness
         self._database = database
         self._queue = queue
         self._artifacts = artifacts
@@ -171,11 +174,6 @@ class Operations:
         self.outputs.remove_files(job_id)
         self._queue.retry(job_id)
         return self._queue.find(job_id)
-
-    def delete_media(self, media_id: str) -> None:
-        """Forget an upload and stop looking for its faces; CONFLICT while an unfinished job needs it."""
-        self.preflights.cancel(media_id)
-        self.media.delete(media_id)
 
     def count_states(self) -> Counter[JobState]:
         """Jobs of the whole installation by state."""

@@ -1,4 +1,4 @@
-"""Whether everything that a job needs answers: the database, the store, preprocess, Triton."""
+"""Whether this process can serve, and whether everything that a job needs answers."""
 
 from __future__ import annotations
 
@@ -13,14 +13,20 @@ import sqlalchemy as sa
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from services.errors import ChorusError, ErrorKind
+from services.grpc_server import open_channel
 from services.jobs import tables
+from services.jobs.watching import Watch
 from services.storage import Storage
 
 _CALL_SECONDS: Final = 2.0
+# It need not exist: an answer is an answer.
 _STORE_KEY: Final = "health/gateway"
 _SERVER_READY: Final = "/inference.GRPCInferenceService/ServerReady"
 # Protobuf for `bool ready = 1` set to true; Triton's own classes would pull numpy into this process.
 _READY_ANSWER: Final = b"\x08\x01"
+
+
+Checks = Mapping[str, Callable[[], object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,23 +39,42 @@ class Check:
 
 
 class Readiness:
-    """Asks everything at once, and waits for a few seconds at most."""
+    """Asks everything at once, waits a few seconds at most, and tells who asks twice a second the same."""
 
-    def __init__(self, database: sa.Engine, storage: Storage, preprocess: grpc.Channel, triton: grpc.Channel) -> None:
-        self._checks: Mapping[str, Callable[[], None]] = {
-            "database": partial(_check_database, database),
-            "store": partial(storage.put_bytes, _STORE_KEY, b"ready"),
-            "preprocess": partial(_check_preprocess, preprocess),
-            "triton": partial(_check_triton, triton),
+    def __init__(self, database: sa.Engine, storage: Storage, preprocess: str, triton: str) -> None:
+        """`preprocess` and `triton` are host:port."""
+        self._channels = [open_channel(preprocess), open_channel(triton)]
+        own: Checks = {"database": partial(_check_database, database), "store": partial(storage.size, _STORE_KEY)}
+        others: Checks = {
+            "preprocess": partial(_check_preprocess, self._channels[0]),
+            "triton": partial(_check_triton, self._channels[1]),
         }
+        self._own = Watch(lambda _: _run_checks(own), lambda _: False)
+        self._all = Watch(lambda _: _run_checks({**own, **others}), lambda _: False)
 
     def check(self) -> list[Check]:
-        """Every thing that a job needs, in a fixed order."""
-        with ThreadPoolExecutor(max_workers=len(self._checks)) as pool:
-            return list(pool.map(_run_check, self._checks.keys(), self._checks.values()))
+        """What this process cannot answer a request without; nothing is written.
+
+        Not preprocess and not Triton: when they are away, all replicas would leave at once, and nobody could be told.
+        """
+        return self._own.look("")
+
+    def dependencies(self) -> list[Check]:
+        """Everything that an upload and a job need, in a fixed order."""
+        return self._all.look("")
+
+    def close(self) -> None:
+        """Close the channels."""
+        for channel in self._channels:
+            channel.close()
 
 
-def _run_check(name: str, check: Callable[[], None]) -> Check:
+def _run_checks(checks: Checks) -> list[Check]:
+    with ThreadPoolExecutor(max_workers=len(checks)) as pool:
+        return list(pool.map(_run_check, checks.keys(), checks.values()))
+
+
+def _run_check(name: str, check: Callable[[], object]) -> Check:
     try:
         check()
     except ChorusError as error:

@@ -22,7 +22,6 @@ from services.gateway.access.gate import Gate
 from services.gateway.access.guard import Guard
 from services.gateway.access.refusal import refuse
 from services.gateway.operations.batches import Operations
-from services.gateway.operations.readiness import Readiness
 from services.gateway.rest import jobs as rest
 from services.gateway.rest import media as rest_media
 from services.gateway.rest import service as rest_service
@@ -33,12 +32,11 @@ _THREADS: Final = 64
 _log = logging.getLogger(__name__)
 
 
-def build_app(operations: Operations, readiness: Readiness, gate: Gate, further: Sequence[APIRouter] = ()) -> FastAPI:
+def build_app(operations: Operations, gate: Gate, further: Sequence[APIRouter] = ()) -> FastAPI:
     """The REST door to `operations`, behind the gate, with the routers of other doors."""
     # FastAPI's own /docs loads its scripts from another host; this one brings them along.
     app = FastAPIOffline(title="Chorus", version=version("chorus"), redoc_url=None, lifespan=_lifespan)
     app.state.operations = operations
-    app.state.readiness = readiness
     app.state.gate = gate
     app.state.receivers = tus.Receivers()
     app.add_middleware(Guard, gate=gate)

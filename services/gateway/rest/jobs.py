@@ -6,13 +6,12 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 from sse_starlette import EventSourceResponse
 
 from services import telemetry
 from services.gateway.operations.batch_request import BatchRequest
-from services.gateway.operations.readiness import Readiness
 from services.gateway.rest import schemas
 from services.gateway.rest.downloads import send_archive, send_changes, send_file
 from services.gateway.rest.parameters import PING_SECONDS, REFUSALS, Limit, Offset, Ops, Owner, Who, owner_filter
@@ -22,11 +21,6 @@ from services.library.limits import CALL_IDS, ID_LENGTH, NAME_LENGTH
 
 router = APIRouter()
 v1 = APIRouter(prefix="/v1", responses=REFUSALS)
-
-
-async def _readiness(request: Request) -> Readiness:
-    readiness: Readiness = request.app.state.readiness
-    return readiness
 
 
 @v1.post("/batches", status_code=201, tags=["batches"])
@@ -194,6 +188,12 @@ async def list_families() -> list[schemas.FamilyBody]:
     return [schemas.FamilyBody.model_validate(card) for card in FAMILY_CARDS.values()]
 
 
+@v1.get("/dependencies", tags=["service"])
+def list_dependencies(operations: Ops) -> list[schemas.CheckBody]:
+    """Whether everything that uploads and jobs need answers: the database, the store, preprocess, Triton."""
+    return [schemas.CheckBody.model_validate(check) for check in operations.readiness.dependencies()]
+
+
 @router.get("/healthz", tags=["service"])
 async def get_health() -> dict[str, str]:
     """The process is alive."""
@@ -201,9 +201,9 @@ async def get_health() -> dict[str, str]:
 
 
 @router.get("/readyz", tags=["service"], responses={503: {"model": schemas.ReadyBody}})
-def get_readiness(readiness: Annotated[Readiness, Depends(_readiness)]) -> JSONResponse:
-    """Whether jobs can be taken and rendered; names what is missing."""
-    checks = readiness.check()
+def get_readiness(operations: Ops) -> JSONResponse:
+    """Whether this process can answer requests; names what is missing. See /v1/dependencies for the rest."""
+    checks = operations.readiness.check()
     ready = all(check.ready for check in checks)
     body = schemas.ReadyBody(ready=ready, checks=[schemas.CheckBody.model_validate(check) for check in checks])
     return JSONResponse(body.model_dump(), status_code=200 if ready else 503)

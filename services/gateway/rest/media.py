@@ -72,7 +72,7 @@ def get_media(media_id: str, operations: Ops) -> schemas_media.MediaBody:
 @router.delete("/{media_id}", status_code=204)
 def delete_media(media_id: str, operations: Ops) -> None:
     """Delete an upload that no unfinished job needs."""
-    operations.delete_media(media_id)
+    operations.media.delete(media_id)
 
 
 @router.head("/{media_id}/content", include_in_schema=False)

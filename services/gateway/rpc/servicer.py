@@ -71,7 +71,7 @@ class GatewayServicer(GatewayServiceServicer):
         return pb.ListMediaResponse(media=map(media_message, items), total=total)
 
     def DeleteMedia(self, request: pb.DeleteMediaRequest, context: grpc.ServicerContext) -> pb.DeleteMediaResponse:
-        self._operations.delete_media(request.media_id)
+        self._operations.media.delete(request.media_id)
         return pb.DeleteMediaResponse()
 
     def DownloadMedia(
@@ -167,6 +167,12 @@ class GatewayServicer(GatewayServiceServicer):
             entries = self._operations.open_jobs_archive(request.job_ids)
         for piece in zip_pieces(entries, self._operations.outputs.read):
             yield pb.DownloadArchiveResponse(content=piece)
+
+    def GetDependencies(
+        self, request: pb.GetDependenciesRequest, context: grpc.ServicerContext
+    ) -> pb.GetDependenciesResponse:
+        checks = self._operations.readiness.dependencies()
+        return pb.GetDependenciesResponse(dependencies=[pb.Dependency(**asdict(check)) for check in checks])
 
     def GetLimits(self, request: pb.GetLimitsRequest, context: grpc.ServicerContext) -> pb.Limits:
         return pb.Limits(**asdict(self._operations.limits))

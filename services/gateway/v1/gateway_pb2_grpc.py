@@ -167,6 +167,11 @@ class GatewayServiceStub:
                 request_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.ListFamiliesRequest.SerializeToString,
                 response_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.ListFamiliesResponse.FromString,
                 _registered_method=True)
+        self.GetDependencies = channel.unary_unary(
+                '/chorus.gateway.v1.GatewayService/GetDependencies',
+                request_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.GetDependenciesRequest.SerializeToString,
+                response_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.GetDependenciesResponse.FromString,
+                _registered_method=True)
         self.GetLimits = channel.unary_unary(
                 '/chorus.gateway.v1.GatewayService/GetLimits',
                 request_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.GetLimitsRequest.SerializeToString,
@@ -364,6 +369,12 @@ class GatewayServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetDependencies(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetLimits(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -522,6 +533,11 @@ def add_GatewayServiceServicer_to_server(servicer, server):
                     servicer.ListFamilies,
                     request_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.ListFamiliesRequest.FromString,
                     response_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.ListFamiliesResponse.SerializeToString,
+            ),
+            'GetDependencies': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetDependencies,
+                    request_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.GetDependenciesRequest.FromString,
+                    response_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.GetDependenciesResponse.SerializeToString,
             ),
             'GetLimits': grpc.unary_unary_rpc_method_handler(
                     servicer.GetLimits,
@@ -1249,6 +1265,33 @@ class GatewayService:
             '/chorus.gateway.v1.GatewayService/ListFamilies',
             services_dot_gateway_dot_v1_dot_gateway__pb2.ListFamiliesRequest.SerializeToString,
             services_dot_gateway_dot_v1_dot_gateway__pb2.ListFamiliesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetDependencies(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chorus.gateway.v1.GatewayService/GetDependencies',
+            services_dot_gateway_dot_v1_dot_gateway__pb2.GetDependenciesRequest.SerializeToString,
+            services_dot_gateway_dot_v1_dot_gateway__pb2.GetDependenciesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -75,6 +75,7 @@ class GatewayServiceStub:
     DownloadArchive: _grpc.UnaryStreamMultiCallable[_gateway_pb2.DownloadArchiveRequest, _gateway_pb2.DownloadArchiveResponse]
     """The finished videos among some jobs in one ZIP, in pieces."""
     ListFamilies: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.ListFamiliesRequest, _gateway_pb2.ListFamiliesResponse]
+    GetDependencies: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.GetDependenciesRequest, _gateway_pb2.GetDependenciesResponse]
     GetLimits: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.GetLimitsRequest, _gateway_pb2.Limits]
     GetQueue: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.GetQueueRequest, _gateway_pb2.Queue]
     """How many jobs of the whole installation are in each state."""
@@ -129,6 +130,7 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     DownloadArchive: _aio.UnaryStreamMultiCallable[_gateway_pb2.DownloadArchiveRequest, _gateway_pb2.DownloadArchiveResponse]  # type: ignore[assignment]
     """The finished videos among some jobs in one ZIP, in pieces."""
     ListFamilies: _aio.UnaryUnaryMultiCallable[_gateway_pb2.ListFamiliesRequest, _gateway_pb2.ListFamiliesResponse]  # type: ignore[assignment]
+    GetDependencies: _aio.UnaryUnaryMultiCallable[_gateway_pb2.GetDependenciesRequest, _gateway_pb2.GetDependenciesResponse]  # type: ignore[assignment]
     GetLimits: _aio.UnaryUnaryMultiCallable[_gateway_pb2.GetLimitsRequest, _gateway_pb2.Limits]  # type: ignore[assignment]
     GetQueue: _aio.UnaryUnaryMultiCallable[_gateway_pb2.GetQueueRequest, _gateway_pb2.Queue]  # type: ignore[assignment]
     """How many jobs of the whole installation are in each state."""
@@ -336,6 +338,13 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gateway_pb2.ListFamiliesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_gateway_pb2.ListFamiliesResponse, _abc.Awaitable[_gateway_pb2.ListFamiliesResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def GetDependencies(
+        self,
+        request: _gateway_pb2.GetDependenciesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.GetDependenciesResponse, _abc.Awaitable[_gateway_pb2.GetDependenciesResponse]]: ...
 
     @_abc_1.abstractmethod
     def GetLimits(

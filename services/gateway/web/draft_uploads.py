@@ -39,4 +39,4 @@ def discard(operations: Operations, media_ids: Sequence[str]) -> None:
     for media_id in media_ids:
         # Another tab was faster, or has started the batch just now.
         with suppress(ChorusError):
-            operations.delete_media(media_id)
+            operations.media.delete(media_id)

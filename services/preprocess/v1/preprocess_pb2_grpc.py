@@ -36,6 +36,11 @@ class PreprocessServiceStub:
         Args:
             channel: A grpc.Channel.
         """
+        self.Probe = channel.unary_unary(
+                '/chorus.preprocess.v1.PreprocessService/Probe',
+                request_serializer=services_dot_preprocess_dot_v1_dot_preprocess__pb2.ProbeRequest.SerializeToString,
+                response_deserializer=services_dot_preprocess_dot_v1_dot_preprocess__pb2.ProbeResponse.FromString,
+                _registered_method=True)
         self.AnalyseVideo = channel.unary_stream(
                 '/chorus.preprocess.v1.PreprocessService/AnalyseVideo',
                 request_serializer=services_dot_preprocess_dot_v1_dot_preprocess__pb2.AnalyseVideoRequest.SerializeToString,
@@ -52,6 +57,13 @@ class PreprocessServiceServicer:
     """Finds and follows faces in videos, and turns speech into mel windows. Knows no lip-sync family: the crop and the
     mel window travel in the request. A video is analysed once; the result is kept under the video's content hash.
     """
+
+    def Probe(self, request, context):
+        """What a stored file is; INVALID_ARGUMENT says why it cannot be used.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
 
     def AnalyseVideo(self, request, context):
         """Analyses a video, or finds that it has been analysed; ends with the analysis.
@@ -70,6 +82,11 @@ class PreprocessServiceServicer:
 
 def add_PreprocessServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'Probe': grpc.unary_unary_rpc_method_handler(
+                    servicer.Probe,
+                    request_deserializer=services_dot_preprocess_dot_v1_dot_preprocess__pb2.ProbeRequest.FromString,
+                    response_serializer=services_dot_preprocess_dot_v1_dot_preprocess__pb2.ProbeResponse.SerializeToString,
+            ),
             'AnalyseVideo': grpc.unary_stream_rpc_method_handler(
                     servicer.AnalyseVideo,
                     request_deserializer=services_dot_preprocess_dot_v1_dot_preprocess__pb2.AnalyseVideoRequest.FromString,
@@ -92,6 +109,33 @@ class PreprocessService:
     """Finds and follows faces in videos, and turns speech into mel windows. Knows no lip-sync family: the crop and the
     mel window travel in the request. A video is analysed once; the result is kept under the video's content hash.
     """
+
+    @staticmethod
+    def Probe(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chorus.preprocess.v1.PreprocessService/Probe',
+            services_dot_preprocess_dot_v1_dot_preprocess__pb2.ProbeRequest.SerializeToString,
+            services_dot_preprocess_dot_v1_dot_preprocess__pb2.ProbeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def AnalyseVideo(request,

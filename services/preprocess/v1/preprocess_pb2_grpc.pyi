@@ -35,6 +35,8 @@ class PreprocessServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> PreprocessServiceAsyncStub: ...
+    Probe: _grpc.UnaryUnaryMultiCallable[_preprocess_pb2.ProbeRequest, _preprocess_pb2.ProbeResponse]
+    """What a stored file is; INVALID_ARGUMENT says why it cannot be used."""
     AnalyseVideo: _grpc.UnaryStreamMultiCallable[_preprocess_pb2.AnalyseVideoRequest, _preprocess_pb2.AnalyseVideoResponse]
     """Analyses a video, or finds that it has been analysed; ends with the analysis."""
     StreamFaces: _grpc.UnaryStreamMultiCallable[_preprocess_pb2.StreamFacesRequest, _preprocess_pb2.StreamFacesResponse]
@@ -47,6 +49,8 @@ class PreprocessServiceAsyncStub(PreprocessServiceStub):
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
+    Probe: _aio.UnaryUnaryMultiCallable[_preprocess_pb2.ProbeRequest, _preprocess_pb2.ProbeResponse]  # type: ignore[assignment]
+    """What a stored file is; INVALID_ARGUMENT says why it cannot be used."""
     AnalyseVideo: _aio.UnaryStreamMultiCallable[_preprocess_pb2.AnalyseVideoRequest, _preprocess_pb2.AnalyseVideoResponse]  # type: ignore[assignment]
     """Analyses a video, or finds that it has been analysed; ends with the analysis."""
     StreamFaces: _aio.UnaryStreamMultiCallable[_preprocess_pb2.StreamFacesRequest, _preprocess_pb2.StreamFacesResponse]  # type: ignore[assignment]
@@ -56,6 +60,14 @@ class PreprocessServiceServicer(metaclass=_abc_1.ABCMeta):
     """Finds and follows faces in videos, and turns speech into mel windows. Knows no lip-sync family: the crop and the
     mel window travel in the request. A video is analysed once; the result is kept under the video's content hash.
     """
+
+    @_abc_1.abstractmethod
+    def Probe(
+        self,
+        request: _preprocess_pb2.ProbeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_preprocess_pb2.ProbeResponse, _abc.Awaitable[_preprocess_pb2.ProbeResponse]]:
+        """What a stored file is; INVALID_ARGUMENT says why it cannot be used."""
 
     @_abc_1.abstractmethod
     def AnalyseVideo(

@@ -1,0 +1,59 @@
+"""The published way to what a file is and who is seen in it; free of NumPy, for processes without pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Final
+
+from services.grpc_server import open_channel, translate_call_errors
+from services.preprocess.calls import answers
+from services.preprocess.summary import AnalysisProgress, MediaFacts, VideoAnalysis
+from services.preprocess.summary_messages import analysis_item, media_facts
+from services.preprocess.v1 import preprocess_pb2, preprocess_pb2_grpc
+
+# Above the time after which preprocess itself gives a file up, twice: somebody else's may come first.
+_PROBE_SECONDS: Final = 150.0
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """What a file is, and a small JPEG of its first picture; empty for sound."""
+
+    facts: MediaFacts
+    thumbnail: bytes
+
+
+class LookClient:
+    """One gRPC channel to preprocess; safe to share by threads."""
+
+    def __init__(self, address: str, *, timeout_seconds: float = 60.0) -> None:
+        """`address` is host:port; `timeout_seconds` is how long preprocess may stay silent inside an analysis."""
+        self._name = f"preprocess at {address}"
+        self._timeout = timeout_seconds
+        self._channel = open_channel(address)
+        self._stub = preprocess_pb2_grpc.PreprocessServiceStub(self._channel)
+
+    def probe(self, key: str, *, name: str) -> Probed:
+        """Look into the stored file under `key`; INVALID_INPUT says why the file called `name` cannot be used."""
+        with translate_call_errors(self._name):
+            answer = self._stub.Probe(preprocess_pb2.ProbeRequest(key=key, name=name), timeout=_PROBE_SECONDS)
+        return Probed(media_facts(answer), answer.thumbnail)
+
+    def analyse(
+        self, video_key: str, *, name: str = "the video"
+    ) -> Generator[AnalysisProgress | VideoAnalysis, None, None]:
+        """Analyse the video under `video_key`, unless that was done before; the last item is the analysis.
+
+        Raises ChorusError: NO_FACE when no frame shows a face, NOT_FOUND, INVALID_INPUT, UNAVAILABLE, DEADLINE.
+        Closing the generator stops the analysis.
+        """
+        request = preprocess_pb2.AnalyseVideoRequest(video_key=video_key, video_name=name)
+        with closing(answers(self._name, self._timeout, self._stub.AnalyseVideo(request))) as responses:
+            for response in responses:
+                yield analysis_item(response)
+
+    def close(self) -> None:
+        """Close the channel; analyses in flight end with UNAVAILABLE."""
+        self._channel.close()

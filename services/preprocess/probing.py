@@ -1,0 +1,96 @@
+"""Looks into the files of strangers in child processes: one that crashes or hangs FFmpeg is refused alone."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import threading
+from concurrent.futures import TimeoutError as Overdue
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from pebble import ProcessExpired, ProcessFuture, ProcessPool
+
+from services.errors import ChorusError, ErrorKind
+from services.media import Extend, open_clip, probe, read_frames, write_poster
+from services.parent_death import die_with_parent
+from services.preprocess.summary import MediaFacts
+
+_log = logging.getLogger(__name__)
+
+_AT_ONCE: Final = 2
+_SECONDS: Final = 60.0
+# A child is made anew after so many files: what FFmpeg leaks for one of them does not add up.
+_FILES_A_CHILD: Final = 200
+_THUMBNAIL_SIDE: Final = 480
+
+
+class ProbePool:
+    """Children that are started once and look into one file after the other; safe to share by threads."""
+
+    def __init__(self, scratch: Path) -> None:
+        """`scratch` is a folder of this process alone."""
+        self._scratch = scratch
+        self._lock = threading.Lock()
+        self._pool = self._make()
+
+    def probe(self, path: Path, name: str) -> tuple[MediaFacts, bytes]:
+        """What the file is and a JPEG of its first picture; INVALID_INPUT when the file called `name` is of no use."""
+        for _ in range(2):
+            try:
+                found: tuple[MediaFacts, bytes] = self._schedule(path, name).result()
+            except BrokenProcessPool:
+                continue  # somebody killed a child that had nothing to do: the next pool is a new one
+            except (Overdue, ProcessExpired) as error:
+                _log.warning("the probe of %s ended without an answer: %r", name, error)
+                raise ChorusError(ErrorKind.INVALID_INPUT, "probe-failed", name=name) from error
+            return found
+        raise ChorusError(ErrorKind.UNAVAILABLE, "probes-died", name=name)
+
+    def close(self) -> None:
+        """End the children; what they are looking into is refused."""
+        self._pool.stop()  # type: ignore[no-untyped-call]
+        self._pool.join()
+
+    def _schedule(self, path: Path, name: str) -> ProcessFuture[tuple[MediaFacts, bytes]]:
+        with self._lock:
+            if not self._pool.active:
+                self._pool = self._make()
+            return self._pool.schedule(look_into, args=(path, name, self._scratch), timeout=_SECONDS)
+
+    def _make(self) -> ProcessPool:
+        # Spawned: a process with gRPC in it must not fork.
+        context = multiprocessing.get_context("spawn")
+        pool = ProcessPool(_AT_ONCE, max_tasks=_FILES_A_CHILD, initializer=die_with_parent, context=context)
+        # At once, so that FFmpeg is loaded before the first file comes.
+        pool.schedule(_load)
+        return pool
+
+
+def _load() -> None:
+    """Importing this file has loaded FFmpeg."""
+
+
+def look_into(path: Path, name: str, scratch: Path) -> tuple[MediaFacts, bytes]:
+    """As ProbePool.probe, in this process."""
+    info = probe(path, name=name)
+    shape = info.video
+    facts = MediaFacts(
+        kind=info.kind,
+        seconds=float(info.seconds),
+        has_audio=info.has_audio,
+        width=shape.width if shape else None,
+        height=shape.height if shape else None,
+        frame_rate=str(shape.frame_rate) if shape else None,
+    )
+    return facts, b"" if shape is None else _thumbnail(path, name, scratch)
+
+
+def _thumbnail(path: Path, name: str, scratch: Path) -> bytes:
+    with TemporaryDirectory(dir=scratch) as folder:
+        picture = Path(folder, "thumbnail.jpg")
+        for frame in read_frames(open_clip(path, name=name), 1, Extend.CUT):
+            write_poster(picture, frame, side=_THUMBNAIL_SIDE)
+        return picture.read_bytes() if picture.exists() else b""

@@ -1,0 +1,112 @@
+"""Looking into files: the children that do it, and the call to preprocess in which it comes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+import cv2
+import numpy as np
+import psutil
+import pytest
+
+from services.errors import ChorusError, ErrorKind
+from services.gateway.__main__ import build_operations
+from services.preprocess import probing
+from services.preprocess.look import LookClient
+from services.preprocess.probing import ProbePool
+from tests import media_samples
+from tests.gateway_stack import make_settings, wait_until
+
+
+@pytest.fixture(scope="module")
+def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProbePool]:
+    probes = ProbePool(tmp_path_factory.mktemp("probes"))
+    yield probes
+    probes.close()
+
+
+def test_a_video_gives_a_thumbnail_and_sound_gives_none(pool: ProbePool, tmp_path: Path) -> None:
+    video, sound = tmp_path / "clip.mp4", tmp_path / "tone.m4a"
+    media_samples.make_clip(video, media_samples.ClipRecipe(size=(1280, 720)))
+    media_samples.make_sound(sound)
+    facts, thumbnail = pool.probe(video, "clip.mp4")
+    assert (facts.kind, facts.width, facts.height) == ("video", 1280, 720)
+    shown = cv2.imdecode(np.frombuffer(thumbnail, np.uint8), cv2.IMREAD_COLOR)
+    assert shown is not None
+    assert shown.shape == (270, 480, 3)
+    facts, thumbnail = pool.probe(sound, "tone.m4a")
+    assert (facts.kind, thumbnail) == ("audio", b"")
+    sound.write_bytes(b"no recording at all")
+    with pytest.raises(ChorusError, match=r"tone\.m4a") as refusal:
+        pool.probe(sound, "tone.m4a")
+    assert refusal.value.values["name"] == "tone.m4a"
+
+
+@pytest.fixture(scope="module")
+def slow_picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A photo that takes a second to decode."""
+    path = tmp_path_factory.mktemp("slow") / "slow.png"
+    noise = np.random.default_rng(0).integers(0, 255, (4000, 4000, 3), np.uint8)
+    cv2.imwrite(str(path), noise)
+    return path
+
+
+def _who_reads(path: Path) -> psutil.Process | None:
+    for child in psutil.Process().children():
+        with suppress(psutil.Error):
+            if str(path) in [each.path for each in child.open_files()]:
+                return child
+    return None
+
+
+def test_a_child_that_dies_refuses_its_own_file_only(pool: ProbePool, slow_picture: Path, tmp_path: Path) -> None:
+    good = tmp_path / "tone.m4a"
+    media_samples.make_sound(good)
+    with ThreadPoolExecutor(1) as thread:
+        waiting = thread.submit(pool.probe, slow_picture, "odd.png")
+        wait_until(lambda: _who_reads(slow_picture)).kill()
+        assert pool.probe(good, "tone.m4a")[0].kind == "audio"
+        with pytest.raises(ChorusError, match=r"odd\.png cannot be read") as refusal:
+            waiting.result(30)
+    assert refusal.value.kind is ErrorKind.INVALID_INPUT
+    assert pool.probe(slow_picture, "slow.png")[0].kind == "still"
+
+
+def test_a_child_that_hangs_is_ended(pool: ProbePool, slow_picture: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probing, "_SECONDS", 2.0)
+    with ThreadPoolExecutor(1) as thread:
+        waiting = thread.submit(pool.probe, slow_picture, "hung.png")
+        child = wait_until(lambda: _who_reads(slow_picture))
+        child.suspend()
+        with pytest.raises(ChorusError, match=r"hung\.png cannot be read"):
+            waiting.result(30)
+    wait_until(lambda: not child.is_running())
+
+
+def test_a_pool_whose_idle_children_die_is_made_anew(pool: ProbePool, tmp_path: Path) -> None:
+    good = tmp_path / "tone.m4a"
+    media_samples.make_sound(good)
+    assert pool.probe(good, "tone.m4a")[0].kind == "audio"
+    for child in psutil.Process().children():
+        if "multiprocessing.spawn" in " ".join(child.cmdline()):
+            child.kill()
+    assert pool.probe(good, "tone.m4a")[0].kind == "audio"
+
+
+def test_without_preprocess_an_upload_and_a_preflight_fail_in_words(tmp_path: Path) -> None:
+    look = LookClient("127.0.0.1:1")
+    database, storage, operations = build_operations(make_settings(tmp_path), look)
+    try:
+        with operations.intake.receive("clip.mp4") as incoming:
+            incoming.write(b"clip")
+            with pytest.raises(ChorusError, match=r"preprocess at 127\.0\.0\.1:1 does not answer") as refusal:
+                operations.intake.create(incoming)
+        assert refusal.value.retryable
+        assert list(storage.keys("")) == []
+    finally:
+        operations.preflights.close()
+        look.close()
+        database.dispose()
