@@ -31,6 +31,7 @@ from services.library.media import MediaLibrary
 from services.library.outputs import Outputs
 from services.library.preflight import Analyst, Preflights
 from services.library.resumable import ResumableUploads
+from services.library.upload_parts import UploadParts
 from services.preprocess.look import LookClient
 from services.storage import Storage
 
@@ -124,7 +125,7 @@ def build_operations(settings: GatewaySettings, look: Look) -> tuple[sa.Engine, 
         media=media,
         intake=intake,
         outputs=Outputs(database, queue, artifacts),
-        uploads=ResumableUploads(database, media, intake, settings.scratch),
+        uploads=ResumableUploads(database, media, intake, UploadParts(database, storage)),
         preflights=Preflights(database, media, limits, look),
         log=RunLog(settings.log_file),
         limits=limits,

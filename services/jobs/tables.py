@@ -45,6 +45,19 @@ uploads = sa.Table(
     sa.Column("length", sa.BigInteger, nullable=False),
     sa.Column("expires_ms", sa.BigInteger, nullable=False),
     sa.Column("media_id", sa.Text),
+    # Who makes a media of it right now, and when they were last alive.
+    sa.Column("claim", sa.Text),
+    sa.Column("claim_ms", sa.BigInteger),
+)
+
+# The bytes of uploads under way; a part counts once it has a row.
+upload_parts = sa.Table(
+    "upload_parts",
+    metadata,
+    sa.Column("upload_id", sa.Text, sa.ForeignKey("uploads.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("start", sa.BigInteger, primary_key=True),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("key", sa.Text, nullable=False),
 )
 
 # What was found out about the faces of a content, so that it is looked for once.

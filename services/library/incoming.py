@@ -54,14 +54,6 @@ class IncomingFile:
         except OSError as error:
             raise storage_error(error, self.name) from error
 
-    def adopt(self, path: Path) -> None:
-        """Take in a whole file of the same disk instead of pieces; it stays where it is, and nothing is copied."""
-        with path.open("rb") as file:
-            self._digest = hashlib.file_digest(file, "sha256")
-        self.size = path.stat().st_size
-        self.path.unlink()
-        self.path.hardlink_to(path)
-
     def finish(self) -> None:
         """Call after the last piece: the file at `path` is complete then."""
         try:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import random
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
+import httpx
 import pytest
 import sqlalchemy as sa
 
@@ -14,6 +18,7 @@ from tests.gateway_stack import Gateway, make_settings, open_gateway, wait_until
 from tests.integration.conftest import NewState
 
 Pair = tuple[Gateway, Gateway]
+TUS = {"Tus-Resumable": "1.0.0"}
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +32,85 @@ def pair(new_state: NewState, tmp_path_factory: pytest.TempPathFactory) -> Itera
 def preflight(gateway: Gateway, media_id: str) -> dict[str, Any]:
     """The preflight as REST shows it."""
     return dict(gateway.http.get(f"/v1/media/{media_id}/preflight").json())
+
+
+def ended_preflight(gateway: Gateway, media_id: str) -> dict[str, Any] | None:
+    """The preflight once it is done."""
+    now = preflight(gateway, media_id)
+    return now if now["state"] == "done" else None
+
+
+def begin_upload(gateway: Gateway, name: str, length: int) -> str:
+    """The address of a new resumable upload."""
+    metadata = f"filename {base64.b64encode(name.encode()).decode()}"
+    headers = {**TUS, "Upload-Length": str(length), "Upload-Metadata": metadata}
+    return str(gateway.http.post("/v1/uploads", headers=headers).headers["location"])
+
+
+def send(gateway: Gateway, address: str, offset: int, content: bytes) -> httpx.Response:
+    """Send a piece."""
+    headers = {**TUS, "Content-Type": "application/offset+octet-stream", "Upload-Offset": str(offset)}
+    return gateway.http.patch(address, headers=headers, content=content)
+
+
+def test_an_upload_that_changes_the_replica_with_every_piece_loses_nothing(pair: Pair) -> None:
+    one, other = pair
+    for number in range(20):
+        pieces = [random.Random(f"{number} {piece}").randbytes(1000 + piece) for piece in range(5)]
+        address, offset = begin_upload(one, f"wandering {number}.mp4", sum(map(len, pieces))), 0
+        for gateway, piece in zip((one, other, one, other, one), pieces, strict=True):
+            assert int(gateway.http.head(address, headers=TUS).headers["upload-offset"]) == offset
+            answer = send(gateway, address, offset, piece)
+            offset += len(piece)
+        media_id = answer.headers["chorus-media-id"]
+        assert other.http.get(f"/v1/media/{media_id}/content").content == b"".join(pieces)
+        assert other.http.post(f"{address}/media").json()["id"] == media_id
+    assert list(one.storage.keys("parts")) == []
+
+
+def test_of_two_who_send_the_same_bytes_one_is_told_where_to_go_on(pair: Pair) -> None:
+    one, other = pair
+    for number in range(5):
+        address = begin_upload(one, f"twice {number}.mp4", 3000)
+        with ThreadPoolExecutor(2) as pool:
+            sent = [pool.submit(send, gateway, address, 0, b"x" * 2000) for gateway in (one, other)]
+            assert sorted(each.result().status_code for each in sent) == [204, 409]
+        assert int(other.http.head(address, headers=TUS).headers["upload-offset"]) == 2000
+        assert one.http.delete(address, headers=TUS).status_code == 204
+
+
+def test_an_upload_that_is_finished_on_both_becomes_one_media(pair: Pair) -> None:
+    one, other = pair
+    address = begin_upload(one, "both.mp4", 8)
+    upload_id = address.rsplit("/", 1)[1]
+    one.operations.uploads.append(upload_id, 0, b"01234567")
+    with ThreadPoolExecutor(10) as pool:
+        asked = [pool.submit(gateway.http.post, f"{address}/media") for gateway in (one, other) * 5]
+        assert len({each.result().json()["id"] for each in asked}) == 1
+    assert [item["name"] for item in one.http.get("/v1/media").json()["items"]].count("both.mp4") == 1
+
+
+def test_an_upload_whose_finisher_died_is_finished_by_another(pair: Pair) -> None:
+    one, other = pair
+    address = begin_upload(one, "left.mp4", 8)
+    upload_id = address.rsplit("/", 1)[1]
+    one.operations.uploads.append(upload_id, 0, b"76543210")
+    with tables.transaction(one.database) as connection:
+        row = tables.uploads.update().where(tables.uploads.c.id == upload_id)
+        connection.execute(row.values(claim="dead", claim_ms=tables.now_ms() - 60_000))
+    assert other.http.post(f"{address}/media").json()["name"] == "left.mp4"
+
+
+def test_bytes_that_no_row_knows_are_swept(pair: Pair) -> None:
+    one, other = pair
+    address = begin_upload(one, "kept.mp4", 100)
+    send(one, address, 0, b"kept")
+    one.storage.put_bytes("parts/nobody/0", b"orphan")
+    for gateway in (other, one):
+        gateway.operations.uploads.sweep()
+    assert [key.split("/")[1] for key in one.storage.keys("parts")] == [address.rsplit("/", 1)[1]]
+    other.http.delete(address, headers=TUS)
+    assert list(one.storage.keys("parts")) == []
 
 
 def test_a_preflight_that_one_began_is_read_and_cancelled_by_the_other(pair: Pair) -> None:
@@ -49,7 +133,7 @@ def test_what_one_found_the_other_knows(pair: Pair) -> None:
     for number in range(20):
         video = one.upload(f"two people {number}.mp4", f"two people {number}".encode())
         one.http.post(f"/v1/media/{video}/preflight")
-        ended = wait_until(lambda video=video: (now := preflight(other, video))["state"] == "done" and now)
+        ended = wait_until(partial(ended_preflight, other, video))
         assert ended["findings"]["verdict"] == "several_faces"
 
 
@@ -71,5 +155,5 @@ def test_the_run_of_a_process_that_died_is_taken_over_by_whoever_asks(pair: Pair
     dead = {"run": "r", "runner": "dead", "state": "running", "frames_done": 3, "frames_total": 9, "touched_ms": 0}
     with tables.transaction(one.database) as connection:
         connection.execute(sa.insert(tables.preflight_runs).values(sha256=digest, **dead))
-    ended = wait_until(lambda: (now := preflight(other, video))["state"] == "done" and now)
+    ended = wait_until(partial(ended_preflight, other, video))
     assert ended["findings"]["verdict"] == "face"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from email.utils import format_datetime
 from typing import Annotated, Final
 
@@ -23,14 +25,18 @@ from services.library.resumable import ResumableUpload, ResumableUploads
 VERSION: Final = "1.0.0"
 MEDIA_ID_HEADER: Final = "Chorus-Media-Id"
 _PIECE_TYPE: Final = "application/offset+octet-stream"
-_WRITE_BYTES: Final = 1 << 20
+_PART_BYTES: Final = 8 << 20
+_PAUSE_SECONDS: Final = 1.0
 _SILENCE_SECONDS: Final = 60.0
 
 router = APIRouter(prefix="/v1/uploads", tags=["uploads"], responses=REFUSALS)
 
 
 class Receivers:
-    """Which request is writing each upload: a newer one ends an older one, whose connection may hang half-dead."""
+    """Which request of this process is writing each upload: a newer one ends an older one, which may hang half-dead.
+
+    A courtesy to the older one: that bytes are not mixed up, also with those of other processes, the parts see to.
+    """
 
     def __init__(self) -> None:
         self._running: dict[str, asyncio.Task[None]] = {}
@@ -137,25 +143,49 @@ def finish_upload(upload_id: str, operations: Ops, caller: Who) -> schemas_media
 
 
 async def _receive(uploads: ResumableUploads, upload: ResumableUpload, body: AsyncIterator[bytes]) -> None:
-    """Write until the body ends or breaks off; what has arrived until then is kept."""
+    """Keep what comes until the body ends or breaks off; what has arrived until then is kept."""
     waiting: list[bytes] = []
     offset, arrived = upload.offset, upload.offset
     try:
-        while (piece := await asyncio.wait_for(anext(body, None), _SILENCE_SECONDS)) is not None:
-            arrived += len(piece)
-            if arrived > upload.length:
-                raise ChorusError(ErrorKind.TOO_LARGE, "upload-too-long", name=upload.name, length=upload.length)
-            waiting.append(piece)
-            if arrived - offset >= _WRITE_BYTES:
-                content, waiting = b"".join(waiting), []
-                offset = await _uninterrupted(uploads, upload.id, offset, content)
-    except TimeoutError:
-        raise ChorusError(ErrorKind.DEADLINE, "upload-silent", name=upload.name, seconds=_SILENCE_SECONDS) from None
+        async with aclosing(_spoken(body, upload.name)) as pieces:
+            async for piece in pieces:
+                arrived += len(piece)
+                if arrived > upload.length:
+                    raise ChorusError(ErrorKind.TOO_LARGE, "upload-too-long", name=upload.name, length=upload.length)
+                if piece:
+                    waiting.append(piece)
+                # An empty piece: nothing came for a moment, and what is here may be all for long.
+                if waiting and (not piece or arrived - offset >= _PART_BYTES):
+                    content, waiting = b"".join(waiting), []
+                    offset = await _uninterrupted(uploads, upload.id, offset, content)
     except ClientDisconnect:
         raise ChorusError(ErrorKind.CONFLICT, "upload-broke-off", name=upload.name) from None
     finally:
         if waiting:
             await _uninterrupted(uploads, upload.id, offset, b"".join(waiting))
+
+
+async def _spoken(body: AsyncIterator[bytes], name: str) -> AsyncGenerator[bytes]:
+    """The pieces of a body, and an empty one when none came for a moment; DEADLINE when it is silent for too long."""
+    heard = time.monotonic()
+    coming = asyncio.ensure_future(anext(body, None))
+    try:
+        while True:
+            done, _ = await asyncio.wait({coming}, timeout=_PAUSE_SECONDS)
+            if done:
+                piece = coming.result()
+                if piece is None:
+                    return
+                heard = time.monotonic()
+                coming = asyncio.ensure_future(anext(body, None))
+                if piece:
+                    yield piece
+            elif time.monotonic() - heard > _SILENCE_SECONDS:
+                raise ChorusError(ErrorKind.DEADLINE, "upload-silent", name=name, seconds=_SILENCE_SECONDS)
+            else:
+                yield b""
+    finally:
+        coming.cancel()
 
 
 async def _uninterrupted(uploads: ResumableUploads, upload_id: str, offset: int, content: bytes) -> int:
