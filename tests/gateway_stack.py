@@ -25,6 +25,7 @@ from services import grpc_server, telemetry
 from services.gateway.__main__ import build_operations
 from services.gateway.access.lock import build_gate, check_lock
 from services.gateway.operations.batches import Operations
+from services.gateway.operations.counts import CountExchange, ExactCounts, SharedCounts
 from services.gateway.rest.app import build_app
 from services.gateway.rpc.servicer import build_rpc_server
 from services.gateway.settings import GatewaySettings
@@ -136,7 +137,9 @@ def open_gateway(settings: StackSettings) -> Iterator[Gateway]:
     render_log(settings).mkdir(parents=True, exist_ok=True)
     database, storage, operations = open_operations(settings)
     check_lock(settings)
-    gate = build_gate(settings, tables.find_secret(database, "session"))
+    requests, logins = SharedCounts(database), ExactCounts(database)
+    exchange = CountExchange(requests)
+    gate = build_gate(settings, tables.find_secret(database, "session"), requests, logins)
     app = build_app(operations, gate, [login])
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, timeout_graceful_shutdown=2))
     thread = threading.Thread(target=server.run)
@@ -152,6 +155,8 @@ def open_gateway(settings: StackSettings) -> Iterator[Gateway]:
         operations.preflights.close()
         channel.close()
         operations.readiness.close()
+        operations.drafts.close()
+        exchange.close()
         rpc.stop(0).wait(5)
         server.should_exit = True
         thread.join(10)

@@ -15,6 +15,8 @@ from services import grpc_server, telemetry
 from services.errors import ChorusError
 from services.gateway.access.lock import build_gate, check_lock
 from services.gateway.operations.batches import Operations
+from services.gateway.operations.counts import CountExchange, ExactCounts, SharedCounts
+from services.gateway.operations.drafts import Drafts
 from services.gateway.operations.readiness import Readiness
 from services.gateway.operations.run_log import RunLog
 from services.gateway.rest.app import build_app
@@ -59,13 +61,14 @@ def run(settings: GatewaySettings) -> None:
     check_lock(settings)
     look = LookClient(settings.preprocess_address)
     database, _, operations = build_operations(settings, look)
-    gate = build_gate(settings, tables.find_secret(database, "session"))
+    requests, logins = SharedCounts(database), ExactCounts(database)
+    gate = build_gate(settings, tables.find_secret(database, "session"), requests, logins)
     app = build_app(operations, gate, [login])
-    mount_page(app, operations, storage_secret=tables.find_secret(database, "page"), folder=settings.scratch / "page")
+    mount_page(app, operations)
     rpc = build_rpc_server(operations, gate)
     grpc_server.start(rpc, f"{settings.host}:{settings.grpc_port}")
-    stop = threading.Event()
-    threading.Thread(target=_sweep_hourly, args=(operations, stop), daemon=True).start()
+    stop, exchange = threading.Event(), CountExchange(requests)
+    threading.Thread(target=_sweep_hourly, args=(operations, requests, stop), daemon=True).start()
     # uvicorn stops on these by itself, and raises them once more when it is done: that time nothing shall happen.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
@@ -87,15 +90,18 @@ def run(settings: GatewaySettings) -> None:
         operations.preflights.close()
         rpc.stop(_GRACE_SECONDS).wait(_EXIT_SECONDS)
         operations.readiness.close()
+        operations.drafts.close()
+        exchange.close()
         look.close()
 
 
-def _sweep_hourly(operations: Operations, stop: threading.Event) -> None:
+def _sweep_hourly(operations: Operations, counts: SharedCounts, stop: threading.Event) -> None:
     while not stop.wait(_SWEEP_SECONDS):
-        try:
-            operations.uploads.sweep()
-        except ChorusError as error:
-            _log.warning("unfinished uploads could not be swept: %s", error)
+        for sweep in (operations.uploads.sweep, operations.intake.sweep, operations.drafts.sweep, counts.sweep):
+            try:
+                sweep()
+            except ChorusError as error:
+                _log.warning("what is old could not be swept: %s", error)
 
 
 class Look(Prober, Analyst, Protocol):
@@ -129,6 +135,7 @@ def build_operations(settings: GatewaySettings, look: Look) -> tuple[sa.Engine, 
         preflights=Preflights(database, media, limits, look),
         log=RunLog(settings.log_file),
         limits=limits,
+        drafts=Drafts(database),
         readiness=Readiness(database, storage, settings.preprocess_address, settings.triton_url),
     )
     return database, storage, operations

@@ -83,6 +83,25 @@ preflight_runs = sa.Table(
     sa.Column("touched_ms", sa.BigInteger, nullable=False),
 )
 
+# How often somebody did something in a window of time; see gateway/operations/counts.py.
+rate_counts = sa.Table(
+    "rate_counts",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("since", sa.BigInteger, primary_key=True),
+    sa.Column("count", sa.Integer, nullable=False),
+)
+
+# What visitors of the page have put together and not started yet.
+drafts = sa.Table(
+    "drafts",
+    metadata,
+    sa.Column("owner", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("chosen", sa.JSON, nullable=False),
+    sa.Column("changed_ms", sa.BigInteger, nullable=False, index=True),
+)
+
 # Keys that all api processes of an installation share.
 secrets = sa.Table(
     "secrets",

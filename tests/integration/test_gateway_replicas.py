@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import random
 from collections.abc import Iterator
@@ -13,6 +14,9 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
+from services.gateway.operations.counts import ExactCounts, SharedCounts
+from services.gateway.operations.drafts import Drafts
+from services.gateway.web.open_drafts import OpenDrafts
 from services.jobs import tables
 from tests.gateway_stack import Gateway, make_settings, open_gateway, wait_until
 from tests.integration.conftest import NewState
@@ -157,3 +161,44 @@ def test_the_run_of_a_process_that_died_is_taken_over_by_whoever_asks(pair: Pair
         connection.execute(sa.insert(tables.preflight_runs).values(sha256=digest, **dead))
     ended = wait_until(partial(ended_preflight, other, video))
     assert ended["findings"]["verdict"] == "face"
+
+
+def test_logins_are_counted_over_all_replicas(pair: Pair) -> None:
+    counts = [ExactCounts(gateway.database) for gateway in pair]
+    tried = [counts[number % 2].hit("login as anna", 10, 3600) for number in range(14)]
+    assert tried == [True] * 10 + [False] * 4
+    assert counts[0].hit("login as ben", 10, 3600)
+
+
+def test_requests_that_others_counted_are_known_after_an_exchange(pair: Pair) -> None:
+    here, there = (SharedCounts(gateway.database) for gateway in pair)
+    assert all(here.hit("request 10.0.0.1", 100, 3600) for _ in range(60))
+    assert all(there.hit("request 10.0.0.1", 100, 3600) for _ in range(30))
+    for counts in (here, there):
+        counts.exchange()
+    assert here.hit("request 10.0.0.1", 100, 3600)  # who is not asked learns nothing
+    here.exchange()
+    assert [counts.hit("request 10.0.0.1", 90, 3600) for counts in (here, there)] == [False, False]
+    assert here.hit("request 10.0.0.1", 100, 3600)
+    here.sweep()
+
+
+def test_a_draft_of_one_replica_is_shown_by_the_other_and_changes_of_two_tabs_are_merged(pair: Pair) -> None:
+    async def show() -> None:
+        drafts = [Drafts(gateway.database) for gateway in pair]
+        tabs = [await OpenDrafts(each).open("anna", "batch") for each in drafts]
+        for number in range(20):
+            tabs[number % 2].add_video(f"video {number}")
+            tabs[(number + 1) % 2].choose_option("crf", number % 30)
+        tabs[0].audio_id = "speech"
+        tabs[1].remove_video("video 3")
+        for each in drafts:
+            await each.load("anna", "batch")  # after what was changed
+        for each in drafts:
+            draft = await OpenDrafts(each).open("anna", "batch")
+            expected = {f"video {number}" for number in range(20)} - {"video 3"}
+            assert (set(draft.video_ids), draft.audio_id, len(draft.video_ids)) == (expected, "speech", 19)
+            assert (await OpenDrafts(each).open("ben", "batch")).video_ids == []
+            each.close()
+
+    asyncio.run(show())

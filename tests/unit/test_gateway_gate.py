@@ -5,11 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from services.errors import ChorusError
 from services.gateway.access.caller import Caller, is_anonymous, new_anonymous
 from services.gateway.access.gate import Gate
+from services.gateway.operations.counts import ExactCounts, SharedCounts
 from services.gateway.settings import GatewaySettings, is_loopback
+
+# Never connected to: what is counted here stays here.
+NO_DATABASE = sa.create_engine("sqlite:////nowhere/to/be/found.db")
 
 
 def make_gate(**changes: Any) -> Gate:
@@ -19,6 +24,8 @@ def make_gate(**changes: Any) -> Gate:
         "session_key": "key",
         "is_local": True,
         "requests_per_minute": 100,
+        "requests": SharedCounts(NO_DATABASE),
+        "logins": ExactCounts(NO_DATABASE),
     }
     return Gate(**{**rules, **changes})
 

@@ -46,7 +46,7 @@ def test_the_wire_and_the_page_give_the_same_options() -> None:
 
 
 def test_a_draft_forgets_what_an_older_release_stored() -> None:
-    draft = Draft({"batch": {"options": {"crf": 99, "gone": True, "smoothing": 0.5}}}, "batch")
+    draft = Draft({"options": {"crf": 99, "gone": True, "smoothing": 0.5}}, "batch")
     assert draft.options == RenderOptions(smoothing=0.5)
 
 

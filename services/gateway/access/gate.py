@@ -10,18 +10,17 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from itsdangerous import BadSignature, URLSafeTimedSerializer
-from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage
-from limits.strategies import SlidingWindowCounterRateLimiter
 
 from services.errors import ChorusError, ErrorKind
 from services.gateway.access.accounts import Accounts
 from services.gateway.access.caller import Caller, is_anonymous
+from services.gateway.operations.counts import SharedCounts
 
 SESSION_COOKIE: Final = "chorus_session"
 OWNER_COOKIE: Final = "chorus_owner"
 SESSION_SECONDS: Final = 7 * 24 * 3600
 _LOGINS_PER_MINUTE: Final = 10
+_MINUTE: Final = 60
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
@@ -37,6 +36,8 @@ class Gate:
         is_local: bool,
         hosts: Sequence[str] = (),
         requests_per_minute: int,
+        requests: SharedCounts,
+        logins: SharedCounts,
     ) -> None:
         """`token` may be empty, as may `accounts` be None: without both everybody who reaches us may come in.
 
@@ -47,9 +48,9 @@ class Gate:
         self._sessions = URLSafeTimedSerializer(session_key, salt="chorus session")
         self._is_local = is_local
         self._hosts = frozenset(hosts)
-        self._rate = RateLimitItemPerMinute(requests_per_minute)
-        self._login_rate = RateLimitItemPerMinute(_LOGINS_PER_MINUTE)
-        self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
+        self._requests_per_minute = requests_per_minute
+        self._requests = requests
+        self._logins = logins
 
     @property
     def is_locked(self) -> bool:
@@ -82,7 +83,7 @@ class Gate:
 
     def check_rate(self, client: str) -> None:
         """OVERLOADED when a client asks too often."""
-        if not self._limiter.hit(self._rate, "request", client):
+        if not self._requests.hit(f"request {client}", self._requests_per_minute, _MINUTE):
             raise ChorusError(ErrorKind.OVERLOADED, "too-many-requests")
 
     def caller(self, authorization: str, session: str, owner: str) -> Caller | None:
@@ -105,8 +106,8 @@ class Gate:
 
         An empty name with the token as password is a login too: where there are no accounts, it is the only one.
         """
-        for key in (client, f"name {name}"):
-            if not self._limiter.hit(self._login_rate, "login", key):
+        for key in (f"login from {client}", f"login as {name}"):
+            if not self._logins.hit(key, _LOGINS_PER_MINUTE, _MINUTE):
                 raise ChorusError(ErrorKind.OVERLOADED, "too-many-logins")
         if name == "" and self.accepts_token(password):
             return self._sessions.dumps(["", _digest(self._token)])

@@ -8,6 +8,7 @@ from typing import Final
 from services.errors import ChorusError, ErrorKind
 from services.gateway.access.accounts import Accounts
 from services.gateway.access.gate import Gate
+from services.gateway.operations.counts import SharedCounts
 from services.gateway.settings import GatewaySettings, is_loopback
 
 _log = logging.getLogger(__name__)
@@ -30,8 +31,8 @@ def check_lock(settings: GatewaySettings) -> None:
     raise ChorusError(ErrorKind.INVALID_INPUT, "lock-needed", host=settings.host)
 
 
-def build_gate(settings: GatewaySettings, session_key: str) -> Gate:
-    """The rules for who may come in."""
+def build_gate(settings: GatewaySettings, session_key: str, requests: SharedCounts, logins: SharedCounts) -> Gate:
+    """The rules for who may come in, with counts of what was asked and tried lately."""
     return Gate(
         accounts=None if settings.users is None else Accounts(settings.users),
         token=settings.token.get_secret_value(),
@@ -39,4 +40,6 @@ def build_gate(settings: GatewaySettings, session_key: str) -> Gate:
         is_local=is_loopback(settings.host),
         hosts=settings.allowed_hosts,
         requests_per_minute=settings.requests_per_minute,
+        requests=requests,
+        logins=logins,
     )

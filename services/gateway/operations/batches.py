@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from services.errors import ChorusError, ErrorKind
 from services.gateway.operations.batch_request import BatchRequest, check_kinds, job_rows
+from services.gateway.operations.drafts import Drafts
 from services.gateway.operations.readiness import Readiness
 from services.gateway.operations.run_log import RunLog
 from services.jobs import tables
@@ -62,6 +63,7 @@ class Operations:
         log: RunLog,
         limits: Limits,
         readiness: Readiness,
+        drafts: Drafts,
     ) -> None:
         self.media = media
         self.intake = intake
@@ -71,6 +73,7 @@ class Operations:
         self.log = log
         self.limits = limits
         self.readiness = readiness
+        self.drafts = drafts
         self._database = database
         self._queue = queue
         self._artifacts = artifacts

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
+from services.gateway.operations.drafts import Change, Chosen
 from services.jobs.options import RenderOptions, parse_options, still_valid
 
 DraftKind = Literal["batch", "single"]
 
 
 class Draft:
-    """A view on the visitor's store: one recording, videos in order, chosen faces, options that are not the default."""
+    """One recording, videos in order, chosen faces, options that are not the default."""
 
-    def __init__(self, store: MutableMapping[str, Any], kind: DraftKind) -> None:
+    def __init__(
+        self, chosen: dict[str, Any], kind: DraftKind, keep: Callable[[Change], None] = lambda _: None
+    ) -> None:
+        """`keep` is given every change, so that it can be made to what is stored as well."""
         self._kind = kind
-        store.setdefault(kind, {})
-        # The store's own copy: two tabs of the same visitor share it.
-        self._values: MutableMapping[str, Any] = store[kind]
+        self._values = chosen
+        self._keep = keep
+
+    def renew(self, chosen: dict[str, Any]) -> None:
+        """Take what is stored, where other tabs may have changed it."""
+        self._values = chosen
 
     @property
     def audio_id(self) -> str | None:
@@ -26,7 +33,7 @@ class Draft:
 
     @audio_id.setter
     def audio_id(self, media_id: str | None) -> None:
-        self._values["audio"] = media_id
+        self._change(lambda chosen: chosen.update(audio=media_id))
 
     @property
     def video_ids(self) -> list[str]:
@@ -56,17 +63,25 @@ class Draft:
 
     @job_id.setter
     def job_id(self, job_id: str | None) -> None:
-        self._values["job"] = job_id
+        self._change(lambda chosen: chosen.update(job=job_id))
 
     def add_video(self, media_id: str) -> None:
         """Put an upload at the end; a single draft holds one."""
-        others = [] if self._kind == "single" else self.video_ids
-        if media_id not in others:
-            self.order_videos([*others, media_id])
+        is_single = self._kind == "single"
+
+        def add(chosen: Chosen) -> None:
+            present = [] if is_single else list(chosen.get("videos", ()))
+            chosen["videos"] = present if media_id in present else [*present, media_id]
+
+        self._change(add)
 
     def remove_video(self, media_id: str) -> None:
         """Take an upload out of the draft; the upload itself stays."""
-        self.order_videos([each for each in self.video_ids if each != media_id])
+
+        def remove(chosen: Chosen) -> None:
+            chosen["videos"] = [each for each in chosen.get("videos", ()) if each != media_id]
+
+        self._change(remove)
 
     def forget(self, media_id: str) -> None:
         """An upload does not exist any more."""
@@ -75,25 +90,38 @@ class Draft:
             self.audio_id = None
 
     def order_videos(self, media_ids: Sequence[str]) -> None:
-        """Put the videos into this order."""
-        self._values["videos"] = list(media_ids)
+        """Put the videos into this order; what another tab has added meanwhile comes last."""
+
+        def order(chosen: Chosen) -> None:
+            present = chosen.get("videos", ())
+            chosen["videos"] = [each for each in media_ids if each in present]
+            chosen["videos"] += [each for each in present if each not in media_ids]
+
+        self._change(order)
 
     def choose_face(self, media_id: str, rank: int) -> None:
         """Have this face of a video speak."""
-        self._values["faces"] = {**self.faces, media_id: rank}
+        self._change(lambda chosen: chosen.update(faces={**chosen.get("faces", {}), media_id: rank}))
 
     def choose_option(self, name: str, value: object) -> None:
         """Change one option; INVALID_INPUT when it cannot be that. The default is not written down."""
         parse_options({name: value})
-        changes = {key: each for key, each in self.changes.items() if key != name}
-        if value != getattr(RenderOptions(), name):
-            changes[name] = value
-        self._values["options"] = changes
+        is_default = value == getattr(RenderOptions(), name)
+
+        def choose(chosen: Chosen) -> None:
+            others = {key: each for key, each in chosen.get("options", {}).items() if key != name}
+            chosen["options"] = others if is_default else {**others, name: value}
+
+        self._change(choose)
 
     def restore_options(self) -> None:
         """Back to the defaults."""
-        self._values["options"] = {}
+        self._change(lambda chosen: chosen.update(options={}))
 
     def clear(self) -> None:
         """Begin anew; the options stay."""
-        self._values.update({"audio": None, "videos": [], "faces": {}, "job": None})
+        self._change(lambda chosen: chosen.update(audio=None, videos=[], faces={}, job=None))
+
+    def _change(self, change: Change) -> None:
+        change(self._values)
+        self._keep(change)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +20,8 @@ from services.gateway.web.frame import Frame, View
 from services.gateway.web.history_view import HistoryView
 from services.gateway.web.live_view import LiveView
 from services.gateway.web.log_view import show_log
-from services.gateway.web.open_page import OpenPage, open_page
+from services.gateway.web.open_drafts import OpenDrafts
+from services.gateway.web.open_page import OpenPage
 from services.gateway.web.single_view import SingleView
 from services.gateway.web.visitor import CLOCK_COOKIE, Visitor, visitor_of
 
@@ -42,19 +43,18 @@ _CLOCK_SCRIPT: Final = (
 )
 
 
-def mount_page(app: FastAPI, operations: Operations, *, storage_secret: str, folder: Path) -> None:
-    """Serve the page at /, below the routes that `app` has already. Drafts lie in `folder`."""
-    page_app.storage.path = folder
+def mount_page(app: FastAPI, operations: Operations) -> None:
+    """Serve the page at /, below the routes that `app` has already."""
+    drafts = OpenDrafts(operations.drafts)
     # Quasar's bar for every request, uploads among them, would say nothing.
     page_app.config.quasar_config["loadingBar"]["skipHijack"] = True
     page_app.add_static_files("/page", _FOLDER / "static")
     for path in _PATHS:
-        ui.page(path, title="Chorus", favicon=_FOLDER / "static" / "logo.svg")(_page_of(operations))
+        ui.page(path, title="Chorus", favicon=_FOLDER / "static" / "logo.svg")(_page_of(operations, drafts))
     ui.run_with(
         app,
         mount_path="/",
         title="Chorus",
-        storage_secret=storage_secret,
         # Our style sheets do it all; Tailwind's compiler would run in every browser.
         tailwind=False,
         dark=None,
@@ -63,11 +63,12 @@ def mount_page(app: FastAPI, operations: Operations, *, storage_secret: str, fol
     )
 
 
-def _page_of(operations: Operations) -> Callable[[Request], None]:
-    def show(request: Request) -> None:
+def _page_of(operations: Operations, drafts: OpenDrafts) -> Callable[[Request], Awaitable[None]]:
+    async def show(request: Request) -> None:
         visitor = visitor_of(request)
         _dress(visitor)
-        page = open_page(operations, visitor)
+        batch, single = await drafts.open(visitor.owner, "batch"), await drafts.open(visitor.owner, "single")
+        page = OpenPage(operations, visitor, batch, single)
         # Heard from the page and not from a drop zone: what a hidden element says is not heard.
         ui.on("chorus_uploading", lambda event: _take_uploading(page, int(event.args)))
         ui.on("chorus_uploaded", lambda event: _take_upload(page, event.args))

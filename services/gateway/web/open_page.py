@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from nicegui import app, ui
+from nicegui import ui
 
 from services.errors import ChorusError
 from services.gateway.operations.batches import Operations
@@ -36,13 +36,6 @@ class OpenPage:
     @property
     def words(self) -> Words:
         return self.visitor.words
-
-
-def open_page(operations: Operations, visitor: Visitor) -> OpenPage:
-    """The page of a visitor; call it while a page is built."""
-    # The store belongs to the browser, and a browser to whoever is logged in just now.
-    store = app.storage.user.setdefault(visitor.owner, {})
-    return OpenPage(operations, visitor, Draft(store, "batch"), Draft(store, "single"))
 
 
 async def attempt(page: OpenPage, call: Callable[..., Any], *arguments: Any) -> Any | None:

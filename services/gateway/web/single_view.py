@@ -157,7 +157,8 @@ class SingleView:
         await self.update()
 
     async def _remove_video(self, _media_id: str) -> None:
-        self._page.single.order_videos([])
+        for media_id in self._page.single.video_ids:
+            self._page.single.remove_video(media_id)
         await self.update()
 
     def _choose_face(self) -> None:
