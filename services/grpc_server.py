@@ -1,21 +1,19 @@
-"""What all our gRPC doors share: errors to statuses and back, health, reflection, limits, graceful stop."""
+"""What all our gRPC doors share: they run on an event loop, where a watcher costs a coroutine and no thread."""
 
 from __future__ import annotations
 
-import json
+import asyncio
 import logging
 import signal
-import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Final, NoReturn
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from services.errors import ERROR_TABLE, ChorusError, ErrorKind, error_from_json, error_to_json
+from services.errors import ChorusError, ErrorKind
+from services.grpc_errors import status_of
 
 _log = logging.getLogger(__name__)
 
@@ -30,35 +28,34 @@ CHANNEL_OPTIONS: Final[Sequence[tuple[str, Any]]] = (
     ("grpc.max_reconnect_backoff_ms", 2000),
 )
 _SERVER_OPTIONS: Final = (*CHANNEL_OPTIONS[:2], ("grpc.so_reuseport", 0))
-# In bytes. gRPC takes 8 KiB of metadata for sure, and needs three bytes of it for each byte of a Chinese detail.
-_DETAIL_LIMIT: Final = 1200
-_TRAILER_LIMIT: Final = 2000
-_VALUE_LIMITS: Final = (1000, 300, 100)
-# Only a service of ours sends it: only then is the detail text meant for a person.
-_ERROR_KEY: Final = "chorus-error-bin"
+# Health and reflection answer by themselves, and write where ours give.
+_GRPCS_OWN: Final = "/grpc."
+# Above it, a call is told to come again: thousands of watchers are meant to be here.
+_MOST_CALLS: Final = 10_000
 
 
-def build_server(
-    max_workers: int, services: Sequence[str] = (), interceptors: Sequence[grpc.ServerInterceptor] = ()
-) -> grpc.Server:
+async def build_server(
+    services: Sequence[str] = (), interceptors: Sequence[grpc.aio.ServerInterceptor] = ()
+) -> grpc.aio.Server:
     """A server that turns errors into statuses and answers health and reflection for `services` (full proto names).
 
-    `interceptors` stand inside the translation of errors: they may raise ChorusError in a handler.
+    `interceptors` stand inside the translation of errors: they may raise ChorusError in a handler. The handlers that
+    are added to it are coroutines. Call it on the event loop on which it shall run.
     """
-    server = grpc.server(
-        ThreadPoolExecutor(max_workers, thread_name_prefix="grpc"),
-        interceptors=[_ErrorInterceptor(), *interceptors],
+    server = grpc.aio.server(
+        interceptors=[ErrorInterceptor(), *interceptors],
         options=_SERVER_OPTIONS,
+        maximum_concurrent_rpcs=_MOST_CALLS,
     )
-    servicer = health.HealthServicer()
+    servicer = health.aio.HealthServicer()
     for name in ("", *services):
-        servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
+        await servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
     reflection.enable_server_reflection((*services, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
     return server
 
 
-def start(server: grpc.Server, listen: str) -> int:
+async def start(server: grpc.aio.Server, listen: str) -> int:
     """Start listening on host:port and return the port; UNAVAILABLE when the address is taken."""
     try:
         port = server.add_insecure_port(listen)
@@ -66,19 +63,19 @@ def start(server: grpc.Server, listen: str) -> int:
         port = 0
     if port == 0:
         raise ChorusError(ErrorKind.UNAVAILABLE, "cannot-listen", address=listen)
-    server.start()
+    await server.start()
     return port
 
 
-def serve(server: grpc.Server, listen: str, *, grace_seconds: float = 5.0) -> None:
+async def serve(server: grpc.aio.Server, listen: str, *, grace_seconds: float = 5.0) -> None:
     """Serve until SIGTERM or SIGINT, then let running calls end within `grace_seconds`. Call it in the main thread."""
-    stop = threading.Event()
+    stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    port = start(server, listen)
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    port = await start(server, listen)
     _log.info("listening on %s (port %d)", listen, port)
-    stop.wait()
-    server.stop(grace_seconds).wait(grace_seconds + 1)
+    await stop.wait()
+    await server.stop(grace_seconds)
 
 
 def open_channel(address: str) -> grpc.Channel:
@@ -86,37 +83,18 @@ def open_channel(address: str) -> grpc.Channel:
     return grpc.insecure_channel(address, options=CHANNEL_OPTIONS)
 
 
-@contextmanager
-def translate_call_errors(service: str) -> Iterator[None]:
-    """Turn every grpc.RpcError of the block into a ChorusError; `service` is what a person calls the other side."""
-    try:
-        yield
-    except grpc.RpcError as error:
-        raise _call_error(error, service) from error
-
-
-def _call_error(error: grpc.RpcError, service: str) -> ChorusError:
-    status, detail = error.code(), error.details() or ""
-    if (told := _read_trailer(error.trailing_metadata() or (), detail)) is not None:
-        return told
-    if status in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
-        return ChorusError(ErrorKind.UNAVAILABLE, "service-unreachable", service=service, reason=detail)
-    if status is grpc.StatusCode.DEADLINE_EXCEEDED:
-        return ChorusError(ErrorKind.DEADLINE, "service-too-slow", service=service)
-    return ChorusError(ErrorKind.INTERNAL, "call-failed", service=service, reason=detail, status=status.name)
-
-
-class _ErrorInterceptor(grpc.ServerInterceptor):
+class ErrorInterceptor(grpc.aio.ServerInterceptor):
     """ChorusError -> its status and message; anything else -> INTERNAL with nothing of the inside, logged here."""
 
-    def intercept_service(
+    async def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], grpc.RpcMethodHandler[Any, Any] | None],
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> grpc.RpcMethodHandler[Any, Any] | None:
-        handler = continuation(handler_call_details)
-        if handler is None:
-            return None
+        """The call's handler, guarded."""
+        handler = await continuation(handler_call_details)
+        if handler is None or handler_call_details.method.startswith(_GRPCS_OWN):
+            return handler
         name = ("stream" if handler.request_streaming else "unary") + (
             "_stream" if handler.response_streaming else "_unary"
         )
@@ -128,67 +106,37 @@ class _ErrorInterceptor(grpc.ServerInterceptor):
         return made
 
 
-def _guard_unary(behaviour: Callable[[Any, grpc.ServicerContext], Any]) -> Callable[[Any, grpc.ServicerContext], Any]:
-    def call(request: Any, context: grpc.ServicerContext) -> Any:
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+def _guard_unary(behaviour: Callable[[Any, Context], Awaitable[Any]]) -> Callable[[Any, Context], Awaitable[Any]]:
+    async def call(request: Any, context: Context) -> Any:
         try:
-            return behaviour(request, context)
+            return await behaviour(request, context)
         except Exception as error:
-            _abort(error, context)
+            await _abort(error, context)
 
     return call
 
 
 def _guard_stream(
-    behaviour: Callable[[Any, grpc.ServicerContext], Iterator[Any]],
-) -> Callable[[Any, grpc.ServicerContext], Iterator[Any]]:
-    def call(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+    behaviour: Callable[[Any, Context], AsyncIterator[Any]],
+) -> Callable[[Any, Context], AsyncIterator[Any]]:
+    async def call(request: Any, context: Context) -> AsyncIterator[Any]:
         try:
-            yield from behaviour(request, context)
+            async for item in behaviour(request, context):
+                yield item
         except Exception as error:
-            _abort(error, context)
+            await _abort(error, context)
 
     return call
 
 
-def _abort(error: Exception, context: grpc.ServicerContext) -> NoReturn:
-    if context.code() is not None:  # type: ignore[attr-defined]  # the servicer has aborted by itself
+async def _abort(error: Exception, context: Context) -> NoReturn:
+    if isinstance(error, grpc.aio.AbortError):  # the servicer has aborted by itself
         raise error
     if not isinstance(error, ChorusError):
-        if context.is_active():
-            _log.error("a call failed unexpectedly", exc_info=error)
+        _log.error("a call failed unexpectedly", exc_info=error)
         error = ChorusError(ErrorKind.INTERNAL, "service-failed")
-    context.set_trailing_metadata(((_ERROR_KEY, _write_trailer(error)),))
-    context.abort(ERROR_TABLE[error.kind].grpc, _cut(error.message, _DETAIL_LIMIT))
-
-
-def _write_trailer(error: ChorusError) -> bytes:
-    """The error as JSON of at most _TRAILER_LIMIT bytes: long values are cut, most often the words of another program.
-
-    The message is left out: it travels as the status's details.
-    """
-    document = error_to_json(error)
-    del document["message"]
-    for limit in _VALUE_LIMITS:
-        document["values"] = {
-            name: _cut(value, limit) if isinstance(value, str) else value for name, value in error.values.items()
-        }
-        content = json.dumps(document, ensure_ascii=False).encode()
-        if len(content) <= _TRAILER_LIMIT:
-            break
-    return content
-
-
-def _read_trailer(trailer: Iterable[Any], detail: str) -> ChorusError | None:
-    """The error that a service of ours gave on purpose; None when the status comes from gRPC itself."""
-    content = dict(trailer).get(_ERROR_KEY)
-    if content is None:
-        return None
-    with suppress(ValueError, KeyError, TypeError):
-        return error_from_json({**json.loads(content), "message": detail})
-    return None
-
-
-def _cut(text: str, limit: int) -> str:
-    """At most `limit` bytes of UTF-8."""
-    content = text.encode()
-    return text if len(content) <= limit else content[: limit - 3].decode(errors="ignore") + "…"
+    code, details, trailer = status_of(error)
+    await context.abort(code, details, trailer)

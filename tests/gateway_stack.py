@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from services.storage import Storage
 from services.worker.__main__ import run as run_worker
 from services.worker.settings import WorkerSettings
 from tests.fake_look import FakeLook
+from tests.rpc_loop import running_server
 
 ROOT = Path(__file__).resolve().parents[1]
 _READY = "is ready"
@@ -144,20 +146,20 @@ def open_gateway(settings: StackSettings) -> Iterator[Gateway]:
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, timeout_graceful_shutdown=2))
     thread = threading.Thread(target=server.run)
     thread.start()
-    rpc = build_rpc_server(operations, gate)
-    channel = grpc_server.open_channel(f"127.0.0.1:{grpc_server.start(rpc, '127.0.0.1:0')}")
     wait_until(lambda: server.started)
     port = server.servers[0].sockets[0].getsockname()[1]
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=20) as http:
+        with (
+            httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=20) as http,
+            running_server(partial(build_rpc_server, operations, gate)) as rpc_port,
+            grpc_server.open_channel(f"127.0.0.1:{rpc_port}") as channel,
+        ):
             yield Gateway(settings, database, storage, operations, http, channel)
     finally:
         operations.preflights.close()
-        channel.close()
         operations.readiness.close()
         operations.drafts.close()
         exchange.close()
-        rpc.stop(0).wait(5)
         server.should_exit = True
         thread.join(10)
         database.dispose()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import signal
 import sys
@@ -10,9 +11,11 @@ from typing import Final, Protocol
 
 import sqlalchemy as sa
 import uvicorn
+from fastapi import FastAPI
 
 from services import grpc_server, telemetry
 from services.errors import ChorusError
+from services.gateway.access.gate import Gate
 from services.gateway.access.lock import build_gate, check_lock
 from services.gateway.operations.batches import Operations
 from services.gateway.operations.counts import CountExchange, ExactCounts, SharedCounts
@@ -40,7 +43,6 @@ from services.storage import Storage
 _log = logging.getLogger(__name__)
 
 _GRACE_SECONDS: Final = 3
-_EXIT_SECONDS: Final = 9.0
 _SWEEP_SECONDS: Final = 3600.0
 
 
@@ -65,34 +67,42 @@ def run(settings: GatewaySettings) -> None:
     gate = build_gate(settings, tables.find_secret(database, "session"), requests, logins)
     app = build_app(operations, gate, [login])
     mount_page(app, operations)
-    rpc = build_rpc_server(operations, gate)
-    grpc_server.start(rpc, f"{settings.host}:{settings.grpc_port}")
     stop, exchange = threading.Event(), CountExchange(requests)
     threading.Thread(target=_sweep_hourly, args=(operations, requests, stop), daemon=True).start()
-    # uvicorn stops on these by itself, and raises them once more when it is done: that time nothing shall happen.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
     try:
-        uvicorn.Server(
-            uvicorn.Config(
-                app,
-                host=settings.host,
-                port=settings.port,
-                log_config=None,
-                access_log=False,
-                # At info it tells every websocket that the page opens, with the id of the page.
-                log_level="warning",
-                timeout_graceful_shutdown=_GRACE_SECONDS,
-            )
-        ).run()
+        asyncio.run(_serve(app, operations, gate, settings))
     finally:
         stop.set()
         operations.preflights.close()
-        rpc.stop(_GRACE_SECONDS).wait(_EXIT_SECONDS)
         operations.readiness.close()
         operations.drafts.close()
         exchange.close()
         look.close()
+
+
+async def _serve(app: FastAPI, operations: Operations, gate: Gate, settings: GatewaySettings) -> None:
+    """Both doors on one event loop, until SIGTERM or SIGINT."""
+    rpc = await build_rpc_server(operations, gate)
+    await grpc_server.start(rpc, f"{settings.host}:{settings.grpc_port}")
+    web = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            host=settings.host,
+            port=settings.port,
+            log_config=None,
+            access_log=False,
+            # At info it tells every websocket that the page opens, with the id of the page.
+            log_level="warning",
+            timeout_graceful_shutdown=_GRACE_SECONDS,
+        )
+    )
+    # uvicorn stops on these by itself, and raises them once more when it is done: that time nothing shall happen.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    try:
+        await web.serve()
+    finally:
+        await rpc.stop(_GRACE_SECONDS)
 
 
 def _sweep_hourly(operations: Operations, counts: SharedCounts, stop: threading.Event) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from typing import Final, Generic, TypeVar
 
 _LOOK_SECONDS: Final = 1.0
@@ -36,20 +36,8 @@ class Watch(Generic[Seen]):
             self._seen[wanted_id] = (now, found)
         return found
 
-    def follow(self, wanted_id: str, is_wanted: Callable[[], bool]) -> Iterator[Seen]:
-        """The thing now and after each change; ends with the thing, or when nobody wants to know any more."""
-        last: Seen | None = None
-        while is_wanted():
-            now = self.look(wanted_id)
-            if now != last:
-                yield now
-            if self._has_ended(now):
-                return
-            last = now
-            time.sleep(_LOOK_SECONDS)
-
-    async def follow_async(self, wanted_id: str) -> AsyncIterator[Seen]:
-        """As `follow`, holding no thread between two looks; the event loop cancels it."""
+    async def follow(self, wanted_id: str) -> AsyncIterator[Seen]:
+        """The thing now and after each change, to its end; holds no thread between two looks."""
         last: Seen | None = None
         while True:
             now = await asyncio.to_thread(self.look, wanted_id)

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Final, Protocol
@@ -76,13 +76,9 @@ class Preflights:
             raise ChorusError(ErrorKind.NOT_FOUND, "preflight-not-started", name=media.name)
         return found
 
-    def watch(self, media_id: str, is_wanted: Callable[[], bool]) -> Iterator[Preflight]:
-        """The preflight now and after each change, until it has ended. Blocks."""
-        return self._watch.follow(media_id, is_wanted)
-
-    def watch_async(self, media_id: str) -> AsyncIterator[Preflight]:
-        """As `watch`, on the event loop."""
-        return self._watch.follow_async(media_id)
+    def watch(self, media_id: str) -> AsyncIterator[Preflight]:
+        """The preflight now and after each change, until it has ended."""
+        return self._watch.follow(media_id)
 
     def cancel(self, media_id: str) -> None:
         """Stop looking, whichever process does; nothing happens when it has ended."""

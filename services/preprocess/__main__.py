@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -21,8 +23,8 @@ from services.preprocess.v1.preprocess_pb2_grpc import add_PreprocessServiceServ
 from services.storage import Storage
 from services.triton import TritonClient
 
-_MAX_CALLS = 32
-"""A stream holds a thread as long as its render runs; health checks need one, too"""
+_MOST_AT_WORK = 32
+"""Calls whose next item is being made; the others wait, and health checks with none of them"""
 
 
 def main() -> None:
@@ -37,15 +39,22 @@ def main() -> None:
     library = FaceLibrary(storage, triton, scratch, max_minutes=settings.max_minutes)
     # librosa compiles and imports at its first use, which takes seconds: before the door opens.
     mel_of(np.zeros(1600, np.float32))
-    server = build_server(_MAX_CALLS, [SERVICE_NAME])
-    add_PreprocessServiceServicer_to_server(PreprocessServicer(library, storage, probes), server)
+    threads = ThreadPoolExecutor(_MOST_AT_WORK, thread_name_prefix="preprocess")
+    servicer = PreprocessServicer(library, storage, probes, threads)
     telemetry.serve_metrics(settings.metrics_port, settings.metrics_host)
     try:
-        serve(server, settings.preprocess_listen)
+        asyncio.run(_serve(servicer, settings.preprocess_listen))
     finally:
+        threads.shutdown(wait=False, cancel_futures=True)
         probes.close()
         triton.close()
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+async def _serve(servicer: PreprocessServicer, listen: str) -> None:
+    server = await build_server([SERVICE_NAME])
+    add_PreprocessServiceServicer_to_server(servicer, server)
+    await serve(server, listen)
 
 
 def own_scratch(parent: Path) -> Path:

@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator
 from typing import Protocol, TypeVar
 
 from services.errors import ChorusError, ErrorKind
-from services.grpc_server import translate_call_errors
+from services.grpc_errors import translate_call_errors
 
 Answer = TypeVar("Answer", covariant=True)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import grpc
+import asyncio
+from collections.abc import AsyncIterator, Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing, closing
 
 from services.errors import ChorusError, ErrorKind
+from services.grpc_server import Context
 from services.preprocess import messages
 from services.preprocess.batches import stream_batches
 from services.preprocess.faces import FaceRequest, FaceStreamItem
@@ -17,6 +19,7 @@ from services.preprocess.summary_messages import analysis_response, probe_respon
 from services.preprocess.v1 import preprocess_pb2 as wire
 from services.preprocess.v1.preprocess_pb2_grpc import PreprocessServiceServicer
 from services.storage import Storage
+from services.threaded import iterate_in_threads
 
 SERVICE_NAME = wire.DESCRIPTOR.services_by_name["PreprocessService"].full_name
 
@@ -24,43 +27,55 @@ SERVICE_NAME = wire.DESCRIPTOR.services_by_name["PreprocessService"].full_name
 class PreprocessServicer(PreprocessServiceServicer):
     """The streams are generators that gRPC pulls: a batch is made while the one before travels, never more."""
 
-    def __init__(self, library: FaceLibrary, storage: Storage, probes: ProbePool) -> None:
+    def __init__(self, library: FaceLibrary, storage: Storage, probes: ProbePool, threads: ThreadPoolExecutor) -> None:
+        """`threads` do all the work, so many calls at a time; the others wait, and cost nothing meanwhile."""
         self._library = library
         self._storage = storage
         self._probes = probes
+        self._threads = threads
 
-    def Probe(  # noqa: N802  # the name in the proto
-        self, request: wire.ProbeRequest, context: grpc.ServicerContext
+    async def Probe(  # noqa: N802  # the name in the proto
+        self, request: wire.ProbeRequest, context: Context
     ) -> wire.ProbeResponse:
         """See preprocess.proto."""
-        return probe_response(*self._probe(request.key, request.name))
+        look = self._threads.submit(self._probe, request.key, request.name)
+        return probe_response(*await asyncio.wrap_future(look))
 
-    def AnalyseVideo(  # noqa: N802  # the name in the proto
-        self, request: wire.AnalyseVideoRequest, context: grpc.ServicerContext
-    ) -> Iterator[wire.AnalyseVideoResponse]:
+    async def AnalyseVideo(  # noqa: N802  # the name in the proto
+        self, request: wire.AnalyseVideoRequest, context: Context
+    ) -> AsyncIterator[wire.AnalyseVideoResponse]:
         """See preprocess.proto."""
-        for item in self._analysis(request.video_key, request.video_name or request.video_key):
-            yield analysis_response(item)
+        analysis = self._analysis(request.video_key, request.video_name or request.video_key)
+        async with aclosing(iterate_in_threads(analysis, self._threads)) as items:
+            async for item in items:
+                yield analysis_response(item)
 
-    def StreamFaces(  # noqa: N802  # the name in the proto
-        self, request: wire.StreamFacesRequest, context: grpc.ServicerContext
-    ) -> Iterator[wire.StreamFacesResponse]:
+    async def StreamFaces(  # noqa: N802  # the name in the proto
+        self, request: wire.StreamFacesRequest, context: Context
+    ) -> AsyncIterator[wire.StreamFacesResponse]:
         """See preprocess.proto."""
-        for item in self._faces(messages.face_request(request)):
-            yield messages.stream_response(item)
+        faces = self._messages(messages.face_request(request))
+        async with aclosing(iterate_in_threads(faces, self._threads)) as items:
+            async for item in items:
+                yield item
 
     def _probe(self, key: str, name: str) -> tuple[MediaFacts, bytes]:
         with self._storage.local_copy(key) as path:
             return self._probes.probe(path, name)
 
-    def _analysis(self, video_key: str, name: str) -> Iterator[AnalysisProgress | VideoAnalysis]:
+    def _analysis(self, video_key: str, name: str) -> Generator[AnalysisProgress | VideoAnalysis]:
         yield from self._library.ensure_tracks(video_key, name)
         with self._library.tracks(video_key) as tracks:
             if not tracks.tracks:
                 raise no_face(name)
             yield tracks.analysis
 
-    def _faces(self, request: FaceRequest) -> Iterator[FaceStreamItem]:
+    def _messages(self, request: FaceRequest) -> Generator[wire.StreamFacesResponse]:
+        with closing(self._faces(request)) as items:
+            for item in items:
+                yield messages.stream_response(item)
+
+    def _faces(self, request: FaceRequest) -> Generator[FaceStreamItem]:
         yield from self._library.ensure_tracks(request.video_key, request.video_name)
         with (
             self._library.tracks(request.video_key) as tracks,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import grpc
@@ -15,9 +16,11 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from services.errors import ERROR_TABLE, ChorusError, ErrorKind
-from services.grpc_server import build_server, open_channel, start, translate_call_errors
+from services.grpc_errors import translate_call_errors
+from services.grpc_server import Context, build_server, open_channel, start
 from services.local.ports import free_port
 from services.messages.catalogue import Value
+from tests.rpc_loop import running_server
 
 NAME = "chorus.test.v1.EchoService"
 
@@ -40,29 +43,28 @@ def _refuse(request: bytes) -> bytes:
     return b"fine"
 
 
-def _unary(request: bytes, context: grpc.ServicerContext) -> bytes:
+async def _unary(request: bytes, context: Context) -> bytes:
     if request == b"abort":
-        context.abort(grpc.StatusCode.UNIMPLEMENTED, "its own words")
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "its own words")
     return _refuse(request)
 
 
-def _stream(request: bytes, _: grpc.ServicerContext) -> Iterator[bytes]:
+async def _stream(request: bytes, _: Context) -> AsyncIterator[bytes]:
     yield b"first"
     yield _refuse(request)
 
 
-def _stream_unary(requests: Iterator[bytes], _: grpc.ServicerContext) -> bytes:
-    return _refuse(b"".join(requests))
+async def _stream_unary(requests: AsyncIterator[bytes], _: Context) -> bytes:
+    return _refuse(b"".join([each async for each in requests]))
 
 
-def _stream_stream(requests: Iterator[bytes], _: grpc.ServicerContext) -> Iterator[bytes]:
-    for request in requests:
+async def _stream_stream(requests: AsyncIterator[bytes], _: Context) -> AsyncIterator[bytes]:
+    async for request in requests:
         yield _refuse(request)
 
 
-@pytest.fixture(scope="module")
-def channel() -> Iterator[grpc.Channel]:
-    server = build_server(4, [NAME])
+async def _build() -> grpc.aio.Server:
+    server = await build_server([NAME])
     handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
         "Unary": grpc.unary_unary_rpc_method_handler(_unary),
         "Stream": grpc.unary_stream_rpc_method_handler(_stream),
@@ -70,10 +72,13 @@ def channel() -> Iterator[grpc.Channel]:
         "StreamStream": grpc.stream_stream_rpc_method_handler(_stream_stream),
     }
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(NAME, handlers),))
-    port = start(server, "127.0.0.1:0")
-    with open_channel(f"127.0.0.1:{port}") as opened:
+    return server
+
+
+@pytest.fixture(scope="module")
+def channel() -> Iterator[grpc.Channel]:
+    with running_server(_build) as port, open_channel(f"127.0.0.1:{port}") as opened:
         yield opened
-    server.stop(0).wait()
 
 
 def _calls(channel: Any) -> dict[str, Callable[[bytes], list[bytes]]]:
@@ -150,18 +155,25 @@ def test_health_and_reflection_know_the_service(channel: grpc.Channel) -> None:
     assert {NAME, "grpc.health.v1.Health"} <= names
 
 
-def test_a_taken_address_is_told(channel: grpc.Channel) -> None:
-    first, second = build_server(1), build_server(1)
-    port = start(first, "127.0.0.1:0")
-    with pytest.raises(ChorusError, match=f"127.0.0.1:{port}") as error:
-        start(second, f"127.0.0.1:{port}")
-    assert error.value.kind is ErrorKind.UNAVAILABLE
-    first.stop(0).wait()
+def test_a_taken_address_is_told() -> None:
+    async def begin_twice() -> None:
+        first, second = await build_server(), await build_server()
+        port = await start(first, "127.0.0.1:0")
+        with pytest.raises(ChorusError, match=f"127.0.0.1:{port}") as error:
+            await start(second, f"127.0.0.1:{port}")
+        assert error.value.kind is ErrorKind.UNAVAILABLE
+        await first.stop(0)
+
+    asyncio.run(begin_twice())
 
 
 def test_sigterm_ends_serve_within_seconds() -> None:
     port = free_port()
-    program = f"from services.grpc_server import build_server, serve; serve(build_server(2), '127.0.0.1:{port}')"
+    program = (
+        "import asyncio\nfrom services.grpc_server import build_server, serve\n"
+        f"async def main():\n    await serve(await build_server(), '127.0.0.1:{port}')\n"
+        "asyncio.run(main())"
+    )
     process = subprocess.Popen([sys.executable, "-c", program])
     try:
         with open_channel(f"127.0.0.1:{port}") as opened:

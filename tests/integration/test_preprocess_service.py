@@ -20,7 +20,6 @@ import pytest
 from numpy.typing import NDArray
 
 from services.errors import ChorusError, ErrorKind
-from services.grpc_server import build_server, start
 from services.preprocess.client import PreprocessClient
 from services.preprocess.faces import (
     CropSpec,
@@ -34,14 +33,13 @@ from services.preprocess.faces import (
 from services.preprocess.library import FaceLibrary
 from services.preprocess.look import LookClient
 from services.preprocess.probing import ProbePool
-from services.preprocess.rpc import SERVICE_NAME, PreprocessServicer
 from services.preprocess.summary import AnalysisProgress, VideoAnalysis
 from services.preprocess.track_store import TrackWriter
-from services.preprocess.v1.preprocess_pb2_grpc import add_PreprocessServiceServicer_to_server
 from services.storage import Storage
 from services.timeline import Extend
 from tests.media_samples import Tone, make_sound
 from tests.quality.onnx_models import OnnxModels
+from tests.rpc_loop import running_preprocess
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 CROP = CropSpec(-0.75, -0.55, 1.5, (256, 384, 512))
@@ -109,17 +107,12 @@ def service(tmp_path: Path, models: CountedModels, probes: ProbePool) -> Iterato
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     storage = Storage((tmp_path / "store").as_uri(), scratch)
-    server = build_server(8, [SERVICE_NAME])
     library = FaceLibrary(storage, models, scratch, max_minutes=1)
-    add_PreprocessServiceServicer_to_server(PreprocessServicer(library, storage, probes), server)
-    address = f"127.0.0.1:{start(server, '127.0.0.1:0')}"
-    client, look = PreprocessClient(address, timeout_seconds=20), LookClient(address, timeout_seconds=20)
-    try:
+    with running_preprocess(library, storage, probes) as address:
+        client, look = PreprocessClient(address, timeout_seconds=20), LookClient(address, timeout_seconds=20)
         yield Service(client, look, storage, models, scratch)
-    finally:
         client.close()
         look.close()
-        server.stop(0).wait(5)
 
 
 @pytest.fixture(scope="module")

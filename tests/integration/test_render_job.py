@@ -23,7 +23,6 @@ import pytest
 from numpy.typing import NDArray
 
 from services.errors import ChorusError, ErrorKind
-from services.grpc_server import build_server, start
 from services.jobs.model import Progress, Stage
 from services.jobs.options import RenderOptions
 from services.jobs.spec import JobSpec
@@ -31,13 +30,12 @@ from services.media import Extend, Frame, open_clip, read_frames
 from services.preprocess.client import PreprocessClient
 from services.preprocess.library import FaceLibrary
 from services.preprocess.probing import ProbePool
-from services.preprocess.rpc import SERVICE_NAME, PreprocessServicer
-from services.preprocess.v1.preprocess_pb2_grpc import add_PreprocessServiceServicer_to_server
 from services.render.line import Rendered, RenderServices, render
 from services.storage import Storage
 from services.triton import TritonClient
 from tests.media_samples import ClipRecipe, make_clip
 from tests.quality.onnx_models import OnnxModels
+from tests.rpc_loop import running_preprocess
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 SPEECH_SECONDS, SILENCE_SECONDS = 1.2, 1.0
@@ -82,13 +80,12 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     folder = tmp_path_factory.mktemp("render")
     models = OnnxModels()
     storage = Storage((folder / "store").as_uri(), folder / "scratch")
-    server, probes = build_server(4, [SERVICE_NAME]), ProbePool(folder / "scratch")
+    probes = ProbePool(folder / "scratch")
     library = FaceLibrary(storage, models, folder / "scratch", max_minutes=10)
-    add_PreprocessServiceServicer_to_server(PreprocessServicer(library, storage, probes), server)
-    client = PreprocessClient(f"127.0.0.1:{start(server, '127.0.0.1:0')}")
-    yield Studio(RenderServices(storage, client, cast(TritonClient, models)), folder)
-    client.close()
-    server.stop(5).wait(5)
+    with running_preprocess(library, storage, probes) as address:
+        client = PreprocessClient(address)
+        yield Studio(RenderServices(storage, client, cast(TritonClient, models)), folder)
+        client.close()
     probes.close()
 
 

@@ -53,7 +53,7 @@ def test_new_lines_are_followed_through_a_renewal(tmp_path: Path) -> None:
 
     async def follow() -> list[str]:
         seen: list[str] = []
-        bundles = RunLog(path).follow_async()
+        bundles = RunLog(path).follow()
         first = asyncio.ensure_future(anext(bundles))
         await asyncio.sleep(0.1)
         write(path, LINES[1])
@@ -71,6 +71,6 @@ def test_new_lines_are_followed_through_a_renewal(tmp_path: Path) -> None:
 def test_a_cluster_without_a_common_log_says_so() -> None:
     log = RunLog(None)
     assert not log.is_available
-    for ask in (log.tail, log.lines, log.follow_async):
+    for ask in (log.tail, log.lines, log.follow):
         with pytest.raises(ChorusError, match="CHORUS_LOG_FILE is not set"):
             ask()

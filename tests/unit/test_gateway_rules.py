@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
-import threading
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -136,20 +136,15 @@ def test_many_watchers_share_one_look(monkeypatch: pytest.MonkeyPatch) -> None:
         return replace(JOB, state=next(states))
 
     watch = Watch(find, lambda job: job.state is JobState.SUCCEEDED)
-    seen: list[list[JobState]] = [[], []]
 
-    def follow(number: int) -> None:
-        seen[number] = [job.state for job in watch.follow("b.0", lambda: True)]
+    async def follow() -> list[JobState]:
+        return [job.state async for job in watch.follow("b.0")]
 
-    threads = [threading.Thread(target=follow, args=(number,)) for number in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(10)
-    assert seen[0][-1] is JobState.SUCCEEDED
-    assert seen[1][-1] is JobState.SUCCEEDED
+    async def follow_twice() -> list[list[JobState]]:
+        return list(await asyncio.gather(follow(), follow()))
+
+    assert [states[-1] for states in asyncio.run(follow_twice())] == [JobState.SUCCEEDED, JobState.SUCCEEDED]
     assert len(looks) == 4
-    assert list(watch.follow("b.0", lambda: False)) == []
 
 
 def test_an_upload_is_gone_after_its_block_whatever_happens(tmp_path: Path) -> None:

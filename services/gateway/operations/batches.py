@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -130,21 +130,13 @@ class Operations:
         """One job; NOT_FOUND when there is none."""
         return self._queue.find(job_id)
 
-    def watch_job(self, job_id: str, is_wanted: Callable[[], bool]) -> Iterator[Job]:
-        """The job now and after each change, until it is finished or nobody wants to know any more. Blocks."""
-        return self._jobs.follow(job_id, is_wanted)
+    def watch_job(self, job_id: str) -> AsyncIterator[Job]:
+        """The job now and after each change, until it is finished."""
+        return self._jobs.follow(job_id)
 
-    def watch_job_async(self, job_id: str) -> AsyncIterator[Job]:
-        """As watch_job, on the event loop."""
-        return self._jobs.follow_async(job_id)
-
-    def watch_batch(self, batch_id: str, is_wanted: Callable[[], bool]) -> Iterator[list[Job]]:
-        """All jobs of a batch now and after each change, until all are finished. Blocks."""
-        return self._batches.follow(batch_id, is_wanted)
-
-    def watch_batch_async(self, batch_id: str) -> AsyncIterator[list[Job]]:
-        """As watch_batch, on the event loop."""
-        return self._batches.follow_async(batch_id)
+    def watch_batch(self, batch_id: str) -> AsyncIterator[list[Job]]:
+        """All jobs of a batch now and after each change, until all are finished."""
+        return self._batches.follow(batch_id)
 
     def open_archive(self, batch_id: str) -> list[StoredFile]:
         """The finished videos of a batch, their names all different; CONFLICT while there is none."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,13 +60,9 @@ class RunLog:
         """The last lines, oldest first."""
         return [_parse(line) for line in self.lines(job_id, last=lines)]
 
-    def follow(self, job_id: str | None, is_wanted: Callable[[], bool]) -> Iterator[list[LogLine]]:
-        """What is written from now on, in bundles, while somebody wants to know. Blocks."""
-        return _follow(_Follower(self._require_path(), job_id), is_wanted)
-
-    def follow_async(self, job_id: str | None = None) -> AsyncIterator[list[LogLine]]:
-        """As `follow`, on the event loop, which cancels it."""
-        return _follow_async(_Follower(self._require_path(), job_id))
+    def follow(self, job_id: str | None = None) -> AsyncIterator[list[LogLine]]:
+        """What is written from now on, in bundles, until the event loop cancels it."""
+        return _follow(_Follower(self._require_path(), job_id))
 
     def _require_path(self) -> Path:
         if self._path is None:
@@ -84,15 +79,7 @@ def _read(path: Path, job_id: str | None) -> Iterator[str]:
                 yield from filter(wanted, file)
 
 
-def _follow(follower: _Follower, is_wanted: Callable[[], bool]) -> Iterator[list[LogLine]]:
-    with closing(follower):
-        while is_wanted():
-            if new := follower.read():
-                yield new
-            time.sleep(_LOOK_SECONDS)
-
-
-async def _follow_async(follower: _Follower) -> AsyncIterator[list[LogLine]]:
+async def _follow(follower: _Follower) -> AsyncIterator[list[LogLine]]:
     with closing(follower):
         while True:
             if new := await asyncio.to_thread(follower.read):

@@ -82,7 +82,7 @@ def get_jobs_archive(
 def get_batch_events(batch_id: str, operations: Ops) -> EventSourceResponse:
     """Server-sent events: `progress` with all jobs after each change, at last `finished`."""
     operations.get_batch(batch_id)  # refused before the stream begins
-    jobs = _jobs_texts(operations.watch_batch_async(batch_id))
+    jobs = _jobs_texts(operations.watch_batch(batch_id))
     return EventSourceResponse(send_changes(jobs), ping=PING_SECONDS)
 
 
@@ -174,7 +174,7 @@ def get_poster(job_id: str, request: Request, operations: Ops) -> Response:
 def get_events(job_id: str, operations: Ops) -> EventSourceResponse:
     """Server-sent events: `progress` with the job after each change, at last `finished`."""
     operations.get_job(job_id)  # refused before the stream begins
-    return EventSourceResponse(send_changes(_job_texts(operations.watch_job_async(job_id))), ping=PING_SECONDS)
+    return EventSourceResponse(send_changes(_job_texts(operations.watch_job(job_id))), ping=PING_SECONDS)
 
 
 async def _job_texts(changes: AsyncIterator[Job]) -> AsyncIterator[str]:

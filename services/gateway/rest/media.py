@@ -111,7 +111,7 @@ def cancel_preflight(media_id: str, operations: Ops) -> None:
 def get_preflight_events(media_id: str, operations: Ops) -> EventSourceResponse:
     """Server-sent events: `progress` with the preflight after each change, at last `finished`."""
     operations.preflights.get(media_id)  # refused before the stream begins
-    changes = _preflight_texts(operations.preflights.watch_async(media_id))
+    changes = _preflight_texts(operations.preflights.watch(media_id))
     return EventSourceResponse(send_changes(changes), ping=PING_SECONDS)
 
 

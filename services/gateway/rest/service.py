@@ -65,7 +65,7 @@ def _blocks(lines: Iterable[str]) -> Iterator[str]:
 @router.get("/log/follow", response_class=EventSourceResponse)
 async def follow_log(operations: Ops, job: Job = None) -> EventSourceResponse:
     """Server-sent events: `line` with each line that is written from now on."""
-    return EventSourceResponse(_line_events(operations.log.follow_async(job)), ping=PING_SECONDS)
+    return EventSourceResponse(_line_events(operations.log.follow(job)), ping=PING_SECONDS)
 
 
 async def _line_events(bundles: AsyncIterator[list[LogLine]]) -> AsyncIterator[ServerSentEvent]:

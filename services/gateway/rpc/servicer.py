@@ -3,9 +3,12 @@
 # ruff: noqa: N802 (the methods are named by the proto)
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from dataclasses import asdict
-from typing import Final
+from typing import Final, ParamSpec, TypeVar
 
 import grpc
 
@@ -23,46 +26,52 @@ from services.gateway.rpc.messages import (
 )
 from services.gateway.v1 import gateway_pb2 as pb
 from services.gateway.v1.gateway_pb2_grpc import GatewayServiceServicer, add_GatewayServiceServicer_to_server
-from services.grpc_server import build_server
+from services.grpc_server import Context, build_server
 from services.jobs.families import FAMILY_CARDS
 from services.library.archive import zip_pieces
 from services.library.limits import PAGE_ITEMS
 from services.library.stored_file import StoredFile
+from services.threaded import iterate_in_threads
 
-# Each one who watches a job holds one of these.
-_WORKERS: Final = 32
+# Calls that are at work in the database or the store; watchers hold none of these.
+_THREADS: Final = 32
 _DEFAULT_LIMIT: Final = 50
 _LOG_LINES: Final = 200
 
+Parameters = ParamSpec("Parameters")
+Answer = TypeVar("Answer")
 
-def build_rpc_server(operations: Operations, gate: Gate) -> grpc.Server:
-    """The gRPC door to `operations` behind the gate, not yet listening."""
+
+async def build_rpc_server(operations: Operations, gate: Gate) -> grpc.aio.Server:
+    """The gRPC door to `operations` behind the gate, not yet listening; call it on its event loop."""
     name = pb.DESCRIPTOR.services_by_name["GatewayService"].full_name
-    server = build_server(_WORKERS, [name], [TokenInterceptor(gate)])
+    server = await build_server([name], [TokenInterceptor(gate)])
     add_GatewayServiceServicer_to_server(GatewayServicer(operations), server)
     return server
 
 
 class GatewayServicer(GatewayServiceServicer):
-    """Translates messages to operations and back."""
+    """Translates messages to operations and back; operations block, and so run in threads of this door."""
 
     def __init__(self, operations: Operations) -> None:
         self._operations = operations
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="rpc")
 
-    def Upload(self, request_iterator: Iterator[pb.UploadRequest], context: grpc.ServicerContext) -> pb.Media:
-        with self._operations.intake.receive("file") as upload:
-            for request in request_iterator:
+    async def Upload(self, request_iterator: AsyncIterator[pb.UploadRequest], context: Context) -> pb.Media:
+        with await self._run(self._operations.intake.receive, "file") as upload:
+            async for request in request_iterator:
                 if request.WhichOneof("part") == "name":
                     upload.rename(request.name)
                 else:
-                    upload.write(request.content)
-            return media_message(self._operations.intake.create(upload))
+                    await self._run(upload.write, request.content)
+            return media_message(await self._run(self._operations.intake.create, upload))
 
-    def GetMedia(self, request: pb.GetMediaRequest, context: grpc.ServicerContext) -> pb.Media:
-        return media_message(self._operations.media.get(request.media_id))
+    async def GetMedia(self, request: pb.GetMediaRequest, context: Context) -> pb.Media:
+        return media_message(await self._run(self._operations.media.get, request.media_id))
 
-    def ListMedia(self, request: pb.ListMediaRequest, context: grpc.ServicerContext) -> pb.ListMediaResponse:
-        items, total = self._operations.media.list(
+    async def ListMedia(self, request: pb.ListMediaRequest, context: Context) -> pb.ListMediaResponse:
+        items, total = await self._run(
+            self._operations.media.list,
             kind=request.kind or None,
             owner=request.owner or None,
             limit=_limit(request.limit),
@@ -70,144 +79,163 @@ class GatewayServicer(GatewayServiceServicer):
         )
         return pb.ListMediaResponse(media=map(media_message, items), total=total)
 
-    def DeleteMedia(self, request: pb.DeleteMediaRequest, context: grpc.ServicerContext) -> pb.DeleteMediaResponse:
-        self._operations.media.delete(request.media_id)
+    async def DeleteMedia(self, request: pb.DeleteMediaRequest, context: Context) -> pb.DeleteMediaResponse:
+        await self._run(self._operations.media.delete, request.media_id)
         return pb.DeleteMediaResponse()
 
-    def DownloadMedia(
-        self, request: pb.DownloadMediaRequest, context: grpc.ServicerContext
-    ) -> Iterator[pb.DownloadMediaResponse]:
-        for piece in self._operations.outputs.read(self._operations.media.open_content(request.media_id)):
-            yield pb.DownloadMediaResponse(content=piece)
+    async def DownloadMedia(
+        self, request: pb.DownloadMediaRequest, context: Context
+    ) -> AsyncIterator[pb.DownloadMediaResponse]:
+        file = await self._run(self._operations.media.open_content, request.media_id)
+        async with aclosing(self._pieces(file)) as pieces:
+            async for piece in pieces:
+                yield pb.DownloadMediaResponse(content=piece)
 
-    def GetThumbnail(self, request: pb.GetThumbnailRequest, context: grpc.ServicerContext) -> pb.Picture:
-        return self._picture(self._operations.media.open_thumbnail(request.media_id))
+    async def GetThumbnail(self, request: pb.GetThumbnailRequest, context: Context) -> pb.Picture:
+        return await self._picture(self._operations.media.open_thumbnail, request.media_id)
 
-    def StartPreflight(self, request: pb.StartPreflightRequest, context: grpc.ServicerContext) -> pb.Preflight:
-        return preflight_message(self._operations.preflights.start(request.media_id))
+    async def StartPreflight(self, request: pb.StartPreflightRequest, context: Context) -> pb.Preflight:
+        return preflight_message(await self._run(self._operations.preflights.start, request.media_id))
 
-    def GetPreflight(self, request: pb.GetPreflightRequest, context: grpc.ServicerContext) -> pb.Preflight:
-        return preflight_message(self._operations.preflights.get(request.media_id))
+    async def GetPreflight(self, request: pb.GetPreflightRequest, context: Context) -> pb.Preflight:
+        return preflight_message(await self._run(self._operations.preflights.get, request.media_id))
 
-    def WatchPreflight(
-        self, request: pb.WatchPreflightRequest, context: grpc.ServicerContext
-    ) -> Iterator[pb.Preflight]:
-        yield from map(preflight_message, self._operations.preflights.watch(request.media_id, context.is_active))
+    async def WatchPreflight(self, request: pb.WatchPreflightRequest, context: Context) -> AsyncIterator[pb.Preflight]:
+        async for preflight in self._operations.preflights.watch(request.media_id):
+            yield preflight_message(preflight)
 
-    def CancelPreflight(
-        self, request: pb.CancelPreflightRequest, context: grpc.ServicerContext
-    ) -> pb.CancelPreflightResponse:
-        self._operations.preflights.cancel(request.media_id)
+    async def CancelPreflight(self, request: pb.CancelPreflightRequest, context: Context) -> pb.CancelPreflightResponse:
+        await self._run(self._operations.preflights.cancel, request.media_id)
         return pb.CancelPreflightResponse()
 
-    def CreateBatch(self, request: pb.CreateBatchRequest, context: grpc.ServicerContext) -> pb.Batch:
-        batch = self._operations.create_batch(
+    async def CreateBatch(self, request: pb.CreateBatchRequest, context: Context) -> pb.Batch:
+        batch = await self._run(
+            self._operations.create_batch,
             BatchRequest(
                 audio_id=request.audio_id,
                 video_ids=list(request.video_ids),
                 options=render_options(request.options),
                 idempotency_key=request.idempotency_key or None,
                 faces=dict(request.faces),
-            )
+            ),
         )
-        return self._batch_with_jobs(batch)
+        return await self._batch_with_jobs(batch)
 
-    def GetBatch(self, request: pb.GetBatchRequest, context: grpc.ServicerContext) -> pb.Batch:
-        return self._batch_with_jobs(self._operations.get_batch(request.batch_id))
+    async def GetBatch(self, request: pb.GetBatchRequest, context: Context) -> pb.Batch:
+        return await self._batch_with_jobs(await self._run(self._operations.get_batch, request.batch_id))
 
-    def ListBatches(self, request: pb.ListBatchesRequest, context: grpc.ServicerContext) -> pb.ListBatchesResponse:
-        batches, total = self._operations.list_batches(limit=_limit(request.limit), offset=request.offset)
+    async def ListBatches(self, request: pb.ListBatchesRequest, context: Context) -> pb.ListBatchesResponse:
+        batches, total = await self._run(
+            self._operations.list_batches, limit=_limit(request.limit), offset=request.offset
+        )
         return pb.ListBatchesResponse(batches=map(batch_message, batches), total=total)
 
-    def CancelBatch(self, request: pb.CancelBatchRequest, context: grpc.ServicerContext) -> pb.Batch:
-        return self._batch_with_jobs(self._operations.cancel_batch(request.batch_id))
+    async def CancelBatch(self, request: pb.CancelBatchRequest, context: Context) -> pb.Batch:
+        return await self._batch_with_jobs(await self._run(self._operations.cancel_batch, request.batch_id))
 
-    def WatchBatch(
-        self, request: pb.WatchBatchRequest, context: grpc.ServicerContext
-    ) -> Iterator[pb.WatchBatchResponse]:
-        self._operations.get_batch(request.batch_id)
-        for jobs in self._operations.watch_batch(request.batch_id, context.is_active):
+    async def WatchBatch(self, request: pb.WatchBatchRequest, context: Context) -> AsyncIterator[pb.WatchBatchResponse]:
+        await self._run(self._operations.get_batch, request.batch_id)
+        async for jobs in self._operations.watch_batch(request.batch_id):
             yield pb.WatchBatchResponse(jobs=map(job_message, jobs))
 
-    def ListJobs(self, request: pb.ListJobsRequest, context: grpc.ServicerContext) -> pb.ListJobsResponse:
+    async def ListJobs(self, request: pb.ListJobsRequest, context: Context) -> pb.ListJobsResponse:
         wanted = job_filter(request)
-        jobs, total = self._operations.list_jobs(wanted, limit=_limit(request.limit), offset=request.offset)
+        jobs, total = await self._run(
+            self._operations.list_jobs, wanted, limit=_limit(request.limit), offset=request.offset
+        )
         return pb.ListJobsResponse(jobs=map(job_message, jobs), total=total)
 
-    def GetJob(self, request: pb.GetJobRequest, context: grpc.ServicerContext) -> pb.Job:
-        return job_message(self._operations.get_job(request.job_id))
+    async def GetJob(self, request: pb.GetJobRequest, context: Context) -> pb.Job:
+        return job_message(await self._run(self._operations.get_job, request.job_id))
 
-    def WatchJob(self, request: pb.WatchJobRequest, context: grpc.ServicerContext) -> Iterator[pb.Job]:
-        yield from map(job_message, self._operations.watch_job(request.job_id, context.is_active))
+    async def WatchJob(self, request: pb.WatchJobRequest, context: Context) -> AsyncIterator[pb.Job]:
+        async for job in self._operations.watch_job(request.job_id):
+            yield job_message(job)
 
-    def CancelJob(self, request: pb.CancelJobRequest, context: grpc.ServicerContext) -> pb.Job:
-        return job_message(self._operations.cancel_job(request.job_id))
+    async def CancelJob(self, request: pb.CancelJobRequest, context: Context) -> pb.Job:
+        return job_message(await self._run(self._operations.cancel_job, request.job_id))
 
-    def RetryJob(self, request: pb.RetryJobRequest, context: grpc.ServicerContext) -> pb.Job:
-        return job_message(self._operations.retry_job(request.job_id))
+    async def RetryJob(self, request: pb.RetryJobRequest, context: Context) -> pb.Job:
+        return job_message(await self._run(self._operations.retry_job, request.job_id))
 
-    def DeleteJob(self, request: pb.DeleteJobRequest, context: grpc.ServicerContext) -> pb.DeleteJobResponse:
-        self._operations.outputs.delete_job(request.job_id)
+    async def DeleteJob(self, request: pb.DeleteJobRequest, context: Context) -> pb.DeleteJobResponse:
+        await self._run(self._operations.outputs.delete_job, request.job_id)
         return pb.DeleteJobResponse()
 
-    def DeleteJobs(self, request: pb.DeleteJobsRequest, context: grpc.ServicerContext) -> pb.DeleteJobsResponse:
-        done = self._operations.outputs.delete_jobs(request.job_ids)
+    async def DeleteJobs(self, request: pb.DeleteJobsRequest, context: Context) -> pb.DeleteJobsResponse:
+        done = await self._run(self._operations.outputs.delete_jobs, request.job_ids)
         refused = {job_id: error.message for job_id, error in done.refused.items()}
         return pb.DeleteJobsResponse(deleted=done.deleted, refused=refused)
 
-    def GetPoster(self, request: pb.GetPosterRequest, context: grpc.ServicerContext) -> pb.Picture:
-        return self._picture(self._operations.outputs.open_poster(request.job_id))
+    async def GetPoster(self, request: pb.GetPosterRequest, context: Context) -> pb.Picture:
+        return await self._picture(self._operations.outputs.open_poster, request.job_id)
 
-    def DownloadArchive(
-        self, request: pb.DownloadArchiveRequest, context: grpc.ServicerContext
-    ) -> Iterator[pb.DownloadArchiveResponse]:
+    async def DownloadArchive(
+        self, request: pb.DownloadArchiveRequest, context: Context
+    ) -> AsyncIterator[pb.DownloadArchiveResponse]:
         if request.batch_id:
-            entries = self._operations.open_archive(request.batch_id)
+            entries = await self._run(self._operations.open_archive, request.batch_id)
         else:
-            entries = self._operations.open_jobs_archive(request.job_ids)
-        for piece in zip_pieces(entries, self._operations.outputs.read):
-            yield pb.DownloadArchiveResponse(content=piece)
+            entries = await self._run(self._operations.open_jobs_archive, request.job_ids)
+        zipped = zip_pieces(entries, self._operations.outputs.read)
+        async with aclosing(iterate_in_threads(zipped, self._threads)) as pieces:
+            async for piece in pieces:
+                yield pb.DownloadArchiveResponse(content=piece)
 
-    def GetDependencies(
-        self, request: pb.GetDependenciesRequest, context: grpc.ServicerContext
-    ) -> pb.GetDependenciesResponse:
-        checks = self._operations.readiness.dependencies()
+    async def GetDependencies(self, request: pb.GetDependenciesRequest, context: Context) -> pb.GetDependenciesResponse:
+        checks = await self._run(self._operations.readiness.dependencies)
         return pb.GetDependenciesResponse(dependencies=[pb.Dependency(**asdict(check)) for check in checks])
 
-    def GetLimits(self, request: pb.GetLimitsRequest, context: grpc.ServicerContext) -> pb.Limits:
+    async def GetLimits(self, request: pb.GetLimitsRequest, context: Context) -> pb.Limits:
         return pb.Limits(**asdict(self._operations.limits))
 
-    def GetQueue(self, request: pb.GetQueueRequest, context: grpc.ServicerContext) -> pb.Queue:
-        return pb.Queue(counts={state.value: number for state, number in self._operations.count_states().items()})
+    async def GetQueue(self, request: pb.GetQueueRequest, context: Context) -> pb.Queue:
+        counts = await self._run(self._operations.count_states)
+        return pb.Queue(counts={state.value: number for state, number in counts.items()})
 
-    def GetDiskUse(self, request: pb.GetDiskUseRequest, context: grpc.ServicerContext) -> pb.DiskUse:
-        return pb.DiskUse(**asdict(self._operations.disk_use()))
+    async def GetDiskUse(self, request: pb.GetDiskUseRequest, context: Context) -> pb.DiskUse:
+        return pb.DiskUse(**asdict(await self._run(self._operations.disk_use)))
 
-    def ReadLog(self, request: pb.ReadLogRequest, context: grpc.ServicerContext) -> Iterator[pb.LogLine]:
+    async def ReadLog(self, request: pb.ReadLogRequest, context: Context) -> AsyncIterator[pb.LogLine]:
         log, job_id = self._operations.log, request.job_id or None
-        follow = log.follow(job_id, context.is_active) if request.follow else ()
-        for line in log.tail(request.lines or _LOG_LINES, job_id):
+        # Begun first: what is written while the tail is read is in it.
+        follow = log.follow(job_id) if request.follow else None
+        for line in await self._run(log.tail, request.lines or _LOG_LINES, job_id):
             yield pb.LogLine(**asdict(line))
-        for bundle in follow:
-            for line in bundle:
-                yield pb.LogLine(**asdict(line))
+        if follow is not None:
+            async for bundle in follow:
+                for line in bundle:
+                    yield pb.LogLine(**asdict(line))
 
-    def DownloadOutput(
-        self, request: pb.DownloadOutputRequest, context: grpc.ServicerContext
-    ) -> Iterator[pb.DownloadOutputResponse]:
-        for piece in self._operations.outputs.read(self._operations.outputs.open_video(request.job_id)):
-            yield pb.DownloadOutputResponse(content=piece)
+    async def DownloadOutput(
+        self, request: pb.DownloadOutputRequest, context: Context
+    ) -> AsyncIterator[pb.DownloadOutputResponse]:
+        file = await self._run(self._operations.outputs.open_video, request.job_id)
+        async with aclosing(self._pieces(file)) as pieces:
+            async for piece in pieces:
+                yield pb.DownloadOutputResponse(content=piece)
 
-    def ListFamilies(self, request: pb.ListFamiliesRequest, context: grpc.ServicerContext) -> pb.ListFamiliesResponse:
+    async def ListFamilies(self, request: pb.ListFamiliesRequest, context: Context) -> pb.ListFamiliesResponse:
         return pb.ListFamiliesResponse(families=[pb.Family(**asdict(card)) for card in FAMILY_CARDS.values()])
 
-    def _picture(self, file: StoredFile) -> pb.Picture:
-        return pb.Picture(jpeg=b"".join(self._operations.outputs.read(file)))
+    async def _picture(self, open_picture: Callable[[str], StoredFile], wanted_id: str) -> pb.Picture:
+        file = await self._run(open_picture, wanted_id)
+        async with aclosing(self._pieces(file)) as pieces:
+            return pb.Picture(jpeg=b"".join([piece async for piece in pieces]))
 
-    def _batch_with_jobs(self, batch: Batch) -> pb.Batch:
+    async def _batch_with_jobs(self, batch: Batch) -> pb.Batch:
         message = batch_message(batch)
-        message.jobs.extend(map(job_message, self._operations.jobs_of(batch.id)))
+        message.jobs.extend(map(job_message, await self._run(self._operations.jobs_of, batch.id)))
         return message
+
+    def _pieces(self, file: StoredFile) -> AsyncGenerator[bytes]:
+        return iterate_in_threads(self._operations.outputs.read(file), self._threads)
+
+    async def _run(
+        self, operation: Callable[Parameters, Answer], *arguments: Parameters.args, **named: Parameters.kwargs
+    ) -> Answer:
+        """What an operation returns, made in a thread."""
+        return await asyncio.wrap_future(self._threads.submit(operation, *arguments, **named))
 
 
 def _limit(wanted: int) -> int:

@@ -45,7 +45,7 @@ async def show_log(page: OpenPage, arguments: PageArguments) -> None:
     )
     with filters:
         _choice(page, jobs, job_id)
-    new = log.follow_async(job_id)
+    new = log.follow(job_id)
     first = await attempt(page, log.tail, _FIRST_LINES, job_id) or []
     _add(sheet, first)
     if news is not None:
