@@ -13,20 +13,11 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from services.errors import ChorusError, ErrorKind
+from services.grpc_client import CHANNEL_OPTIONS
 from services.grpc_errors import status_of
 
 _log = logging.getLogger(__name__)
 
-MESSAGE_LIMIT: Final = 64 << 20
-CHANNEL_OPTIONS: Final[Sequence[tuple[str, Any]]] = (
-    ("grpc.max_send_message_length", MESSAGE_LIMIT),
-    ("grpc.max_receive_message_length", MESSAGE_LIMIT),
-    # Services find each other by address; a company's web proxy must not get between them.
-    ("grpc.enable_http_proxy", 0),
-    # A service that was restarted is found again within 2 s, not within gRPC's two minutes.
-    ("grpc.initial_reconnect_backoff_ms", 200),
-    ("grpc.max_reconnect_backoff_ms", 2000),
-)
 _SERVER_OPTIONS: Final = (*CHANNEL_OPTIONS[:2], ("grpc.so_reuseport", 0))
 # Health and reflection answer by themselves, and write where ours give.
 _GRPCS_OWN: Final = "/grpc."
@@ -76,11 +67,6 @@ async def serve(server: grpc.aio.Server, listen: str, *, grace_seconds: float = 
     _log.info("listening on %s (port %d)", listen, port)
     await stop.wait()
     await server.stop(grace_seconds)
-
-
-def open_channel(address: str) -> grpc.Channel:
-    """A channel to a service at host:port, with our message limit and a quick reconnect."""
-    return grpc.insecure_channel(address, options=CHANNEL_OPTIONS)
 
 
 class ErrorInterceptor(grpc.aio.ServerInterceptor):

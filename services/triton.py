@@ -11,7 +11,7 @@ from tritonclient.grpc import InferenceServerClient, InferInput, InferRequestedO
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 from services.errors import ChorusError, ErrorKind
-from services.grpc_server import CHANNEL_OPTIONS
+from services.grpc_client import CHANNEL_OPTIONS
 
 _READY_SECONDS = 5.0
 

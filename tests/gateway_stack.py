@@ -22,7 +22,7 @@ import httpx
 import sqlalchemy as sa
 import uvicorn
 
-from services import grpc_server, telemetry
+from services import grpc_client, telemetry
 from services.gateway.__main__ import build_operations
 from services.gateway.access.lock import build_gate, check_lock
 from services.gateway.operations.batches import Operations
@@ -152,7 +152,7 @@ def open_gateway(settings: StackSettings) -> Iterator[Gateway]:
         with (
             httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=20) as http,
             running_server(partial(build_rpc_server, operations, gate)) as rpc_port,
-            grpc_server.open_channel(f"127.0.0.1:{rpc_port}") as channel,
+            grpc_client.open_channel(f"127.0.0.1:{rpc_port}") as channel,
         ):
             yield Gateway(settings, database, storage, operations, http, channel)
     finally:

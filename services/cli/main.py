@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from services.cli.run import AfterAudio, RunRequest, Silence, left_out, run_batch
 from services.cli.user import build_user_app
 from services.errors import ChorusError
-from services.jobs.families import FAMILY_CARDS
+from services.jobs.families import family_cards
 from services.local.doctor import examine
 from services.local.own_stack import usable_stack
 from services.local.settings import LocalSettings
@@ -121,7 +121,7 @@ def doctor(context: typer.Context) -> None:
 
 def models() -> None:
     """List the lip-sync families and their licences."""
-    for card in FAMILY_CARDS.values():
+    for card in family_cards().values():
         _report(f"{card.name:<12} licence: {card.licence}   {card.description}")
 
 

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
 from typing import Final
+
+_log = logging.getLogger(__name__)
+
+CARDS_GROUP: Final = "chorus.family_cards"
+"""Entry points of other packages: each is a FamilyCard, in a module that loads no NumPy"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,13 +24,25 @@ class FamilyCard:
     description: str
 
 
-FAMILY_CARDS: Final[Mapping[str, FamilyCard]] = {
-    card.name: card
-    for card in (
-        FamilyCard(
-            name="default",
-            licence="Apache-2.0",
-            description="Chorus's own: moves the real mouth of the footage; free for any use, nothing to download",
-        ),
-    )
-}
+DEFAULT_CARD: Final = FamilyCard(
+    name="default",
+    licence="Apache-2.0",
+    description="Chorus's own: moves the real mouth of the footage; free for any use, nothing to download",
+)
+
+
+@cache
+def family_cards() -> Mapping[str, FamilyCard]:
+    """The families that are installed, by name; one that cannot be loaded is told in the log and left out."""
+    cards = {DEFAULT_CARD.name: DEFAULT_CARD}
+    for point in sorted(entry_points(group=CARDS_GROUP), key=lambda each: each.name):
+        try:
+            card = point.load()
+        except Exception:
+            _log.exception("the family card %s of %s cannot be loaded", point.name, point.value)
+            continue
+        if not isinstance(card, FamilyCard) or card.name in cards:
+            _log.error("the family card %s of %s is none, or its name is taken: left out", point.name, point.value)
+            continue
+        cards[card.name] = card
+    return cards

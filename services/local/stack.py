@@ -15,7 +15,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from services.errors import ChorusError, ErrorKind
-from services.grpc_server import open_channel
+from services.grpc_client import open_channel
 from services.local.child import Service
 from services.local.log_file import LogFile
 from services.local.ports import free_port, is_free

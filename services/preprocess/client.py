@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import closing
 
-from services.grpc_server import open_channel
+from services.grpc_client import open_channel
 from services.preprocess import messages
 from services.preprocess.calls import answers
 from services.preprocess.faces import FaceRequest, FaceStreamItem

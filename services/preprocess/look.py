@@ -7,8 +7,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Final
 
+from services.grpc_client import open_channel
 from services.grpc_errors import translate_call_errors
-from services.grpc_server import open_channel
 from services.preprocess.calls import answers
 from services.preprocess.summary import AnalysisProgress, MediaFacts, VideoAnalysis
 from services.preprocess.summary_messages import analysis_item, media_facts

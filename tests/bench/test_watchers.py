@@ -14,7 +14,7 @@ from rich.table import Table
 
 from services.gateway.v1 import gateway_pb2 as pb
 from services.gateway.v1.gateway_pb2_grpc import GatewayServiceStub
-from services.grpc_server import open_channel
+from services.grpc_client import open_channel
 from tests.gateway_stack import Gateway, make_settings, open_gateway
 
 WATCHERS, CALLS = 200, 300

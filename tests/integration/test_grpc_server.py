@@ -16,8 +16,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from services.errors import ERROR_TABLE, ChorusError, ErrorKind
+from services.grpc_client import open_channel
 from services.grpc_errors import translate_call_errors
-from services.grpc_server import Context, build_server, open_channel, start
+from services.grpc_server import Context, build_server, start
 from services.local.ports import free_port
 from services.messages.catalogue import Value
 from tests.rpc_loop import running_server

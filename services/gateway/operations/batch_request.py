@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from services.errors import ChorusError, ErrorKind
-from services.jobs.families import FAMILY_CARDS
+from services.jobs.families import family_cards
 from services.jobs.options import FACE_RANKS, RenderOptions
 from services.jobs.spec import JobSpec, spec_to_json
 from services.library.keys import media_key, output_key, poster_key
@@ -43,8 +43,8 @@ class BatchRequest:
         """INVALID_INPUT for what can be refused without looking at the uploads."""
         if not 1 <= len(self.video_ids) <= BATCH_VIDEOS:
             raise ChorusError(ErrorKind.INVALID_INPUT, "batch-size", limit=BATCH_VIDEOS, number=len(self.video_ids))
-        if self.options.family not in FAMILY_CARDS:
-            choices = ", ".join(FAMILY_CARDS)
+        if self.options.family not in family_cards():
+            choices = ", ".join(family_cards())
             raise ChorusError(ErrorKind.INVALID_INPUT, "family-unknown", family=self.options.family, choices=choices)
         if len(self.idempotency_key or "") > NAME_LENGTH:
             raise ChorusError(ErrorKind.INVALID_INPUT, "idempotency-key-too-long", limit=NAME_LENGTH)

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from services.errors import ChorusError, ErrorKind
-from services.grpc_server import open_channel
+from services.grpc_client import open_channel
 from services.jobs import tables
 from services.jobs.watching import Watch
 from services.storage import Storage

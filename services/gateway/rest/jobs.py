@@ -15,7 +15,7 @@ from services.gateway.operations.batch_request import BatchRequest
 from services.gateway.rest import schemas
 from services.gateway.rest.downloads import send_archive, send_changes, send_file
 from services.gateway.rest.parameters import PING_SECONDS, REFUSALS, Limit, Offset, Ops, Owner, Who, owner_filter
-from services.jobs.families import FAMILY_CARDS
+from services.jobs.families import family_cards
 from services.jobs.model import Job, JobFilter, JobState
 from services.library.limits import CALL_IDS, ID_LENGTH, NAME_LENGTH
 
@@ -185,7 +185,7 @@ async def _job_texts(changes: AsyncIterator[Job]) -> AsyncIterator[str]:
 @v1.get("/families", tags=["families"])
 async def list_families() -> list[schemas.FamilyBody]:
     """The lip-sync methods that a batch may choose from, with their licences."""
-    return [schemas.FamilyBody.model_validate(card) for card in FAMILY_CARDS.values()]
+    return [schemas.FamilyBody.model_validate(card) for card in family_cards().values()]
 
 
 @v1.get("/dependencies", tags=["service"])

@@ -27,7 +27,7 @@ from services.gateway.rpc.messages import (
 from services.gateway.v1 import gateway_pb2 as pb
 from services.gateway.v1.gateway_pb2_grpc import GatewayServiceServicer, add_GatewayServiceServicer_to_server
 from services.grpc_server import Context, build_server
-from services.jobs.families import FAMILY_CARDS
+from services.jobs.families import family_cards
 from services.library.archive import zip_pieces
 from services.library.limits import PAGE_ITEMS
 from services.library.stored_file import StoredFile
@@ -216,7 +216,7 @@ class GatewayServicer(GatewayServiceServicer):
                 yield pb.DownloadOutputResponse(content=piece)
 
     async def ListFamilies(self, request: pb.ListFamiliesRequest, context: Context) -> pb.ListFamiliesResponse:
-        return pb.ListFamiliesResponse(families=[pb.Family(**asdict(card)) for card in FAMILY_CARDS.values()])
+        return pb.ListFamiliesResponse(families=[pb.Family(**asdict(card)) for card in family_cards().values()])
 
     async def _picture(self, open_picture: Callable[[str], StoredFile], wanted_id: str) -> pb.Picture:
         file = await self._run(open_picture, wanted_id)

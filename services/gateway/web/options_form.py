@@ -10,7 +10,7 @@ from nicegui.element import Element
 from services.gateway.web.draft import Draft
 from services.gateway.web.markup import Text, attribute, block, button, icon
 from services.gateway.web.open_page import OpenPage
-from services.jobs.families import FAMILY_CARDS
+from services.jobs.families import family_cards
 from services.jobs.options import bounds, choices
 
 _FACES_OFFERED = 4
@@ -42,8 +42,8 @@ class OptionsForm:
             self._select("face", {None: self._say("options.face_auto")} | self._face_names())
             self._select("crf", {crf: self._say(f"options.crf_{name}") for crf, name in _QUALITIES.items()})
             self._choice("pixel_format")
-            if len(FAMILY_CARDS) > 1:
-                self._select("family", {card.name: f"{card.name} ({card.licence})" for card in FAMILY_CARDS.values()})
+            if len(family_cards()) > 1:
+                self._select("family", {card.name: f"{card.name} ({card.licence})" for card in family_cards().values()})
             self._switch("still_motion")
         with block("div", "dialog-actions"):
             button(self._say("options.restore"), self._restore, kind="plain", symbol="restart_alt")

@@ -14,7 +14,7 @@ from services.gateway.web.formats import size_text
 from services.gateway.web.markup import Text, attribute, block, head, link_button
 from services.gateway.web.open_page import OpenPage
 from services.gateway.web.visitor import Theme
-from services.jobs.families import FAMILY_CARDS
+from services.jobs.families import family_cards
 from services.messages.catalogue import LANGUAGES
 
 
@@ -44,7 +44,7 @@ async def show_settings(page: OpenPage, speak: Callable[[str], object], wear: Ca
                 Text("h2", words("settings.about"))
             with block("dl", "facts"):
                 _fact("Chorus", version("chorus"))
-                for card in FAMILY_CARDS.values():
+                for card in family_cards().values():
                     _fact(words("settings.method", name=card.name), card.licence)
             with block("div", "view-actions facts-actions"):
                 link_button(words("settings.api"), "/docs", symbol="api").props("target=_blank")

@@ -1,22 +1,28 @@
-"""Every family that this Chorus can render with, by name."""
+"""Every family that this Chorus can render with, by name: our own, and those of other packages."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from importlib.metadata import entry_points
 from typing import Final
 
 from services.errors import ChorusError, ErrorKind
+from services.jobs.families import family_cards
 from services.render.families.default.animator import DEFAULT
 from services.render.families.family import ModelFamily
 
-FAMILIES: Final[Mapping[str, ModelFamily]] = {DEFAULT.name: DEFAULT}
-"""Written by hand, one entry a family; the same names as FAMILY_CARDS."""
+FAMILIES_GROUP: Final = "chorus.families"
+"""Entry points of other packages, named as their cards: each is a ModelFamily"""
 
 
 def find_family(name: str) -> ModelFamily:
-    """The family of that name; INVALID_INPUT when there is none."""
-    try:
-        return FAMILIES[name]
-    except KeyError:
-        choices = ", ".join(FAMILIES)
-        raise ChorusError(ErrorKind.INVALID_INPUT, "family-unknown", family=name, choices=choices) from None
+    """The family of that name; INVALID_INPUT when there is none, or when its package does not work."""
+    if name == DEFAULT.name:
+        return DEFAULT
+    for point in entry_points(group=FAMILIES_GROUP, name=name):
+        try:
+            family = point.load()
+        except Exception as error:
+            raise ChorusError(ErrorKind.INTERNAL, "family-broken", family=name, reason=str(error)) from error
+        if isinstance(family, ModelFamily):
+            return family
+    raise ChorusError(ErrorKind.INVALID_INPUT, "family-unknown", family=name, choices=", ".join(family_cards()))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.errors import ChorusError, ErrorKind
-from services.jobs.families import FAMILY_CARDS
+from services.jobs.families import DEFAULT_CARD
 from services.jobs.options import RenderOptions
 from services.preprocess.faces import CropSpec, FaceBatch, FaceIntroduction, MelSpec, Speech
 from services.render.edits.reposing import Grid, Repose, grid_over
@@ -125,10 +125,9 @@ def _animate(speech: Speech, frame_rate: Fraction, options: RenderOptions, trito
     return DefaultAnimator(mouth_coefficients(speech, options, triton), frame_rate, triton)
 
 
-_CARD: Final = FAMILY_CARDS["default"]
 DEFAULT: Final = ModelFamily(
-    name=_CARD.name,
-    licence=_CARD.licence,
+    name=DEFAULT_CARD.name,
+    licence=DEFAULT_CARD.licence,
     crop=CROP,
     mel=MelSpec(window=0),
     models=("speech_to_mouth", "mouth_renderer"),
