@@ -76,6 +76,28 @@ def test_an_upload_is_described_and_stored_once_by_its_content(gateway: Gateway)
     assert digest not in [key.rsplit("/", 1)[1] for key in stored(gateway, "media")]
 
 
+@pytest.mark.parametrize(
+    ("boundary", "body", "words"),
+    [
+        ("b", b'--b\r\nContent-Disposition: form-data; name="x"\r\n\r\n\r\n' * 20_000, "not a valid multipart form"),
+        ("b", b"--b\r\n" + b"X-Long: " + b"y" * 1_000_000 + b"\r\n\r\n", "not a valid multipart form"),
+        (
+            "b",
+            b'--b\r\nContent-Disposition: form-data; name="x"\r\n\r\nv\r\n--b--\r\n',
+            "no file in a field named file",
+        ),
+        ("b", b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.mp4"\r\n\r\nhalf', "was cut off"),
+        ("b" * 257, b"", "no boundary"),
+        ("", b"", "no boundary"),
+    ],
+)
+def test_a_form_that_is_none_is_refused_in_words(gateway: Gateway, boundary: str, body: bytes, words: str) -> None:
+    kind = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+    answer = gateway.http.post("/v1/media", headers=kind, content=body)
+    assert (answer.status_code, words in answer.json()["error"]["message"]) == (422, True), answer.text
+    assert uploads_in_scratch(gateway) == []
+
+
 @pytest.mark.parametrize("as_form", [False, True])
 def test_too_large_an_upload_is_refused_and_leaves_nothing(gateway: Gateway, as_form: bool) -> None:
     before = stored(gateway, "media")
