@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Final, Literal
 
 from prometheus_client import (
@@ -15,8 +18,12 @@ from prometheus_client import (
     generate_latest,
     start_http_server,
 )
+from pythonjsonlogger.json import JsonFormatter
 
 METRICS_CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
+LogForm = Literal["text", "json"]
+
+_job_id: ContextVar[str | None] = ContextVar("job_id", default=None)
 
 _MINUTES: Final = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600)
 _STAGE_SECONDS: Final = (0.1, 0.2, 0.5, *_MINUTES)
@@ -32,14 +39,42 @@ _reused = Counter("chorus_reused", "Times that a stored intermediate spared its 
 _queue = Gauge("chorus_queue_jobs", "Jobs of the whole installation, by state", ["state"])
 
 
-def configure_logging(service: str, level: str = "INFO") -> None:
-    """Send this process's log to stderr, one line a record, marked with the service's name."""
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=level.upper(),
-        format=f"%(asctime)s %(levelname)s {service} %(name)s: %(message)s",
-        force=True,
-    )
+def configure_logging(service: str, level: str = "INFO", form: LogForm = "text") -> None:
+    """Send this process's log to stderr, one record a line, marked with the service's name and the job at work.
+
+    `json` is for programs that collect it: no name can break a line, and a traceback stays with its record.
+    """
+    handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(_add_job)
+    if form == "json":
+        handler.setFormatter(
+            JsonFormatter(
+                ["levelname", "name", "message", "job_id"],
+                rename_fields={"levelname": "level", "name": "logger"},
+                static_fields={"service": service},
+                timestamp="time",
+                json_ensure_ascii=False,
+            )
+        )
+    else:
+        handler.setFormatter(logging.Formatter(f"%(asctime)s %(levelname)s {service} %(name)s: %(message)s"))
+    logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
+
+
+@contextmanager
+def job_at_work(job_id: str) -> Iterator[None]:
+    """Every record of this thread inside the block carries the job's (or batch's) id."""
+    token = _job_id.set(job_id)
+    try:
+        yield
+    finally:
+        _job_id.reset(token)
+
+
+def _add_job(record: logging.LogRecord) -> bool:
+    if not hasattr(record, "job_id"):
+        record.job_id = _job_id.get()
+    return True
 
 
 def job_finished(state: str, family: str, seconds: float) -> None:

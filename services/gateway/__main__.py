@@ -49,7 +49,7 @@ _SWEEP_SECONDS: Final = 3600.0
 def main() -> int:
     """Serve until SIGTERM; the exit code."""
     settings = GatewaySettings()
-    telemetry.configure_logging("api", settings.log_level)
+    telemetry.configure_logging("api", settings.log_level, settings.log_form)
     try:
         run(settings)
     except ChorusError as error:

@@ -7,6 +7,8 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from services.telemetry import LogForm
+
 
 def _data_folder() -> Path:
     return Path("chorus-data").resolve()
@@ -27,3 +29,5 @@ class StateSettings(BaseSettings):
     """Finished jobs, their outputs and unused uploads are deleted after that many days; 0 keeps them"""
     log_level: str = "INFO"
     """DEBUG, INFO, WARNING or ERROR"""
+    log_form: LogForm = "text"
+    """text for people, json for programs that collect the log"""

@@ -1,30 +1,37 @@
-"""The one log of all processes on this machine: rotating, every line marked with its service."""
+"""The one log of all processes on this machine: rotating, every record marked with its service."""
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 from collections import deque
 from collections.abc import Callable
+from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
-_LINE_LIMIT = 4000
+_LINE_LIMIT = 1 << 16
+_MESSAGE_LIMIT = 4000
 _TAIL_LINES = 20
 
 
 class LogFile:
-    """Three files of 10 MB at most; safe to share by threads."""
+    """Three files of 10 MB at most, a JSON record a line; safe to share by threads."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file = _QuietFile(path, maxBytes=10_000_000, backupCount=2, encoding="utf-8", delay=True)
-        self._file.setFormatter(logging.Formatter("%(name)-10s | %(message)s"))
 
-    def write(self, service: str, line: str) -> None:
-        """Append one line; it brings its own time."""
-        self._file.handle(logging.LogRecord(service, logging.INFO, "", 0, line[:_LINE_LIMIT], None, None))
+    def write(self, service: str, line: str) -> str:
+        """Append what a process has printed, a record of our own or the line of another program; its bare message."""
+        record = _record(line)
+        if record is None:
+            record = {"time": datetime.now(UTC).isoformat(), "service": service, "message": line[:_MESSAGE_LIMIT]}
+        text = json.dumps({**record, "service": service}, ensure_ascii=False)
+        self._file.handle(logging.LogRecord(service, logging.INFO, "", 0, text, None, None))
+        return str(record["message"])
 
     def close(self) -> None:
         """Close the file."""
@@ -50,8 +57,18 @@ class Drain:
             while raw := output.readline(_LINE_LIMIT):
                 line = raw.decode(errors="replace").rstrip()
                 if line and not is_noise(line):
-                    self._tail.append(line)
-                    log.write(service, line)
+                    self._tail.append(log.write(service, line))
+
+
+def _record(line: str) -> dict[str, Any] | None:
+    """The record that a process of ours has written; None for anything else."""
+    if not line.startswith("{"):
+        return None
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) and "message" in found else None
 
 
 class _QuietFile(RotatingFileHandler):

@@ -103,6 +103,7 @@ def services_of(settings: LocalSettings, folders: Folders, ports: Ports) -> list
         "CHORUS_GRPC_PORT": str(ports.grpc),
         "CHORUS_DATABASE_URL": f"sqlite:///{folders.data / 'chorus.db'}",
         "CHORUS_LOG_FILE": str(folders.log_file),
+        "CHORUS_LOG_FORM": "json",
         "PYTHONUNBUFFERED": "1",
     }
     if settings.has_users:

@@ -155,5 +155,5 @@ class Supervisor:
         self._say(f"{name:<12} {problem}; starting it again")
 
     def _say(self, line: str) -> None:
-        self._log.write("chorus", f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}")
+        self._log.write("chorus", line)
         self._report(line)

@@ -30,7 +30,7 @@ _MOST_AT_WORK = 32
 def main() -> None:
     """Serve until SIGTERM."""
     settings = PreprocessSettings()
-    telemetry.configure_logging("preprocess", settings.log_level)
+    telemetry.configure_logging("preprocess", settings.log_level, settings.log_form)
     # Streams are the parallelism; threads inside a warp only compete with the renderer.
     cv2.setNumThreads(1)
     scratch = own_scratch(settings.scratch)

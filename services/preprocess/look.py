@@ -7,6 +7,9 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Final
 
+import grpc
+
+from services.errors import ChorusError, ErrorKind
 from services.grpc_client import open_channel
 from services.grpc_errors import translate_call_errors
 from services.preprocess.calls import answers
@@ -14,6 +17,7 @@ from services.preprocess.summary import AnalysisProgress, MediaFacts, VideoAnaly
 from services.preprocess.summary_messages import analysis_item, media_facts
 from services.preprocess.v1 import preprocess_pb2, preprocess_pb2_grpc
 
+_PATIENCE_SECONDS: Final = 15.0
 # Above the time after which preprocess itself gives a file up, twice: somebody else's may come first.
 _PROBE_SECONDS: Final = 150.0
 
@@ -37,7 +41,17 @@ class LookClient:
         self._stub = preprocess_pb2_grpc.PreprocessServiceStub(self._channel)
 
     def probe(self, key: str, *, name: str) -> Probed:
-        """Look into the stored file under `key`; INVALID_INPUT says why the file called `name` cannot be used."""
+        """Look into the stored file under `key`; INVALID_INPUT says why the file called `name` cannot be used.
+
+        A preprocess that is just starting again is waited for.
+        """
+        try:
+            grpc.channel_ready_future(self._channel).result(_PATIENCE_SECONDS)
+        except grpc.FutureTimeoutError as error:
+            reason = f"{_PATIENCE_SECONDS:g} s"
+            raise ChorusError(
+                ErrorKind.UNAVAILABLE, "service-unreachable", service=self._name, reason=reason
+            ) from error
         with translate_call_errors(self._name):
             answer = self._stub.Probe(preprocess_pb2.ProbeRequest(key=key, name=name), timeout=_PROBE_SECONDS)
         return Probed(media_facts(answer), answer.thumbnail)

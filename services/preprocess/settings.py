@@ -7,6 +7,8 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from services.telemetry import LogForm
+
 
 class PreprocessSettings(BaseSettings):
     """Read from the environment, every name with the prefix CHORUS_."""
@@ -26,5 +28,7 @@ class PreprocessSettings(BaseSettings):
     metrics_port: int = Field(default=0, ge=0, le=65_535)
     """Prometheus metrics; 0: none"""
     log_level: str = "INFO"
+    log_form: LogForm = "text"
+    """text for people, json for programs that collect the log"""
     max_minutes: float = Field(default=10.0, gt=0)
     """Longer videos and recordings are refused"""

@@ -12,7 +12,7 @@ from services.render.settings import RenderProcessSettings
 def main() -> int:
     """Render the job on stdin; the exit code."""
     settings = RenderProcessSettings()
-    telemetry.configure_logging("render", settings.log_level)
+    telemetry.configure_logging("render", settings.log_level, settings.log_form)
     return run(settings)
 
 

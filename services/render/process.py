@@ -79,7 +79,7 @@ def _failure(error: Exception, spec: JobSpec) -> ChorusError:
         return error
     if isinstance(error, OSError):
         return storage_error(error, spec.output_key)
-    _log.error("Job %s: rendering %s failed", spec.job_id, spec.video_name, exc_info=error)
+    _log.error("rendering %s failed", spec.video_name, exc_info=error, extra={"job_id": spec.job_id})
     return ChorusError(ErrorKind.INTERNAL, "render-failed", name=spec.video_name, job=spec.job_id)
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from services.telemetry import LogForm
+
 
 class RenderProcessSettings(BaseSettings):
     """Whom a render asks; the worker passes its own environment on."""
@@ -23,3 +25,5 @@ class RenderProcessSettings(BaseSettings):
     """How long a call to either may take, seconds"""
     log_level: str = "INFO"
     """DEBUG, INFO, WARNING or ERROR"""
+    log_form: LogForm = "text"
+    """text for people, json for programs that collect the log"""

@@ -23,7 +23,7 @@ from services.worker.settings import WorkerSettings
 def main() -> int:
     """Work until SIGTERM; the exit code."""
     settings = WorkerSettings()
-    telemetry.configure_logging("worker", settings.log_level)
+    telemetry.configure_logging("worker", settings.log_level, settings.log_form)
     render = RenderSettings(
         command=(sys.executable, "-m", "services.render"),
         scratch=settings.scratch,

@@ -123,5 +123,7 @@ def _distributions() -> dict[str, list[str]]:
 def distribution_of(module: str) -> str:
     """Which distribution a third-party module comes from."""
     special = {"grpc_health": "grpcio-health-checking", "grpc_reflection": "grpcio-reflection", "google": "protobuf"}
+    # python-multipart brings a module of this name as well, which steps back for the real one.
+    special["multipart"] = "multipart"
     top = module.split(".")[0]
     return special.get(top) or _distributions().get(top, [top])[0].lower().replace("_", "-")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -69,9 +70,13 @@ def _wait_for(condition: Callable[[], object], seconds: float = 15) -> None:
 
 
 def _children() -> list[psutil.Process]:
-    """What the tests of this file have started; the session's own servers are no affair of theirs."""
+    """What the tests of this file have started; the session's servers and pools are no affair of theirs."""
     everybody = psutil.Process().children(recursive=True)
-    return [child for child in everybody if child.name() not in ("postgres", "weed")]
+    return [child for child in everybody if not _is_of_the_session(child)]
+
+
+def _is_of_the_session(child: psutil.Process) -> bool:
+    return child.name() in ("postgres", "weed") or any("multiprocessing" in word for word in child.cmdline())
 
 
 def test_a_killed_service_is_started_again(log: LogFile) -> None:
@@ -147,7 +152,7 @@ def test_stopping_kills_the_stubborn_and_the_grandchildren(log: LogFile) -> None
     supervisor = Supervisor(tiers, log, lambda _: None, stop_seconds=3)
     supervisor.start(threading.Event())
     _wait_for(lambda: len(_children()) == 3)
-    _wait_for(lambda: log.path.read_text().count("| up") == 2)  # the signal is ignored from now on
+    _wait_for(lambda: log.path.read_text().count('"message": "up"') == 2)  # the signal is ignored from now on
     everybody = _children()
     begun = time.monotonic()
     supervisor.stop()
@@ -160,17 +165,17 @@ def test_every_line_of_a_child_lands_in_the_log_with_its_name(log: LogFile) -> N
     service = Service(
         name="chatty",
         command=(sys.executable, "-c", program),
-        is_ready=lambda: "| up" in log.path.read_text(),
+        is_ready=lambda: '"message": "up"' in log.path.read_text(),
         is_noise=lambda line: line == "noise",
     )
     supervisor = Supervisor([[service]], log, lambda _: None)
     log.write("chorus", "begin")
     supervisor.start(threading.Event())
     supervisor.stop()
-    lines = log.path.read_text().splitlines()
-    assert all(line.startswith(("chatty     | ", "chorus     | ")) for line in lines)
-    assert not any("noise" in line for line in lines)
-    assert max(map(len, lines)) < 4100
+    records = [json.loads(line) for line in log.path.read_text().splitlines()]
+    assert {record["service"] for record in records} == {"chatty", "chorus"}
+    assert not any("noise" in record["message"] for record in records)
+    assert max(len(record["message"]) for record in records) == 4000
 
 
 def test_nothing_outlives_a_killed_supervisor(tmp_path: Path) -> None:

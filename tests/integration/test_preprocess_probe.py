@@ -14,6 +14,7 @@ import pytest
 
 from services.errors import ChorusError, ErrorKind
 from services.gateway.__main__ import build_operations
+from services.preprocess import look as look_module
 from services.preprocess import probing
 from services.preprocess.look import LookClient
 from services.preprocess.probing import ProbePool
@@ -96,7 +97,8 @@ def test_a_pool_whose_idle_children_die_is_made_anew(pool: ProbePool, tmp_path: 
     assert pool.probe(good, "tone.m4a")[0].kind == "audio"
 
 
-def test_without_preprocess_an_upload_and_a_preflight_fail_in_words(tmp_path: Path) -> None:
+def test_without_preprocess_an_upload_fails_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(look_module, "_PATIENCE_SECONDS", 0.5)
     look = LookClient("127.0.0.1:1")
     database, storage, operations = build_operations(make_settings(tmp_path), look)
     try:

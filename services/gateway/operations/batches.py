@@ -202,7 +202,7 @@ class Operations:
             rows = job_rows(batch_id, audio, videos, request, created)
             connection.execute(sa.insert(tables.jobs), rows)
             self._queue.enqueue(connection, [row["id"] for row in rows])
-        _log.info("batch %s: %d jobs for %s", batch_id, len(rows), audio.name)
+        _log.info("batch %s: %d jobs for %s", batch_id, len(rows), audio.name, extra={"job_id": batch_id})
 
     def _find_same_batch(self, request: BatchRequest) -> str:
         same = sa.select(tables.batches).where(tables.batches.c.idempotency_key == request.idempotency_key)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
-import re
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import closing
@@ -16,25 +16,25 @@ from services.errors import ChorusError, ErrorKind
 
 _LOOK_SECONDS: Final = 0.5
 _READ_BYTES: Final = 1 << 20
-_LINE: Final = re.compile(
-    r"(?P<service>\S+) *\| (?:(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:,\d+)?) )?(?:(?P<level>[A-Z]{4,8}) )?"
-    r"(?P<text>.*)"
-)
 
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """One line; time and level are empty where it goes on with the line before, as in a traceback."""
+    """One record; the text goes on over several lines where there is a traceback."""
 
     time: str
+    """ISO 8601, UTC; empty in a line of an older release, as are the next two"""
     level: str
     service: str
     text: str
+    job_id: str = ""
+    """The job or batch that was at work"""
 
     @property
     def whole(self) -> str:
-        """As it stands in the log."""
-        return " ".join(filter(None, (f"{self.service:<10} |", self.time, self.level, self.text)))
+        """As people read it; control characters of names and of other programs are shown, not obeyed."""
+        line = " ".join(filter(None, (f"{self.service:<10} |", self.time, self.level, self.text)))
+        return "".join(letter if letter.isprintable() or letter == "\n" else repr(letter)[1:-1] for letter in line)
 
 
 class RunLog:
@@ -53,12 +53,12 @@ class RunLog:
 
         UNAVAILABLE at once, not at the first line, where there is no common log.
         """
-        lines = _read(self._require_path(), job_id)
+        lines = (f"{line.whole}\n" for line in _read(self._require_path(), job_id))
         return lines if last is None else deque(lines, maxlen=last)
 
     def tail(self, lines: int = 200, job_id: str | None = None) -> list[LogLine]:
-        """The last lines, oldest first."""
-        return [_parse(line) for line in self.lines(job_id, last=lines)]
+        """The last records, oldest first."""
+        return list(deque(_read(self._require_path(), job_id), maxlen=lines))
 
     def follow(self, job_id: str | None = None) -> AsyncIterator[list[LogLine]]:
         """What is written from now on, in bundles, until the event loop cancels it."""
@@ -70,13 +70,12 @@ class RunLog:
         return self._path
 
 
-def _read(path: Path, job_id: str | None) -> Iterator[str]:
-    wanted = _Filter(job_id)
+def _read(path: Path, job_id: str | None) -> Iterator[LogLine]:
     # Three generations, the oldest with the highest number, as services/local writes them.
     for part in (path.with_name(f"{path.name}.2"), path.with_name(f"{path.name}.1"), path):
         if part.exists():
             with part.open(encoding="utf-8", errors="replace") as file:
-                yield from filter(wanted, file)
+                yield from (line for line in map(_parse, file) if _is_of(line, job_id))
 
 
 async def _follow(follower: _Follower) -> AsyncIterator[list[LogLine]]:
@@ -87,24 +86,9 @@ async def _follow(follower: _Follower) -> AsyncIterator[list[LogLine]]:
             await asyncio.sleep(_LOOK_SECONDS)
 
 
-class _Filter:
-    """Picks the lines that name a job, with what follows them in a traceback."""
-
-    def __init__(self, job_id: str | None) -> None:
-        self._names = None if job_id is None else re.compile(rf"\b{re.escape(job_id)}(?!\d)")
-        self._open: set[str] = set()
-
-    def __call__(self, line: str) -> bool:
-        if self._names is None:
-            return True
-        parsed = _parse(line)
-        if not parsed.time:
-            return parsed.service in self._open
-        if self._names.search(line):
-            self._open.add(parsed.service)
-            return True
-        self._open.discard(parsed.service)
-        return False
+def _is_of(line: LogLine, job_id: str | None) -> bool:
+    """True for the records of a job, and for a batch for those of its jobs, whose ids begin with its own."""
+    return job_id is None or line.job_id == job_id or line.job_id.startswith(f"{job_id}.")
 
 
 class _Follower:
@@ -112,7 +96,7 @@ class _Follower:
 
     def __init__(self, path: Path, job_id: str | None) -> None:
         self._path = path
-        self._wanted = _Filter(job_id)
+        self._job_id = job_id
         self._file: IO[bytes] | None = None
         self._rest = b""
         # Nothing is open until the first read, but what is written from here on is new.
@@ -126,8 +110,8 @@ class _Follower:
             self._open()
             new = self._file.read(_READ_BYTES) if self._file is not None else b""
         *lines, self._rest = (self._rest + new).split(b"\n")
-        texts = (line.decode(errors="replace") for line in lines)
-        return [_parse(text) for text in texts if self._wanted(text)]
+        new_lines = (_parse(line.decode(errors="replace")) for line in lines)
+        return [line for line in new_lines if _is_of(line, self._job_id)]
 
     def close(self) -> None:
         """Close the file."""
@@ -150,7 +134,16 @@ class _Follower:
 
 
 def _parse(line: str) -> LogLine:
-    found = _LINE.match(line.rstrip("\n"))
-    if found is None:
+    try:
+        record = json.loads(line)
+        message, traceback = str(record["message"]), record.get("exc_info")
+    except (ValueError, KeyError, TypeError, AttributeError):
         return LogLine("", "", "", line.rstrip("\n"))
-    return LogLine(found["time"] or "", found["level"] or "", found["service"], found["text"])
+    named = f"{record['logger']}: {message}" if "logger" in record else message
+    return LogLine(
+        time=str(record.get("time", "")),
+        level=str(record.get("level", "")),
+        service=str(record.get("service", "")),
+        text=f"{named}\n{traceback}" if traceback else named,
+        job_id=str(record.get("job_id") or ""),
+    )

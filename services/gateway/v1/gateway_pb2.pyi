@@ -1621,10 +1621,14 @@ class LogLine(_message.Message):
     LEVEL_FIELD_NUMBER: _builtins.int
     SERVICE_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
+    JOB_ID_FIELD_NUMBER: _builtins.int
     time: _builtins.str
     level: _builtins.str
     service: _builtins.str
     text: _builtins.str
+    """goes on over several lines where there is a traceback"""
+    job_id: _builtins.str
+    """the job or batch that was at work"""
     def __init__(
         self,
         *,
@@ -1632,10 +1636,11 @@ class LogLine(_message.Message):
         level: _builtins.str = ...,
         service: _builtins.str = ...,
         text: _builtins.str = ...,
+        job_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["level", b"level", "service", b"service", "text", b"text", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["job_id", b"job_id", "level", b"level", "service", b"service", "text", b"text", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -91,6 +91,10 @@ class JobRunner:
 
         Raises the ChorusError that ended the job, after it was written.
         """
+        with telemetry.job_at_work(job_id):
+            self._run(job_id, write)
+
+    def _run(self, job_id: str, write: Callable[[dict[str, Any]], None]) -> None:
         with tables.transaction(self._database) as connection:
             spec = tables.find_spec(connection, job_id)
         report = _Report(write, self.stopping, Live(started_ms=tables.now_ms()))

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.e2e.page.conftest import Recordings
 from tests.gateway_stack import wait_until
 from tests.page_browser import Visitors, drop, rows
-from tests.replicas import STICKY_COOKIE, Replica, holds_a_socket, proxy, second_api
+from tests.replicas import STICKY_COOKIE, Replica, proxy, second_api, started_at
 from tests.running_stack import RunningStack
 
 pytestmark = pytest.mark.timeout(300)
@@ -111,14 +111,16 @@ def test_a_page_whose_replica_dies_goes_on_with_the_other(
     page = wanderers.open()
     drop(page, "batch-video", recordings.clip)
     expect(rows(page)).to_have_count(1)
+    mortal = started_at(httpx.get(f"{replica.address}/metrics", trust_env=False).text)
     for _ in range(10):
-        if holds_a_socket(replica) and page.evaluate("window.did_handshake"):
+        if started_at(page.request.get(f"{wanderers.stack.address}/metrics").text()) == mortal:
             break
         page.context.clear_cookies(name=STICKY_COOKIE)
         _reload(page)
+    page.evaluate("window.before = true")
     replica.process.kill()
     # The browser finds nobody who knows its page, and loads it anew.
-    page.wait_for_event("load", timeout=60_000)
+    page.wait_for_function("window.before === undefined && window.did_handshake", timeout=60_000)
     expect(rows(page)).to_have_count(1)
 
 
