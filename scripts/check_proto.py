@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,8 +15,10 @@ SUFFIXES = ("_pb2.py", "_pb2.pyi", "_pb2_grpc.py", "_pb2_grpc.pyi")
 
 def main(protos: list[str]) -> int:
     """Exit code 1 and one line a file that differs or is missing."""
+    # Where protobuf's own files lie, as `python -m grpc_tools.protoc` has it.
+    own = str(files("grpc_tools") / "_proto")
     with TemporaryDirectory() as folder:
-        if protoc.main(["protoc", "-I.", *(f"{output}={folder}" for output in OUTPUTS), *protos]) != 0:
+        if protoc.main(["protoc", "-I.", f"-I{own}", *(f"{output}={folder}" for output in OUTPUTS), *protos]) != 0:
             return 1
         stale = [
             path
