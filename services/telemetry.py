@@ -104,7 +104,7 @@ def analysis_frames(count: int) -> None:
     _analysed.inc(count)
 
 
-def reused(kind: Literal["track", "speech", "coefficients"]) -> None:
+def reused(kind: Literal["track", "speech"]) -> None:
     """Count something that was found stored, and so was not computed again."""
     _reused.labels(kind).inc()
 

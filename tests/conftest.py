@@ -1,10 +1,14 @@
-"""Marks every test by its folder, so that nobody writes marks by hand."""
+"""Marks every test by its folder, so that nobody writes marks by hand, and gives it both kinds of state."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+
+from tests.states import NewState, Servers
 
 _FOLDERS = frozenset({"unit", "contract", "integration", "e2e", "chaos", "bench", "quality"})
 
@@ -16,3 +20,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         folder = item.path.relative_to(root).parts[0]
         if folder in _FOLDERS:
             item.add_marker(folder)
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Servers]:
+    """See Servers."""
+    with ExitStack() as stack:
+        yield Servers(stack)
+
+
+@pytest.fixture(scope="module", params=["sqlite and folder", "postgresql and s3"])
+def new_state(request: pytest.FixtureRequest, servers: Servers) -> NewState:
+    """Both kinds in turn: what asks for it runs on each."""
+    return dict if request.param == "sqlite and folder" else servers.new_state

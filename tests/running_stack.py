@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,10 +112,13 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_stack(home: Path) -> Iterator[RunningStack]:
-    """`chorus up` on a free port with all its state below `home`; stopped, and checked to have stopped, at the end."""
+def running_stack(home: Path, changes: Mapping[str, str] | None = None) -> Iterator[RunningStack]:
+    """`chorus up` on a free port with all its state below `home`; stopped, and checked to have stopped, at the end.
+
+    `changes` to its environment may put the state elsewhere.
+    """
     port = free_port()
-    environment = {**os.environ, "CHORUS_HOME": str(home)}
+    environment = {**os.environ, "CHORUS_HOME": str(home), **(changes or {})}
     command = [str(Path(sys.executable).parent / "chorus"), "up", "--port", str(port)]
     output = (home / "up.out").open("wb")
     process = subprocess.Popen(command, env=environment, cwd=home, stdout=output, stderr=subprocess.STDOUT)

@@ -52,6 +52,10 @@ class LocalSettings(BaseSettings):
     """File of those who may log in; without it `users` in the data folder, where there is one"""
     token: str = Field(default="", repr=False)
     """What programs show to a locked stack; without it `chorus up` makes one for the programs of this user"""
+    database_url: str = ""
+    """postgresql://user:password@host/database that other machines share; empty: SQLite in the data folder"""
+    store_url: str = ""
+    """s3://bucket or another place that other machines share; empty: a folder in the data folder"""
     triton_url: str = ""
     """host:port of a Triton elsewhere; empty: the embedded one is started"""
     triton_runtime: Path = Path(sys.prefix) / "triton"

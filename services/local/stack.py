@@ -96,12 +96,12 @@ def services_of(settings: LocalSettings, folders: Folders, ports: Ports) -> list
     triton_address = settings.triton_url or f"127.0.0.1:{ports.triton}"
     common = {
         "CHORUS_TRITON_URL": triton_address,
-        "CHORUS_STORE_URL": (folders.data / "artifacts").as_uri(),
+        "CHORUS_STORE_URL": settings.store_url or (folders.data / "artifacts").as_uri(),
         "CHORUS_PREPROCESS_ADDRESS": f"127.0.0.1:{ports.preprocess}",
         "CHORUS_HOST": settings.host,
         "CHORUS_PORT": str(ports.page),
         "CHORUS_GRPC_PORT": str(ports.grpc),
-        "CHORUS_DATABASE_URL": f"sqlite:///{folders.data / 'chorus.db'}",
+        "CHORUS_DATABASE_URL": settings.database_url or f"sqlite:///{folders.data / 'chorus.db'}",
         "CHORUS_LOG_FILE": str(folders.log_file),
         "CHORUS_LOG_FORM": "json",
         "PYTHONUNBUFFERED": "1",

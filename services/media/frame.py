@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -46,11 +46,6 @@ class Frame:
     def chroma_step(self) -> tuple[int, int]:
         """Luma pixels (across, down) that share a chroma sample: (2, 2) is 4:2:0, (2, 1) 4:2:2, (1, 1) 4:4:4."""
         return self.y.shape[1] // self.u.shape[1], self.y.shape[0] // self.u.shape[0]
-
-    def copy(self, index: int | None = None) -> Frame:
-        """The same picture in memory of its own, under another index if one is given."""
-        y, u, v = (plane.copy() for plane in self.planes)
-        return replace(self, index=self.index if index is None else index, y=y, u=u, v=v)
 
     def rgb(self) -> NDArray[np.uint8]:
         """(height, width, 3) RGB of the whole picture."""

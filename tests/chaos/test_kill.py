@@ -8,16 +8,19 @@ from pathlib import Path
 import pytest
 
 from services.media import open_clip
+from services.storage import Storage
 from tests.folders import files_below
 from tests.running_stack import SAMPLES, RunningStack, running_stack
+from tests.states import NewState
 
 AUDIO = SAMPLES / "announcement_en.wav"
 VIDEO = SAMPLES / "astronaut.mp4"
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    with running_stack(tmp_path_factory.mktemp("chaos")) as running:
+def stack(new_state: NewState, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    state = {f"CHORUS_{name.upper()}": value for name, value in new_state().items()}
+    with running_stack(tmp_path_factory.mktemp("chaos"), state) as running:
         yield running
 
 
@@ -44,7 +47,13 @@ def test_a_killed_process_loses_no_job(
     assert finished["attempt"] >= 2
     output = stack.download(job["id"], tmp_path / "output.mp4")
     assert open_clip(output, name="output").frames > 100
-    own = [path for path in files_below(stack.home) if job["id"] in str(path)]
-    outputs = [path for path in own if path.suffix == ".mp4"]
-    assert len(outputs) == 1, outputs
-    assert not [path for path in own if "jobs" in path.parts], own
+    assert [key for key in stored(stack, tmp_path) if job["id"] in key and key.endswith(".mp4")] == [
+        f"outputs/{job['id']}.mp4"
+    ]
+    assert not [path for path in files_below(stack.home) if job["id"] in str(path) and "jobs" in path.parts]
+
+
+def stored(stack: RunningStack, scratch: Path) -> list[str]:
+    """All keys of the stack's store."""
+    url = stack.environment.get("CHORUS_STORE_URL", (stack.home / "data" / "artifacts").as_uri())
+    return list(Storage(url, scratch).keys(""))

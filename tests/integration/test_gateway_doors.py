@@ -19,7 +19,7 @@ from services.gateway.v1 import gateway_pb2 as pb
 from services.gateway.v1.gateway_pb2_grpc import GatewayServiceStub
 from services.telemetry import metrics_text
 from tests.gateway_stack import Gateway, make_settings, open_gateway, running_worker, wait_until
-from tests.integration.conftest import NewState
+from tests.states import NewState
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,7 @@ from tests.gateway_stack import (
     running_worker,
     wait_until,
 )
-from tests.integration.conftest import NewState
+from tests.states import NewState
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from services.gateway.web.catalogue import open_words
 from services.gateway.web.job_facts import failure_text
 from tests.folders import files_below
 from tests.gateway_stack import Gateway, is_alive, make_settings, open_gateway, running_worker, wait_until
-from tests.integration.conftest import NewState
+from tests.states import NewState
 
 
 @pytest.fixture(scope="module")

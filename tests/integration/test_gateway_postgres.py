@@ -19,7 +19,7 @@ from tests.gateway_stack import (
     running_worker,
     wait_until,
 )
-from tests.integration.conftest import Servers
+from tests.states import Servers
 
 
 @pytest.fixture(scope="module")

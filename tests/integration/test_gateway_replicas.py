@@ -19,7 +19,7 @@ from services.gateway.operations.drafts import Drafts
 from services.gateway.web.open_drafts import OpenDrafts
 from services.jobs import tables
 from tests.gateway_stack import Gateway, make_settings, open_gateway, wait_until
-from tests.integration.conftest import NewState
+from tests.states import NewState
 
 Pair = tuple[Gateway, Gateway]
 TUS = {"Tus-Resumable": "1.0.0"}

@@ -16,7 +16,7 @@ from services.gateway.rest import tus as tus_module
 from services.jobs import tables
 from services.library import resumable as resumable_module
 from tests.gateway_stack import Gateway, make_settings, open_gateway, wait_until
-from tests.integration.conftest import NewState
+from tests.states import NewState
 
 TUS = {"Tus-Resumable": "1.0.0"}
 PIECE = {**TUS, "Content-Type": "application/offset+octet-stream"}

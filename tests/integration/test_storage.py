@@ -13,7 +13,7 @@ import pytest
 
 from services.errors import ChorusError, ErrorKind
 from services.storage import Storage, storage_error
-from tests.integration.conftest import NewState
+from tests.states import NewState
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -52,7 +53,7 @@ def disc(colour: tuple[int, int, int] = (255, 0, 0), radius: float = 0.3) -> NDA
 
 def changes(frame: Frame, patch: NDArray[np.uint8], to_crop: NDArray[np.float32], weight: float = 1.0) -> list[int]:
     """Largest change in each plane."""
-    before = frame.copy()
+    before = deepcopy(frame)
     composite(frame, patch, to_crop, weight)
     pairs = zip(frame.planes, before.planes, strict=True)
     return [int(np.abs(after.astype(int) - old.astype(int)).max()) for after, old in pairs]
@@ -61,7 +62,7 @@ def changes(frame: Frame, patch: NDArray[np.uint8], to_crop: NDArray[np.float32]
 @pytest.mark.parametrize(("bit_depth", "step"), LAYOUTS)
 def test_the_patch_shows_its_colour_and_nothing_else_changes(bit_depth: int, step: tuple[int, int]) -> None:
     frame = grey_frame(bit_depth, step)
-    before = frame.copy()
+    before = deepcopy(frame)
     composite(frame, disc((200, 40, 60)), affine(51.3, 20.7), 1.0)
     np.testing.assert_allclose(frame.rgb()[52, 83], (200, 40, 60), atol=3)
     # The disc reaches 19.2 pixels from (83.3, 52.7); cubic sampling and the chroma sites add at most 4.
@@ -134,7 +135,7 @@ def test_a_face_wholly_outside_the_picture_changes_nothing(corner: tuple[float, 
 @pytest.mark.parametrize("scale", [0.4, 1.0, 1.7, 2.6, 5.0])
 def test_a_turned_and_scaled_patch_lands_where_the_affine_says(scale: float, degrees: float) -> None:
     frame = grey_frame(8, (1, 1), size=(240, 240))
-    before = frame.copy()
+    before = deepcopy(frame)
     to_crop = affine(0, 0, scale, degrees)
     to_crop[:, 2] = SIDE / 2 - to_crop[:, :2] @ (121.5, 118.25)
     composite(frame, disc((255, 255, 255)), to_crop, 1.0)

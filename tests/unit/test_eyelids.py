@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -27,7 +28,7 @@ def lids_of(frame: Frame, opening: float = 1.0, scale: float = 1.0) -> Eyelids:
 def blinked(look: Look, closed: float) -> tuple[Frame, Frame]:
     """The photo and the photo with its lids at `closed`."""
     photo = draw_face(look)
-    frame = photo.copy()
+    frame = deepcopy(photo)
     lids_of(photo).close(frame, closed)
     return photo, frame
 
@@ -80,7 +81,7 @@ def test_a_slowly_shutting_lid_does_not_jump() -> None:
     photo = draw_face()
     lids, before = lids_of(photo), photo.y.astype(int)
     for closed in np.linspace(0.02, 1, 50):
-        frame = photo.copy()
+        frame = deepcopy(photo)
         lids.close(frame, float(closed))
         assert np.abs(frame.y.astype(int) - before).mean() < 0.2
         before = frame.y.astype(int)
@@ -93,7 +94,7 @@ def test_a_slowly_shutting_lid_does_not_jump() -> None:
 )
 def test_eyes_that_cannot_be_seen_do_not_blink(look: Look, opening: float) -> None:
     photo = draw_face(look)
-    lids, frame = lids_of(photo, opening), photo.copy()
+    lids, frame = lids_of(photo, opening), deepcopy(photo)
     lids.close(frame, 1.0)
     assert not lids.can_blink
     assert np.array_equal(photo.y, frame.y)

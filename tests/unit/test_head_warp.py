@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import cv2
 import numpy as np
 import pytest
@@ -24,7 +26,7 @@ FORMS = [
 
 def moved(photo: Frame, **sway: float) -> Frame:
     """The photo with shares of the largest sway."""
-    frame = photo.copy()
+    frame = deepcopy(photo)
     kinds = {"slide": SLIDE, "dip": DIP, "roll": ROLL, "yaw": YAW, "pitch": PITCH}
     share = np.zeros(5)
     for kind, value in sway.items():
@@ -102,11 +104,11 @@ def test_sharpness_does_not_pulse() -> None:
 
 def test_what_the_mouth_did_moves_along() -> None:
     photo = draw_face()
-    warp, frame = HeadWarp(photo, face_points(), LARGEST_SWAY), photo.copy()
+    warp, frame = HeadWarp(photo, face_points(), LARGEST_SWAY), deepcopy(photo)
     frame.y[240:260, 140:180] = 20
-    expected = frame.copy()
+    expected = deepcopy(frame)
     warp.move(frame, 0.7 * LARGEST_SWAY)
-    HeadWarp(expected.copy(), face_points(), LARGEST_SWAY).move(expected, 0.7 * LARGEST_SWAY)
+    HeadWarp(deepcopy(expected), face_points(), LARGEST_SWAY).move(expected, 0.7 * LARGEST_SWAY)
     assert np.array_equal(frame.y, expected.y)
 
 
@@ -130,7 +132,7 @@ def test_every_face_can_be_moved(yaw: float, scale: float, place: tuple[int, int
     centred = (face_points() - (*MIDDLE, 0)) * scale
     turned = centred @ np.array([[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]])
     points = turned + np.array([*place, 0])
-    frame = photo.copy()
+    frame = deepcopy(photo)
     Eyelids(photo, points[:, :2]).close(frame, 1.0)
     HeadWarp(photo, points, LARGEST_SWAY).move(frame, LARGEST_SWAY)
     for edge in (np.s_[:1], np.s_[-1:], np.s_[:, :1], np.s_[:, -1:]):

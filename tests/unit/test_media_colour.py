@@ -81,14 +81,6 @@ def test_a_region_is_the_same_part_of_the_whole(step: tuple[int, int], depth: in
         frame.rgb_region(0, 0, 65, 10)
 
 
-def test_a_copy_shares_no_memory() -> None:
-    y, u, v = (np.zeros((4, 4), np.uint8) for _ in range(3))
-    frame = Frame(3, y, u, v, 8, Matrix.BT601, Range.FULL)
-    copy = frame.copy(index=7)
-    copy.y[:] = 5
-    assert (copy.index, frame.index, frame.y.max()) == (7, 3, 0)
-
-
 def test_a_file_without_tags_gets_the_usual_matrix() -> None:
     assert matrix_of(ColourTags(), 1280, 720) is Matrix.BT709
     assert matrix_of(ColourTags(), 720, 1280) is Matrix.BT709

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import cached_property
-
-import pytest
 
 from tests.real_servers import Bucket, Postgres, running_postgres, running_s3
 
@@ -37,16 +35,3 @@ class Servers:
     def new_state(self) -> Mapping[str, str]:
         """A fresh database, and a fresh place in the bucket."""
         return {"database_url": self.postgres.new_database(), "store_url": f"{self.bucket.url}/{uuid.uuid4().hex}"}
-
-
-@pytest.fixture(scope="session")
-def servers() -> Iterator[Servers]:
-    """See Servers."""
-    with ExitStack() as stack:
-        yield Servers(stack)
-
-
-@pytest.fixture(scope="module", params=["sqlite and folder", "postgresql and s3"])
-def new_state(request: pytest.FixtureRequest, servers: Servers) -> NewState:
-    """Both kinds in turn: what asks for it runs on each."""
-    return dict if request.param == "sqlite and folder" else servers.new_state
