@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
 import grpc
@@ -23,23 +23,31 @@ _SECONDS = 30.0
 @contextmanager
 def running_server(build: Callable[[], Awaitable[grpc.aio.Server]]) -> Iterator[int]:
     """The port of the server that `build` makes, which runs until the block ends."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="rpc-loop")
+    listening: Future[tuple[int, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+
+    async def serve() -> None:
+        server, stop = await build(), asyncio.Event()
+        listening.set_result((await start(server, "127.0.0.1:0"), asyncio.get_running_loop(), stop))
+        await stop.wait()
+        await server.stop(0)
+
+    def run() -> None:
+        try:
+            # It ends every task and generator that is left over.
+            asyncio.run(serve())
+        except BaseException as error:
+            if listening.done():
+                raise
+            listening.set_exception(error)
+
+    thread = threading.Thread(target=run, name="rpc-loop")
     thread.start()
-
-    async def begin() -> tuple[grpc.aio.Server, int]:
-        server = await build()
-        return server, await start(server, "127.0.0.1:0")
-
+    port, loop, stop = listening.result(_SECONDS)
     try:
-        server, port = asyncio.run_coroutine_threadsafe(begin(), loop).result(_SECONDS)
         yield port
-        asyncio.run_coroutine_threadsafe(server.stop(0), loop).result(_SECONDS)
     finally:
-        asyncio.run_coroutine_threadsafe(loop.shutdown_default_executor(), loop).result(_SECONDS)
-        loop.call_soon_threadsafe(loop.stop)
+        loop.call_soon_threadsafe(stop.set)
         thread.join(_SECONDS)
-        loop.close()
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from typing import Any
 
 import grpc
 import pytest
+import sqlalchemy as sa
 from google.protobuf.json_format import MessageToDict
 
 from services.gateway.v1 import gateway_pb2 as pb
@@ -226,17 +227,38 @@ def test_the_same_over_grpc(gateway: Gateway) -> None:
 
 def test_the_log_is_read_by_job_and_followed(tmp_path: Path) -> None:
     log = tmp_path / "chorus.log"
-    lines = [f"worker     | 2026-11-22 14:51:2{number},000 INFO job ab.{number}: ended" for number in range(3)]
-    log.write_text("".join(f"{line}\n" for line in lines))
+    records = [
+        json.dumps({"time": f"T{n}", "level": "INFO", "service": "worker", "message": "ended", "job_id": f"ab.{n}"})
+        for n in range(3)
+    ]
+    shown = [f"worker     | T{number} INFO ended" for number in range(3)]
+    log.write_text("".join(f"{record}\n" for record in records))
     with open_gateway(make_settings(tmp_path, log_file=log)) as doors:
         whole = doors.http.get("/v1/log")
-        assert whole.text.splitlines() == lines
+        assert whole.text.splitlines() == shown
         assert 'filename="chorus.log"' in whole.headers["content-disposition"]
-        assert doors.http.get("/v1/log", params={"job": "ab.1"}).text == f"{lines[1]}\n"
-        assert doors.http.get("/v1/log", params={"lines": 1}).text == f"{lines[2]}\n"
+        assert doors.http.get("/v1/log", params={"job": "ab.1"}).text == f"{shown[1]}\n"
+        assert doors.http.get("/v1/log", params={"lines": 1}).text == f"{shown[2]}\n"
         stub = GatewayServiceStub(doors.channel)
-        assert [line.level for line in stub.ReadLog(pb.ReadLogRequest(lines=2))] == ["INFO", "INFO"]
+        read = stub.ReadLog(pb.ReadLogRequest(lines=2))
+        assert [(line.level, line.job_id) for line in read] == [("INFO", "ab.1"), ("INFO", "ab.2")]
         with doors.http.stream("GET", "/v1/log/follow", params={"job": "ab.2"}) as answer:
             with log.open("a") as file:
-                file.write(f"{lines[1]}\n{lines[2]} again\n")
-            assert next(line for line in answer.iter_lines() if line.startswith("data:")) == f"data: {lines[2]} again"
+                file.write(f"{records[1]}\n{records[2]}\n")
+            assert next(line for line in answer.iter_lines() if line.startswith("data:")) == f"data: {shown[2]}"
+
+
+def test_what_the_live_view_asks_for_takes_as_many_statements_for_many_batches_as_for_one(gateway: Gateway) -> None:
+    statements: list[str] = []
+    made = [gateway.start_batch(f"slow-30 {number}.mp4", "slow-30.mp4") for number in range(6)]
+    sa.event.listen(gateway.database, "before_cursor_execute", lambda *given: statements.append(given[2]))
+    counts = []
+    for batches in (made[:1], made):
+        statements.clear()
+        jobs = gateway.operations.jobs_by_batch([each["id"] for each in batches])
+        assert [[job.index for job in jobs[each["id"]]] for each in batches] == [[0, 1]] * len(batches)
+        assert gateway.operations.count_unfinished("nobody") == 0
+        counts.append(sum("jobs" in statement for statement in statements))
+    assert counts[0] == counts[1] == 2
+    for each in made:
+        gateway.http.post(f"/v1/batches/{each['id']}/cancel")

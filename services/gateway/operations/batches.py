@@ -121,6 +121,14 @@ class Operations:
         """All jobs of a batch, in order."""
         return self._queue.page(JobFilter(batch_id=batch_id), limit=BATCH_VIDEOS, offset=0)[0]
 
+    def jobs_by_batch(self, batch_ids: Sequence[str]) -> Mapping[str, list[Job]]:
+        """All jobs of several batches, in order."""
+        return self._queue.of_batches(batch_ids)
+
+    def count_unfinished(self, owner: str) -> int:
+        """How many of an owner's jobs are queued or running."""
+        return self._queue.count_unfinished(owner)
+
     def list_jobs(self, wanted: JobFilter, *, limit: int, offset: int) -> tuple[list[Job], int]:
         """A page of jobs and how many there are in all."""
         _check_offset(offset)

@@ -14,7 +14,6 @@ from services.gateway.web.markup import Text, attribute, block, icon, icon_butto
 from services.gateway.web.open_page import OpenPage
 from services.gateway.web.settings_view import show_settings
 from services.gateway.web.visitor import THEME_COOKIE, Theme
-from services.jobs.model import JobFilter, JobState
 from services.messages.catalogue import LANGUAGES
 
 View = Callable[[PageArguments], object]
@@ -112,13 +111,7 @@ class Frame:
             self._page.on_address(path)
 
     async def _count(self) -> None:
-        owner, operations = self._page.visitor.owner, self._page.operations
-
-        def count() -> int:
-            states = (JobState.QUEUED, JobState.RUNNING)
-            return sum(operations.list_jobs(JobFilter(state=s, owner=owner), limit=1, offset=0)[1] for s in states)
-
-        number = await asyncio.to_thread(count)
+        number = await asyncio.to_thread(self._page.operations.count_unfinished, self._page.visitor.owner)
         self._badge.set_text(str(number))
         self._unfinished.set_text(self._page.words.count("frame.unfinished", number) if number else "")
         self._badge.set_visibility(number > 0)

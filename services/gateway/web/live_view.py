@@ -115,4 +115,5 @@ def _look(operations: Operations, owner: str, shown: Collection[str]) -> Seen:
     batches, _ = operations.list_batches(limit=_BATCHES, offset=0, first=owner)
     newest = next((batch.id for batch in batches if batch.owner == owner), None)
     wanted = [batch for batch in batches if _unfinished(batch) or batch.id in shown or batch.id == newest]
-    return [(batch, operations.jobs_of(batch.id)) for batch in wanted]
+    jobs = operations.jobs_by_batch([batch.id for batch in wanted])
+    return [(batch, jobs[batch.id]) for batch in wanted]

@@ -102,6 +102,22 @@ class JobQueue:
             found = [_job(row) for row in connection.execute(items)]
             return found, int(connection.execute(count).scalar_one())
 
+    def of_batches(self, batch_ids: Sequence[str]) -> Mapping[str, list[Job]]:
+        """All jobs of each batch, in order, in one query."""
+        wanted = self._select().where(tables.jobs.c.batch_id.in_(batch_ids))
+        found: dict[str, list[Job]] = {batch_id: [] for batch_id in batch_ids}
+        with tables.transaction(self._database) as connection:
+            for row in connection.execute(wanted.order_by(tables.jobs.c.batch_id, tables.jobs.c.position)):
+                found[row.batch_id].append(_job(row))
+        return found
+
+    def count_unfinished(self, owner: str) -> int:
+        """How many of an owner's jobs are queued or running."""
+        count = sa.select(sa.func.count()).select_from(self._jobs_and_status())
+        own = count.where(tables.batches.c.owner == owner, self._is_unfinished())
+        with tables.transaction(self._database) as connection:
+            return int(connection.execute(own).scalar_one())
+
     def count_states(self, batch_ids: Sequence[str] | None = None) -> Mapping[str, Counter[JobState]]:
         """Jobs by state of each batch (None: of all of them), in one query; a batch without jobs is not in it."""
         batch_id, status = tables.jobs.c.batch_id, self._status.c.status
