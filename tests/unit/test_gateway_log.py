@@ -28,10 +28,10 @@ LINES = [
     "worker     | 2026-11-22 14:51:27,000 INFO of an older release",
 ]
 WHOLE = [
-    "api        | 2026-11-22T14:51:25+00:00 INFO services.x: received clip.mp4",
-    "worker     | 2026-11-22T14:51:25+00:00 ERROR services.y: job failed\nTraceback\nValueError",
-    "triton     | 2026-11-22T14:51:25+00:00 I1122 server ready",
-    "worker     | 2026-11-22T14:51:25+00:00 INFO services.y: attempt 1",
+    "api        | 2026-11-22T14:51:25.000Z INFO services.x: received clip.mp4",
+    "worker     | 2026-11-22T14:51:25.000Z ERROR services.y: job failed\nTraceback\nValueError",
+    "triton     | 2026-11-22T14:51:25.000Z I1122 server ready",
+    "worker     | 2026-11-22T14:51:25.000Z INFO services.y: attempt 1",
 ]
 
 

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Final
 
@@ -141,9 +142,18 @@ def _parse(line: str) -> LogLine:
         return LogLine("", "", "", line.rstrip("\n"))
     named = f"{record['logger']}: {message}" if "logger" in record else message
     return LogLine(
-        time=str(record.get("time", "")),
+        time=_moment(str(record.get("time", ""))),
         level=str(record.get("level", "")),
         service=str(record.get("service", "")),
         text=f"{named}\n{traceback}" if traceback else named,
         job_id=str(record.get("job_id") or ""),
     )
+
+
+def _moment(text: str) -> str:
+    """ISO 8601 in UTC, to the millisecond; what is none as it is."""
+    try:
+        moment = datetime.fromisoformat(text).astimezone(UTC)
+    except ValueError:
+        return text
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
