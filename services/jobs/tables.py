@@ -146,7 +146,7 @@ def open_database(url: str) -> sa.Engine:
     if url.startswith("sqlite"):
         return _open_sqlite(url)
     return sa.create_engine(
-        url.replace("postgresql://", "postgresql+psycopg://", 1),
+        sa.make_url(url).set(drivername="postgresql+psycopg"),
         pool_size=10,
         pool_pre_ping=True,
         # A database machine that vanished is noticed within about 10 s.
@@ -215,12 +215,18 @@ def _add_missing_columns(connection: sa.Connection, table: sa.Table) -> None:
 
 @contextmanager
 def transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """One transaction, committed at the block's end; a database that does not answer is UNAVAILABLE."""
+    """One transaction, committed at the block's end; UNAVAILABLE when the database does not answer.
+
+    INVALID_INPUT for a value that it cannot hold.
+    """
     try:
         with engine.begin() as connection:
             yield connection
     except sa.exc.OperationalError as error:
         raise ChorusError(ErrorKind.UNAVAILABLE, "database-silent") from error
+    except (sa.exc.DataError, OverflowError) as error:
+        # A NUL in a text, which PostgreSQL cannot keep, or a number beyond 64 bits.
+        raise ChorusError(ErrorKind.INVALID_INPUT, "value-unusable") from error
 
 
 def find_secret(engine: sa.Engine, name: str) -> str:

@@ -55,6 +55,7 @@ render-ended = The render process of { $name } ended unexpectedly (code { $exit_
 render-silent = The render process of { $name } stopped talking
 render-answer-unusable = The render process of { $name } said something unknown
 database-silent = The database does not answer: try again in a moment
+value-unusable = A value holds a character or a number that the database cannot keep: leave it out
 database-in-use = Another worker uses the SQLite database { $database } (several workers need PostgreSQL): stop it first
 scratch-in-use = Another worker uses the scratch folder { $folder } (CHORUS_SCRATCH): stop it first
 

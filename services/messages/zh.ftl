@@ -52,6 +52,7 @@ render-ended = “{ $name }”的制作进程意外结束（代码 { $exit_code 
 render-silent = “{ $name }”的制作进程没有响应。
 render-answer-unusable = “{ $name }”的制作进程给出了无法识别的答复。
 database-silent = 数据库没有响应。请稍后再试。
+value-unusable = 有一个值包含数据库无法保存的字符或数字，请去掉它。
 database-in-use = 另一个 worker 正在使用 SQLite 数据库 { $database }（多个 worker 需要 PostgreSQL）。请先停止它。
 scratch-in-use = 另一个 worker 正在使用临时文件夹 { $folder }（CHORUS_SCRATCH）。请先停止它。
 

@@ -350,3 +350,34 @@ def test_a_batch_of_500_is_all_or_nothing_and_quick_to_list(gateway: Gateway) ->
     assert [job["index"] for job in batch["jobs"]] == list(range(500))
     assert len({job["name"] for job in batch["jobs"]}) == 500
     assert gateway.http.post(f"/v1/batches/{batch['id']}/cancel").json()["counts"]["cancelled"] == 500
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        ("/v1/jobs", {"name": "\0"}),
+        ("/v1/jobs", {"batch": "a\0b"}),
+        ("/v1/jobs", {"offset": str(1 << 70)}),
+        ("/v1/batches/%00", {}),
+        ("/v1/media/%00/content", {}),
+        ("/v1/uploads/%00", {}),
+        ("/v1/archive", {"job": "\0"}),
+    ],
+)
+def test_what_a_database_cannot_keep_is_refused_and_no_failure_of_ours(
+    gateway: Gateway, path: str, query: dict[str, str]
+) -> None:
+    answer = gateway.http.get(path, params=query)
+    assert answer.status_code in (200, 404, 422), answer.text
+
+
+def test_a_key_that_a_database_cannot_keep_is_refused(gateway: Gateway) -> None:
+    audio, video = gateway.upload("speech.wav"), gateway.upload("nul.mp4")
+    request = pb.CreateBatchRequest(audio_id=audio, video_ids=[video], idempotency_key="a\0b")
+    try:
+        made = GatewayServiceStub(gateway.channel).CreateBatch(request)
+        gateway.http.post(f"/v1/batches/{made.id}/cancel")
+        answer = grpc.StatusCode.OK  # SQLite keeps it
+    except grpc.RpcError as error:
+        answer = error.code()
+    assert answer in (grpc.StatusCode.OK, grpc.StatusCode.INVALID_ARGUMENT)

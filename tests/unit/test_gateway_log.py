@@ -45,7 +45,7 @@ def test_records_are_read_and_lines_of_an_older_release_are_shown(tmp_path: Path
     write(path, *LINES)
     lines = RunLog(path).tail()
     assert [line.whole for line in lines][:4] == WHOLE
-    assert (lines[4].service, lines[4].text) == ("", LINES[4])
+    assert lines[4].whole == LINES[4]
     assert [line.whole for line in RunLog(path).tail(3)][:2] == WHOLE[2:]
 
 

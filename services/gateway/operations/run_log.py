@@ -34,7 +34,8 @@ class LogLine:
     @property
     def whole(self) -> str:
         """As people read it; control characters of names and of other programs are shown, not obeyed."""
-        line = " ".join(filter(None, (f"{self.service:<10} |", self.time, self.level, self.text)))
+        origin = f"{self.service:<10} |" if self.service else ""
+        line = " ".join(filter(None, (origin, self.time, self.level, self.text)))
         return "".join(letter if letter.isprintable() or letter == "\n" else repr(letter)[1:-1] for letter in line)
 
 
