@@ -162,13 +162,11 @@ class Storage:
         """Bytes of all files below `prefix`."""
         return sum(entry["size"] for page in obstore.list(self._store, prefix=prefix) for entry in page)
 
-    def delete_older(self, prefix: str, seconds: float) -> None:
-        """Remove what lies below `prefix` and was written longer ago than that."""
+    def older(self, prefix: str, seconds: float) -> Iterator[str]:
+        """Every key below `prefix` that was written longer ago than that."""
         oldest = datetime.now(UTC) - timedelta(seconds=seconds)
         for page in obstore.list(self._store, prefix=prefix):
-            for entry in page:
-                if entry["last_modified"] < oldest:
-                    self.delete(entry["path"])
+            yield from (entry["path"] for entry in page if entry["last_modified"] < oldest)
 
     def free(self) -> int | None:
         """Bytes that still fit; None for a bucket."""

@@ -63,7 +63,8 @@ class Intake:
 
     def sweep(self) -> None:
         """Remove what killed processes left behind while they received."""
-        self._storage.delete_older(INCOMING, _STALE_SECONDS)
+        for key in self._storage.older(INCOMING, _STALE_SECONDS):
+            self._storage.delete(key)
         oldest = time.time() - _STALE_SECONDS
         for entry in os.scandir(self._folder):
             if entry.stat().st_mtime < oldest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import mimetypes
 import uuid
 from collections.abc import Sequence
@@ -21,6 +22,9 @@ from services.library.stored_file import StoredFile
 from services.preprocess.look import Probed
 from services.preprocess.summary import MediaFacts
 
+_log = logging.getLogger(__name__)
+
+_STALE_SECONDS: Final = 24 * 3600.0
 _PLAYABLE: Final = ("audio/", "video/", "image/jpeg", "image/png")
 
 
@@ -145,6 +149,16 @@ class MediaLibrary:
             if _is_stored(connection, sha256):
                 return  # uploaded again meanwhile
         self._artifacts.forget(sha256)
+
+    def sweep(self) -> None:
+        """Remove content that no upload has: a process died between its two steps, more than a day ago."""
+        folder = media_key("")
+        found = {key.removeprefix(folder) for key in self._artifacts.storage.older(folder, _STALE_SECONDS)}
+        with tables.transaction(self._database) as connection:
+            known = set(connection.execute(sa.select(tables.media.c.sha256)).scalars())
+        for sha256 in found - known:
+            _log.warning("content %s belongs to no upload: removed", sha256)
+            self._forget(sha256)
 
     def delete_unused(self, before_ms: int) -> int:
         """Delete uploads from before a moment that no job uses any more; returns how many."""

@@ -54,6 +54,7 @@ def run(settings: WorkerSettings, render: RenderSettings) -> None:
 
     def keep_up() -> None:
         storage.sweep()
+        media.sweep()
         apply_retention(queue, outputs, media, settings.retention_days)
 
     worker.run(stop, upkeep=keep_up)

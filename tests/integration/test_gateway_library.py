@@ -18,6 +18,7 @@ from google.protobuf.json_format import MessageToDict
 from services.gateway.v1 import gateway_pb2 as pb
 from services.gateway.v1.gateway_pb2_grpc import GatewayServiceStub
 from services.jobs import tables
+from services.library import media as media_module
 from tests.gateway_stack import Gateway, make_settings, open_gateway, running_worker, wait_until
 from tests.states import NewState
 
@@ -262,3 +263,13 @@ def test_what_the_live_view_asks_for_takes_as_many_statements_for_many_batches_a
     assert counts[0] == counts[1] == 2
     for each in made:
         gateway.http.post(f"/v1/batches/{each['id']}/cancel")
+
+
+def test_content_that_no_upload_has_is_swept(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(media_module, "_STALE_SECONDS", -60.0)
+    kept = gateway.http.get(f"/v1/media/{gateway.upload('kept.mp4', b'kept content')}").json()["sha256"]
+    for key in ("media/orphan", "thumbnails/orphan.jpg", "tracks/orphan/1/faces"):
+        gateway.storage.put_bytes(key, b"left by a process that died")
+    gateway.operations.media.sweep()
+    assert [key for key in gateway.storage.keys("") if "orphan" in key] == []
+    assert f"media/{kept}" in gateway.storage.keys("media")
