@@ -117,7 +117,9 @@ class Preflights:
                 if findings is not None:
                     self._runs.finish(run, media.sha256, findings)
         except ChorusError as error:
-            self._runs.fail(run, error)
+            # What breaks off because this process stops goes on with another.
+            if not self._stop.is_set():
+                self._runs.fail(run, error)
         except Exception:
             _log.exception("the preflight of %s failed", media.name)
             self._runs.fail(run, ChorusError(ErrorKind.INTERNAL, "preflight-failed", name=media.name))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import random
-from collections.abc import Iterator
+import threading
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -14,10 +15,13 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
+from services.errors import ChorusError, ErrorKind
 from services.gateway.operations.counts import ExactCounts, SharedCounts
 from services.gateway.operations.drafts import Drafts
 from services.gateway.web.open_drafts import OpenDrafts
 from services.jobs import tables
+from services.library.preflight import Preflights
+from services.preprocess.summary import AnalysisProgress, VideoAnalysis
 from tests.gateway_stack import Gateway, make_settings, open_gateway, wait_until
 from tests.states import NewState
 
@@ -159,6 +163,29 @@ def test_the_run_of_a_process_that_died_is_taken_over_by_whoever_asks(pair: Pair
     dead = {"run": "r", "runner": "dead", "state": "running", "frames_done": 3, "frames_total": 9, "touched_ms": 0}
     with tables.transaction(one.database) as connection:
         connection.execute(sa.insert(tables.preflight_runs).values(sha256=digest, **dead))
+    ended = wait_until(partial(ended_preflight, other, video))
+    assert ended["findings"]["verdict"] == "face"
+
+
+def test_what_a_process_that_stops_was_looking_into_goes_on_with_another(pair: Pair) -> None:
+    one, other = pair
+    begun, cut = threading.Event(), threading.Event()
+
+    class Cut:
+        """Preprocess as one sees it whose channel is closed in the middle."""
+
+        def analyse(self, video_key: str, *, name: str) -> Generator[AnalysisProgress | VideoAnalysis, None, None]:
+            yield AnalysisProgress(1, 10)
+            begun.set()
+            cut.wait(10)
+            raise ChorusError(ErrorKind.UNAVAILABLE, "service-unreachable", service="preprocess", reason="closed")
+
+    video = one.upload("handed over.mp4", b"handed over")
+    stopping = Preflights(one.database, one.operations.media, one.operations.limits, Cut())
+    stopping.start(video)
+    assert begun.wait(10)
+    threading.Timer(0.5, cut.set).start()
+    stopping.close()
     ended = wait_until(partial(ended_preflight, other, video))
     assert ended["findings"]["verdict"] == "face"
 

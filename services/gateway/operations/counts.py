@@ -70,13 +70,12 @@ class SharedCounts:
         except ChorusError as error:
             _log.warning("rates are counted for this process alone: %s", error)
             with self._lock:
-                self._mine.update(mine)
-                self._asked |= asked
+                self._mine.update(_recent(mine))
+                self._asked |= {window for window in asked if window in self._mine}
             return
         with self._lock:
             self._all.update({window: total - self._all[window] for window, total in totals.items()})
-            oldest = int(time.time()) - _KEPT_SECONDS
-            self._all = Counter({window: total for window, total in self._all.items() if window[1] > oldest})
+            self._all = _recent(self._all)
 
     def sweep(self) -> None:
         """Remove the counts of windows that are long over."""
@@ -126,6 +125,11 @@ class CountExchange:
         while not self._stop.wait(_EXCHANGE_SECONDS):
             self._counts.exchange()
         self._counts.exchange()
+
+
+def _recent(counts: Counter[Window]) -> Counter[Window]:
+    oldest = int(time.time()) - _KEPT_SECONDS
+    return Counter({window: total for window, total in counts.items() if window[1] > oldest})
 
 
 def _digest(key: str) -> str:
