@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, closing
+from typing import Final
 
 from services.errors import ChorusError, ErrorKind
 from services.grpc_server import Context
@@ -21,6 +22,7 @@ from services.preprocess.v1.preprocess_pb2_grpc import PreprocessServiceServicer
 from services.storage import Storage
 from services.threaded import iterate_in_threads
 
+_MOST_STREAMS: Final = 32
 SERVICE_NAME = wire.DESCRIPTOR.services_by_name["PreprocessService"].full_name
 
 
@@ -28,11 +30,13 @@ class PreprocessServicer(PreprocessServiceServicer):
     """The streams are generators that gRPC pulls: a batch is made while the one before travels, never more."""
 
     def __init__(self, library: FaceLibrary, storage: Storage, probes: ProbePool, threads: ThreadPoolExecutor) -> None:
-        """`threads` do all the work, so many calls at a time; the others wait, and cost nothing meanwhile."""
+        """`threads` do all the work."""
         self._library = library
         self._storage = storage
         self._probes = probes
         self._threads = threads
+        # Each keeps its clip open between two items; those beyond wait, and cost nothing meanwhile.
+        self._streams = asyncio.Semaphore(_MOST_STREAMS)
 
     async def Probe(  # noqa: N802  # the name in the proto
         self, request: wire.ProbeRequest, context: Context
@@ -46,7 +50,7 @@ class PreprocessServicer(PreprocessServiceServicer):
     ) -> AsyncIterator[wire.AnalyseVideoResponse]:
         """See preprocess.proto."""
         analysis = self._analysis(request.video_key, request.video_name or request.video_key)
-        async with aclosing(iterate_in_threads(analysis, self._threads)) as items:
+        async with self._streams, aclosing(iterate_in_threads(analysis, self._threads)) as items:
             async for item in items:
                 yield analysis_response(item)
 
@@ -55,7 +59,7 @@ class PreprocessServicer(PreprocessServiceServicer):
     ) -> AsyncIterator[wire.StreamFacesResponse]:
         """See preprocess.proto."""
         faces = self._messages(messages.face_request(request))
-        async with aclosing(iterate_in_threads(faces, self._threads)) as items:
+        async with self._streams, aclosing(iterate_in_threads(faces, self._threads)) as items:
             async for item in items:
                 yield item
 
