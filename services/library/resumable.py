@@ -6,7 +6,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
@@ -154,9 +154,9 @@ class ResumableUploads:
                 media = self._intake.create(incoming, owner=upload.owner)
         except ChorusError as error:
             if error.retryable or error.kind is ErrorKind.STORAGE_FULL:
-                self._update(upload.id, claim=None)
+                self._update(upload.id, tables.uploads.c.claim == claim, claim=None)
             else:
-                self.delete(upload.id)
+                self._forget(tables.uploads.c.id == upload.id)
             raise
         if not self._update(upload.id, tables.uploads.c.claim == claim, media_id=media.id):
             # We were taken for dead, and another process has made one, or the upload was deleted.
@@ -179,7 +179,9 @@ class ResumableUploads:
 
         def touch() -> None:
             while not done.wait(_TOUCH_SECONDS):
-                self._update(upload_id, tables.uploads.c.claim == claim, claim_ms=tables.now_ms())
+                # A database that is away for a moment costs one touch, not the claim.
+                with suppress(ChorusError):
+                    self._update(upload_id, tables.uploads.c.claim == claim, claim_ms=tables.now_ms())
 
         thread = threading.Thread(target=touch, name="upload-claim", daemon=True)
         thread.start()

@@ -20,6 +20,7 @@ from services.gateway.operations.counts import ExactCounts, SharedCounts
 from services.gateway.operations.drafts import Drafts
 from services.gateway.web.open_drafts import OpenDrafts
 from services.jobs import tables
+from services.library.intake import Intake
 from services.library.preflight import Preflights
 from services.preprocess.summary import AnalysisProgress, VideoAnalysis
 from tests.gateway_stack import Gateway, make_settings, open_gateway, wait_until
@@ -107,6 +108,30 @@ def test_an_upload_whose_finisher_died_is_finished_by_another(pair: Pair) -> Non
         row = tables.uploads.update().where(tables.uploads.c.id == upload_id)
         connection.execute(row.values(claim="dead", claim_ms=tables.now_ms() - 60_000))
     assert other.http.post(f"{address}/media").json()["name"] == "left.mp4"
+
+
+def test_a_finisher_that_was_taken_for_dead_and_fails_leaves_the_claim_of_the_next(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, _ = pair
+    address = begin_upload(one, "taken over.mp4", 8)
+    upload_id = address.rsplit("/", 1)[1]
+    one.operations.uploads.append(upload_id, 0, b"13572468")
+    table = tables.uploads
+
+    def taken_over(*_: object, **__: object) -> None:
+        with tables.transaction(one.database) as connection:
+            row = table.update().where(table.c.id == upload_id)
+            connection.execute(row.values(claim="the next", claim_ms=tables.now_ms()))
+        raise ChorusError(ErrorKind.UNAVAILABLE, "database-silent")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Intake, "create", taken_over)
+        assert one.http.post(f"{address}/media").status_code == 503
+    with tables.transaction(one.database) as connection:
+        claim = connection.execute(sa.select(table.c.claim).where(table.c.id == upload_id)).scalar_one()
+    assert claim == "the next"
+    assert one.http.delete(address, headers=TUS).status_code == 204
 
 
 def test_bytes_that_no_row_knows_are_swept(pair: Pair) -> None:
