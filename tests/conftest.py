@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,6 +12,15 @@ import pytest
 from tests.states import NewState, Servers
 
 _FOLDERS = frozenset({"unit", "contract", "integration", "e2e", "chaos", "bench", "quality"})
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach what the tests start, as at a terminal.
+
+    A shell without job control starts `command &` with SIGINT ignored, and every child inherits that.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
