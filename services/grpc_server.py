@@ -6,15 +6,17 @@ import asyncio
 import logging
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from services.errors import ChorusError, ErrorKind
 from services.grpc_client import CHANNEL_OPTIONS
 from services.grpc_errors import status_of
+from services.grpc_health import Health
 
 _log = logging.getLogger(__name__)
 
@@ -25,40 +27,49 @@ _GRPCS_OWN: Final = "/grpc."
 _MOST_CALLS: Final = 10_000
 
 
-async def build_server(
-    services: Sequence[str] = (), interceptors: Sequence[grpc.aio.ServerInterceptor] = ()
-) -> grpc.aio.Server:
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server and its answers about its health; servicers are added to `core`."""
+
+    core: grpc.aio.Server
+    health: Health
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Tell every watcher of the health, take no new call, and let running ones end within the grace."""
+        self.health.stop()
+        await self.core.stop(grace_seconds)
+
+
+async def build_server(services: Sequence[str] = (), interceptors: Sequence[grpc.aio.ServerInterceptor] = ()) -> Server:
     """A server that turns errors into statuses and answers health and reflection for `services` (full proto names).
 
     `interceptors` stand inside the translation of errors: they may raise ChorusError in a handler. The handlers that
     are added to it are coroutines. Call it on the event loop on which it shall run.
     """
-    server = grpc.aio.server(
+    core = grpc.aio.server(
         interceptors=[ErrorInterceptor(), *interceptors],
         options=_SERVER_OPTIONS,
         maximum_concurrent_rpcs=_MOST_CALLS,
     )
-    servicer = health.aio.HealthServicer()
-    for name in ("", *services):
-        await servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
-    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
-    reflection.enable_server_reflection((*services, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+    server = Server(core, Health(services))
+    health_pb2_grpc.add_HealthServicer_to_server(server.health, core)
+    reflection.enable_server_reflection((*services, health.SERVICE_NAME, reflection.SERVICE_NAME), core)
     return server
 
 
-async def start(server: grpc.aio.Server, listen: str) -> int:
+async def start(server: Server, listen: str) -> int:
     """Start listening on host:port and return the port; UNAVAILABLE when the address is taken."""
     try:
-        port = server.add_insecure_port(listen)
+        port = server.core.add_insecure_port(listen)
     except RuntimeError:
         port = 0
     if port == 0:
         raise ChorusError(ErrorKind.UNAVAILABLE, "cannot-listen", address=listen)
-    await server.start()
+    await server.core.start()
     return port
 
 
-async def serve(server: grpc.aio.Server, listen: str, *, grace_seconds: float = 5.0) -> None:
+async def serve(server: Server, listen: str, *, grace_seconds: float = 5.0) -> None:
     """Serve until SIGTERM or SIGINT, then let running calls end within `grace_seconds`. Call it in the main thread."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

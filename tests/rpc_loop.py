@@ -8,9 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
-import grpc
-
-from services.grpc_server import build_server, start
+from services.grpc_server import Server, build_server, start
 from services.preprocess.library import FaceLibrary
 from services.preprocess.probing import ProbePool
 from services.preprocess.rpc import SERVICE_NAME, PreprocessServicer
@@ -21,7 +19,7 @@ _SECONDS = 30.0
 
 
 @contextmanager
-def running_server(build: Callable[[], Awaitable[grpc.aio.Server]]) -> Iterator[int]:
+def running_server(build: Callable[[], Awaitable[Server]]) -> Iterator[int]:
     """The port of the server that `build` makes, which runs until the block ends."""
     listening: Future[tuple[int, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
 
@@ -55,10 +53,10 @@ def running_preprocess(library: FaceLibrary, storage: Storage, probes: ProbePool
     """The address of a preprocess in this process."""
     with ThreadPoolExecutor(8) as threads:
 
-        async def build() -> grpc.aio.Server:
+        async def build() -> Server:
             server = await build_server([SERVICE_NAME])
             servicer = PreprocessServicer(library, storage, probes, threads)
-            add_PreprocessServiceServicer_to_server(servicer, server)
+            add_PreprocessServiceServicer_to_server(servicer, server.core)
             return server
 
         with running_server(build) as port:

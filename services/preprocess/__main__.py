@@ -53,7 +53,7 @@ def main() -> None:
 
 async def _serve(servicer: PreprocessServicer, listen: str) -> None:
     server = await build_server([SERVICE_NAME])
-    add_PreprocessServiceServicer_to_server(servicer, server)
+    add_PreprocessServiceServicer_to_server(servicer, server.core)
     await serve(server, listen)
 
 

@@ -18,7 +18,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from services.errors import ERROR_TABLE, ChorusError, ErrorKind
 from services.grpc_client import open_channel
 from services.grpc_errors import translate_call_errors
-from services.grpc_server import Context, build_server, start
+from services.grpc_server import Context, Server, build_server, start
 from services.local.ports import free_port
 from services.messages.catalogue import Value
 from tests.rpc_loop import running_server
@@ -64,7 +64,7 @@ async def _stream_stream(requests: AsyncIterator[bytes], _: Context) -> AsyncIte
         yield _refuse(request)
 
 
-async def _build() -> grpc.aio.Server:
+async def _build() -> Server:
     server = await build_server([NAME])
     handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
         "Unary": grpc.unary_unary_rpc_method_handler(_unary),
@@ -72,7 +72,7 @@ async def _build() -> grpc.aio.Server:
         "StreamUnary": grpc.stream_unary_rpc_method_handler(_stream_unary),
         "StreamStream": grpc.stream_stream_rpc_method_handler(_stream_stream),
     }
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(NAME, handlers),))
+    server.core.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(NAME, handlers),))
     return server
 
 
@@ -166,6 +166,34 @@ def test_a_taken_address_is_told() -> None:
         await first.stop(0)
 
     asyncio.run(begin_twice())
+
+
+def test_a_stop_is_told_to_every_watcher_of_the_health_and_waits_for_none() -> None:
+    async def watch() -> None:
+        server = await build_server([NAME])
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{await start(server, '127.0.0.1:0')}") as opened:
+            health = health_pb2_grpc.HealthStub(opened)
+            calls = [health.Watch(health_pb2.HealthCheckRequest(service=name)) for name in ("", NAME, NAME, "other")]
+            answers = [aiter(call) for call in calls]
+            first = [(await anext(each)).status for each in answers]
+            assert first == [1, 1, 1, health_pb2.HealthCheckResponse.SERVICE_UNKNOWN]
+            calls[1].cancel()  # one that leaves takes no other with it
+            del answers[1]
+            await asyncio.sleep(0.1)
+            begun = time.monotonic()
+            stopping = asyncio.create_task(server.stop(20))
+            rest = [[answer.status async for answer in each] for each in answers]
+            assert rest == [[health_pb2.HealthCheckResponse.NOT_SERVING]] * 2 + [[]]
+            await stopping
+            assert time.monotonic() - begun < 10
+
+    asyncio.run(watch())
+
+
+def test_an_unknown_service_has_no_health(channel: grpc.Channel) -> None:
+    with pytest.raises(grpc.RpcError) as error:
+        health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service="other"), timeout=5)
+    assert error.value.code() is grpc.StatusCode.NOT_FOUND
 
 
 def test_sigterm_ends_serve_within_seconds() -> None:

@@ -10,8 +10,6 @@ from contextlib import aclosing
 from dataclasses import asdict
 from typing import Final, ParamSpec, TypeVar
 
-import grpc
-
 from services.gateway.access.gate import Gate
 from services.gateway.operations.batch_request import BatchRequest
 from services.gateway.operations.batches import Batch, Operations
@@ -26,7 +24,7 @@ from services.gateway.rpc.messages import (
 )
 from services.gateway.v1 import gateway_pb2 as pb
 from services.gateway.v1.gateway_pb2_grpc import GatewayServiceServicer, add_GatewayServiceServicer_to_server
-from services.grpc_server import Context, build_server
+from services.grpc_server import Context, Server, build_server
 from services.jobs.families import family_cards
 from services.library.archive import zip_pieces
 from services.library.limits import PAGE_ITEMS
@@ -42,11 +40,11 @@ Parameters = ParamSpec("Parameters")
 Answer = TypeVar("Answer")
 
 
-async def build_rpc_server(operations: Operations, gate: Gate) -> grpc.aio.Server:
+async def build_rpc_server(operations: Operations, gate: Gate) -> Server:
     """The gRPC door to `operations` behind the gate, not yet listening; call it on its event loop."""
     name = pb.DESCRIPTOR.services_by_name["GatewayService"].full_name
     server = await build_server([name], [TokenInterceptor(gate)])
-    add_GatewayServiceServicer_to_server(GatewayServicer(operations), server)
+    add_GatewayServiceServicer_to_server(GatewayServicer(operations), server.core)
     return server
 
 
