@@ -34,6 +34,17 @@ class Server:
     core: grpc.aio.Server
     health: Health
 
+    async def start(self, listen: str) -> int:
+        """Start listening on host:port and return the port; UNAVAILABLE when the address is taken."""
+        try:
+            port = self.core.add_insecure_port(listen)
+        except RuntimeError:
+            port = 0
+        if port == 0:
+            raise ChorusError(ErrorKind.UNAVAILABLE, "cannot-listen", address=listen)
+        await self.core.start()
+        return port
+
     async def stop(self, grace_seconds: float) -> None:
         """Tell every watcher of the health, take no new call, and let running ones end within the grace."""
         self.health.stop()
@@ -44,7 +55,7 @@ async def build_server(services: Sequence[str] = (), interceptors: Sequence[grpc
     """A server that turns errors into statuses and answers health and reflection for `services` (full proto names).
 
     `interceptors` stand inside the translation of errors: they may raise ChorusError in a handler. The handlers that
-    are added to it are coroutines. Call it on the event loop on which it shall run.
+    are added to it are coroutines. It awaits nothing, and is one itself because it must run on the server's event loop.
     """
     core = grpc.aio.server(
         interceptors=[ErrorInterceptor(), *interceptors],
@@ -57,24 +68,12 @@ async def build_server(services: Sequence[str] = (), interceptors: Sequence[grpc
     return server
 
 
-async def start(server: Server, listen: str) -> int:
-    """Start listening on host:port and return the port; UNAVAILABLE when the address is taken."""
-    try:
-        port = server.core.add_insecure_port(listen)
-    except RuntimeError:
-        port = 0
-    if port == 0:
-        raise ChorusError(ErrorKind.UNAVAILABLE, "cannot-listen", address=listen)
-    await server.core.start()
-    return port
-
-
 async def serve(server: Server, listen: str, *, grace_seconds: float = 5.0) -> None:
     """Serve until SIGTERM or SIGINT, then let running calls end within `grace_seconds`. Call it in the main thread."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    port = await start(server, listen)
+    port = await server.start(listen)
     _log.info("listening on %s (port %d)", listen, port)
     await stop.wait()
     await server.stop(grace_seconds)

@@ -1,4 +1,4 @@
-"""Marks every test by its folder, so that nobody writes marks by hand, and gives it both kinds of state."""
+"""Marks every test by its folder, so that nobody writes marks by hand, and gives it both kinds of state and Ctrl-C."""
 
 from __future__ import annotations
 

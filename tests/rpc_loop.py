@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
-from services.grpc_server import Server, build_server, start
+from services.grpc_server import Server, build_server
 from services.preprocess.library import FaceLibrary
 from services.preprocess.probing import ProbePool
 from services.preprocess.rpc import SERVICE_NAME, PreprocessServicer
@@ -25,7 +25,7 @@ def running_server(build: Callable[[], Awaitable[Server]]) -> Iterator[int]:
 
     async def serve() -> None:
         server, stop = await build(), asyncio.Event()
-        listening.set_result((await start(server, "127.0.0.1:0"), asyncio.get_running_loop(), stop))
+        listening.set_result((await server.start("127.0.0.1:0"), asyncio.get_running_loop(), stop))
         await stop.wait()
         await server.stop(0)
 

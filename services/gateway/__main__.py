@@ -13,7 +13,7 @@ import sqlalchemy as sa
 import uvicorn
 from fastapi import FastAPI
 
-from services import grpc_server, telemetry
+from services import telemetry
 from services.errors import ChorusError
 from services.gateway.access.gate import Gate
 from services.gateway.access.lock import build_gate, check_lock
@@ -83,7 +83,7 @@ def run(settings: GatewaySettings) -> None:
 async def _serve(app: FastAPI, operations: Operations, gate: Gate, settings: GatewaySettings) -> None:
     """Both doors on one event loop, until SIGTERM or SIGINT."""
     rpc = await build_rpc_server(operations, gate)
-    await grpc_server.start(rpc, f"{settings.host}:{settings.grpc_port}")
+    await rpc.start(f"{settings.host}:{settings.grpc_port}")
     web = uvicorn.Server(
         uvicorn.Config(
             app,

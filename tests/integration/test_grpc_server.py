@@ -18,7 +18,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from services.errors import ERROR_TABLE, ChorusError, ErrorKind
 from services.grpc_client import open_channel
 from services.grpc_errors import translate_call_errors
-from services.grpc_server import Context, Server, build_server, start
+from services.grpc_server import Context, Server, build_server
 from services.local.ports import free_port
 from services.messages.catalogue import Value
 from tests.rpc_loop import running_server
@@ -159,9 +159,9 @@ def test_health_and_reflection_know_the_service(channel: grpc.Channel) -> None:
 def test_a_taken_address_is_told() -> None:
     async def begin_twice() -> None:
         first, second = await build_server(), await build_server()
-        port = await start(first, "127.0.0.1:0")
+        port = await first.start("127.0.0.1:0")
         with pytest.raises(ChorusError, match=f"127.0.0.1:{port}") as error:
-            await start(second, f"127.0.0.1:{port}")
+            await second.start(f"127.0.0.1:{port}")
         assert error.value.kind is ErrorKind.UNAVAILABLE
         await first.stop(0)
 
@@ -171,19 +171,19 @@ def test_a_taken_address_is_told() -> None:
 def test_a_stop_is_told_to_every_watcher_of_the_health_and_waits_for_none() -> None:
     async def watch() -> None:
         server = await build_server([NAME])
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{await start(server, '127.0.0.1:0')}") as opened:
-            health = health_pb2_grpc.HealthStub(opened)
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{await server.start('127.0.0.1:0')}") as opened:
+            health, states = health_pb2_grpc.HealthStub(opened), health_pb2.HealthCheckResponse
             calls = [health.Watch(health_pb2.HealthCheckRequest(service=name)) for name in ("", NAME, NAME, "other")]
             answers = [aiter(call) for call in calls]
             first = [(await anext(each)).status for each in answers]
-            assert first == [1, 1, 1, health_pb2.HealthCheckResponse.SERVICE_UNKNOWN]
+            assert first == [states.SERVING] * 3 + [states.SERVICE_UNKNOWN]
             calls[1].cancel()  # one that leaves takes no other with it
             del answers[1]
             await asyncio.sleep(0.1)
             begun = time.monotonic()
             stopping = asyncio.create_task(server.stop(20))
             rest = [[answer.status async for answer in each] for each in answers]
-            assert rest == [[health_pb2.HealthCheckResponse.NOT_SERVING]] * 2 + [[]]
+            assert rest == [[states.NOT_SERVING]] * 2 + [[]]
             await stopping
             assert time.monotonic() - begun < 10
 
