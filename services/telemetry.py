@@ -16,7 +16,6 @@ from prometheus_client import (
     Gauge,
     Histogram,
     generate_latest,
-    start_http_server,
 )
 from pythonjsonlogger.json import JsonFormatter
 
@@ -117,9 +116,3 @@ def queue_depth(state: str, count: int) -> None:
 def metrics_text() -> bytes:
     """All metrics of this process in Prometheus' text format (METRICS_CONTENT_TYPE)."""
     return generate_latest(REGISTRY)
-
-
-def serve_metrics(port: int, host: str) -> None:
-    """Serve /metrics from a daemon thread; port 0 means none."""
-    if port:
-        start_http_server(port, addr=host)

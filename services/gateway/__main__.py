@@ -37,6 +37,7 @@ from services.library.outputs import Outputs
 from services.library.preflight import Analyst, Preflights
 from services.library.resumable import ResumableUploads
 from services.library.upload_parts import UploadParts
+from services.metrics_door import open_metrics_door
 from services.preprocess.look import LookClient
 from services.storage import Storage
 
@@ -67,6 +68,7 @@ def run(settings: GatewaySettings) -> None:
     gate = build_gate(settings, tables.find_secret(database, "session"), requests, logins)
     app = build_app(operations, gate, [login])
     mount_page(app, operations)
+    open_metrics_door(settings.metrics_host, settings.metrics_port)
     stop, exchange = threading.Event(), CountExchange(requests)
     threading.Thread(target=_sweep_hourly, args=(operations, requests, stop), daemon=True).start()
     try:

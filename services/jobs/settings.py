@@ -27,6 +27,10 @@ class StateSettings(BaseSettings):
     """Local folder for files that are being received or rendered; not shared by two workers"""
     retention_days: float = Field(default=0, ge=0)
     """Finished jobs, their outputs and unused uploads are deleted after that many days; 0 keeps them"""
+    metrics_host: str = "127.0.0.1"
+    """Address that /metrics, /healthz and /readyz listen on; 0.0.0.0 where another machine asks"""
+    metrics_port: int = Field(default=0, ge=0, le=65535)
+    """Port of /metrics, /healthz and /readyz; 0: none"""
     log_level: str = "INFO"
     """DEBUG, INFO, WARNING or ERROR"""
     log_form: LogForm = "text"

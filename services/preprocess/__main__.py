@@ -14,6 +14,7 @@ import psutil
 
 from services import telemetry
 from services.grpc_server import build_server, serve
+from services.metrics_door import open_metrics_door
 from services.preprocess.library import FaceLibrary
 from services.preprocess.mel import mel_of
 from services.preprocess.probing import ProbePool
@@ -41,7 +42,7 @@ def main() -> None:
     mel_of(np.zeros(1600, np.float32))
     threads = ThreadPoolExecutor(_MOST_AT_WORK, thread_name_prefix="preprocess")
     servicer = PreprocessServicer(library, storage, probes, threads)
-    telemetry.serve_metrics(settings.metrics_port, settings.metrics_host)
+    open_metrics_door(settings.metrics_host, settings.metrics_port)
     try:
         asyncio.run(_serve(servicer, settings.preprocess_listen))
     finally:

@@ -24,9 +24,9 @@ class PreprocessSettings(BaseSettings):
     scratch: Path
     """A local folder for files that live as long as one analysis"""
     metrics_host: str = "127.0.0.1"
-    """Address that /metrics listens on; 0.0.0.0 where another machine scrapes it"""
+    """Address that /metrics and /healthz listen on; 0.0.0.0 where another machine asks"""
     metrics_port: int = Field(default=0, ge=0, le=65_535)
-    """Prometheus metrics; 0: none"""
+    """Port of /metrics and /healthz; 0: none"""
     log_level: str = "INFO"
     log_form: LogForm = "text"
     """text for people, json for programs that collect the log"""

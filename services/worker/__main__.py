@@ -16,6 +16,7 @@ from services.library.artifacts import Artifacts
 from services.library.media import MediaLibrary
 from services.library.outputs import Outputs
 from services.library.retention import apply_retention
+from services.metrics_door import open_metrics_door
 from services.storage import Storage
 from services.worker.settings import WorkerSettings
 
@@ -49,8 +50,8 @@ def run(settings: WorkerSettings, render: RenderSettings) -> None:
     storage = Storage(settings.store_url, settings.scratch)
     artifacts = Artifacts(storage)
     media, outputs = MediaLibrary(database, queue, artifacts), Outputs(database, queue, artifacts)
-    worker = Worker(database, storage, render, slots=settings.worker_slots)
-    telemetry.serve_metrics(settings.metrics_port, settings.metrics_host)
+    worker = Worker(database, storage, render, slots=settings.worker_slots, drain_seconds=settings.drain_seconds)
+    open_metrics_door(settings.metrics_host, settings.metrics_port, worker.takes_jobs.is_set)
 
     def keep_up() -> None:
         storage.sweep()

@@ -14,7 +14,5 @@ class WorkerSettings(StateSettings):
     """Jobs that one worker renders at the same time"""
     stall_seconds: float = Field(default=120, gt=0)
     """A render that shows no progress for that long is killed and tried again, seconds"""
-    metrics_host: str = "127.0.0.1"
-    """Address that /metrics listens on; 0.0.0.0 where another machine scrapes it"""
-    metrics_port: int = Field(default=0, ge=0, le=65535)
-    """Port of /metrics; 0: none"""
+    drain_seconds: float = Field(default=0, ge=0)
+    """How long running jobs may still take when the worker is told to stop, before they are handed back, seconds"""

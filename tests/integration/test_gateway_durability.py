@@ -79,7 +79,7 @@ def refuse_second_worker(gateway: Gateway) -> None:
     for scratch, what in places:
         render = RenderSettings(command=(), scratch=gateway.settings.scratch.parent / scratch, stall_seconds=1)
         with pytest.raises(ChorusError, match=f"Another worker uses the {what}") as refusal:
-            Worker(gateway.database, gateway.storage, render, slots=1)
+            Worker(gateway.database, gateway.storage, render, slots=1, drain_seconds=0)
         assert refusal.value.kind is ErrorKind.CONFLICT
 
 

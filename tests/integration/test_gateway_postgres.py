@@ -6,6 +6,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 import sqlalchemy as sa
 
@@ -19,6 +20,7 @@ from tests.gateway_stack import (
     running_worker,
     wait_until,
 )
+from tests.replicas import free_port
 from tests.states import Servers
 
 
@@ -83,3 +85,21 @@ def test_a_worker_without_its_lock_ends_and_one_that_stops_hands_its_job_back(
         assert stopping.wait(10) == 0
     assert gateway.job(job_id)["state"] == "queued"
     assert gateway.http.post(f"/v1/jobs/{job_id}/cancel").json()["state"] == "cancelled"
+
+
+def test_a_worker_that_may_drain_finishes_its_job_and_takes_no_other(gateway: Gateway) -> None:
+    door = {"metrics_host": "127.0.0.1", "metrics_port": free_port()}
+    with running_worker(gateway.settings.model_copy(update={"drain_seconds": 20, **door})) as draining:
+        probe = f"http://127.0.0.1:{door['metrics_port']}"
+        assert [httpx.get(probe + path).status_code for path in ("/healthz", "/readyz")] == [200, 200]
+        running = gateway.start_job("slow-4.mp4")
+        wait_until(lambda: gateway.renders(running))
+        draining.send_signal(signal.SIGTERM)
+        wait_until(lambda: httpx.get(probe + "/readyz").status_code == 503)
+        waiting = gateway.start_job("slow-0.mp4")
+        assert draining.wait(15) == 0
+    job = gateway.job(running)
+    assert (job["state"], job["attempt"]) == ("succeeded", 1)
+    assert (gateway.job(waiting)["state"], gateway.renders(waiting)) == ("queued", [])
+    assert "Traceback" not in (gateway.settings.scratch.parent / "worker.log").read_text()
+    assert gateway.http.post(f"/v1/jobs/{waiting}/cancel").json()["state"] == "cancelled"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import socket
 import threading
@@ -28,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 # A job waits for half of it on average; 0.2 s would cost a machine that idles several per cent of a core.
 _POLL_SECONDS: Final = 0.5
-_DRAIN_SECONDS: Final = 4
+_UNWIND_SECONDS: Final = 4
 _EXIT_SECONDS: Final = 9.0
 _LOOK_SECONDS: Final = 0.5
 _UPKEEP_SECONDS: Final = 3600.0
@@ -38,10 +39,17 @@ _THREADS: Final = 64
 class Worker:
     """One worker of this process; DBOS allows one at a time."""
 
-    def __init__(self, database: sa.Engine, storage: Storage, settings: RenderSettings, *, slots: int) -> None:
-        """CONFLICT when another worker uses the same SQLite database or scratch folder."""
+    def __init__(
+        self, database: sa.Engine, storage: Storage, settings: RenderSettings, *, slots: int, drain_seconds: float
+    ) -> None:
+        """`drain_seconds`: how long running jobs may go on at a stop. CONFLICT when another worker uses the same SQLite
+        database or scratch folder.
+        """
+        self.takes_jobs = threading.Event()
+        """Set from the moment when the queue is read until the worker is told to stop"""
         self._database = database
         self._slots = slots
+        self._drain_seconds = drain_seconds
         self._path = tables.sqlite_path(database)
         # DBOS re-queues all jobs of its own id when it starts, so an id must never be shared by two live workers.
         self._executor_id = "local" if self._path else f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
@@ -57,9 +65,11 @@ class Worker:
             if take_over is not None:
                 take_over.start()
             _log.info("worker %s is ready, %d slots", self._executor_id, self._slots)
+            self.takes_jobs.set()
             _work(stop, upkeep)
         finally:
-            _exit_in_time()
+            self.takes_jobs.clear()
+            _exit_in_time(self._drain_seconds + _EXIT_SECONDS)
             self._stop_jobs()
             if take_over is not None:
                 take_over.stop()
@@ -100,12 +110,15 @@ class Worker:
             render_and_publish(job_id)
 
     def _stop_jobs(self) -> None:
-        self._runner.stopping.set()
-        # In a thread, because DBOS may wait for threads of its own much longer than for our jobs.
-        ending = threading.Thread(target=DBOS.destroy, kwargs={"workflow_completion_timeout_sec": _DRAIN_SECONDS})
+        # It takes no new job from here on, and waits for the running ones. In a thread, because it may wait for threads
+        # of its own much longer than for our jobs.
+        seconds = math.ceil(self._drain_seconds) + _UNWIND_SECONDS
+        ending = threading.Thread(target=DBOS.destroy, kwargs={"workflow_completion_timeout_sec": seconds})
         ending.daemon = True
         ending.start()
-        ending.join(_DRAIN_SECONDS)
+        ending.join(self._drain_seconds)
+        self._runner.stopping.set()
+        ending.join(_UNWIND_SECONDS)
         # Hand back what was running: it starts again at once elsewhere, and this stop does not count as a crash.
         client = names.open_client(self._database)
         running = client.list_workflows(
@@ -115,9 +128,9 @@ class Worker:
             client.resume_workflows([each.workflow_id for each in running], queue_name=names.QUEUE)
 
 
-def _exit_in_time() -> None:
+def _exit_in_time(seconds: float) -> None:
     """Whatever hangs from here on, the process is gone in time; its jobs go on elsewhere, its children die with it."""
-    timer = threading.Timer(_EXIT_SECONDS, os._exit, (0,))
+    timer = threading.Timer(seconds, os._exit, (0,))
     timer.daemon = True
     timer.start()
 
