@@ -1,0 +1,135 @@
+"""The pods of a rendered overlay, and what the processes in them make of their environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
+from unittest import mock
+from urllib.parse import urlparse
+
+from pydantic_settings import BaseSettings
+
+from scripts.manifests import Resource, environment, of_kind, resources
+from services.gateway.settings import GatewaySettings
+from services.jobs.settings import StateSettings
+from services.preprocess.settings import PreprocessSettings
+from services.render.settings import RenderProcessSettings
+from services.worker.settings import WorkerSettings
+
+# What reads the environment of a container that runs this module; a worker's render children have its own.
+SETTINGS: Final[Mapping[str, Sequence[type[BaseSettings]]]] = {
+    "services.gateway": (GatewaySettings,),
+    "services.gateway.migrate": (StateSettings,),
+    "services.worker": (WorkerSettings, RenderProcessSettings),
+    "services.preprocess": (PreprocessSettings,),
+}
+# Those of them that obstore reads, for a bucket.
+STORE_VARIABLES: Final = {
+    "AWS_ACCESS_KEY_ID",
+    "AWS_ALLOW_HTTP",
+    "AWS_ENDPOINT",
+    "AWS_REGION",
+    "AWS_SECRET_ACCESS_KEY",
+}
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443, "postgresql": 5432}
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a process calls."""
+
+    name: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """What makes pods: a Deployment, a StatefulSet or a Job; each has one container."""
+
+    overlay: str
+    resource: Resource
+
+    @property
+    def kind(self) -> str:
+        return str(self.resource["kind"])
+
+    @property
+    def name(self) -> str:
+        return str(self.resource["metadata"]["name"])
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Of its pods."""
+        return dict(self.resource["spec"]["template"]["metadata"]["labels"])
+
+    @property
+    def pod(self) -> dict[str, Any]:
+        """The specification of its pods, to be changed by tests only."""
+        pod: dict[str, Any] = self.resource["spec"]["template"]["spec"]
+        return pod
+
+    @property
+    def container(self) -> dict[str, Any]:
+        """The only container, init containers included."""
+        containers: list[dict[str, Any]] = [*self.pod.get("initContainers", ()), *self.pod["containers"]]
+        (container,) = containers
+        return container
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """By name."""
+        return {port["name"]: port["containerPort"] for port in self.container.get("ports", ())}
+
+    @property
+    def modules(self) -> Sequence[type[BaseSettings]]:
+        """The settings classes of our process in it; none in what is not ours."""
+        command = self.container.get("command", ())
+        return SETTINGS[command[2]] if command[:2] == ["python", "-m"] else ()
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What it is given."""
+        return environment(resources(self.overlay), self.container)
+
+    def unknown_variables(self) -> list[str]:
+        """Variables of ours that no settings class of it has, and ones for a bucket that obstore does not read."""
+        if not self.modules:
+            return []
+        known = {f"CHORUS_{name.upper()}" for each in self.modules for name in each.model_fields} | STORE_VARIABLES
+        return sorted(self.variables.keys() - known)
+
+    def settings(self) -> dict[str, Any]:
+        """What its settings classes read from its environment alone; ValidationError when they refuse it."""
+        found: dict[str, Any] = {}
+        with mock.patch.dict(os.environ, self.variables, clear=True):
+            for each in self.modules:
+                found |= dict(each())
+        return found
+
+    def addresses(self) -> dict[str, Address]:
+        """Whom it calls, by what it calls them: database, store, preprocess, triton."""
+        given, found = self.settings(), {}
+        if "database_url" in given:
+            found["database"] = _address(given["database_url"])
+        if "store_url" in given and "AWS_ENDPOINT" in self.variables:
+            found["store"] = _address(self.variables["AWS_ENDPOINT"])
+        for name, field in (("preprocess", "preprocess_address"), ("triton", "triton_url")):
+            if field in given:
+                host, _, port = given[field].removeprefix("dns:///").partition(":")
+                found[name] = Address(host, int(port))
+        return found
+
+
+@cache
+def workloads(overlay: str) -> Sequence[Workload]:
+    """All of an overlay."""
+    found = of_kind(resources(overlay), "Deployment", "StatefulSet", "Job")
+    return [Workload(overlay, each) for each in found]
+
+
+def _address(url: str) -> Address:
+    parts = urlparse(url)
+    return Address(parts.hostname or "", parts.port or _DEFAULT_PORTS[parts.scheme])
