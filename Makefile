@@ -10,7 +10,7 @@ EXPORT_INSTALLED := $(VENV)/.installed-export
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PROTOS := services/preprocess/v1/preprocess.proto services/gateway/v1/gateway.proto
 
-.PHONY: help install browser demo up test test-fast lint types proto proto-check models train-speech bench quality manifests screens clean
+.PHONY: help install browser demo up test test-fast lint types proto proto-check models train-speech bench quality settings manifests screens clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -80,6 +80,9 @@ bench: install ## CPU and memory of every stage and process (minutes)
 
 quality: install ## what the lips do: closures, sync, sharpness, pictures in outputs/quality (minutes)
 	$(BIN)/python -m pytest tests/quality -m quality -s $(if $(CLIPS),--clips "$(CLIPS)")
+
+settings: install ## write docs/settings.md anew from the settings classes
+	$(BIN)/python -m scripts.settings_table
 
 manifests: install ## write deploy/k8s/rendered anew and check all manifests (npm, for the types of custom resources)
 	$(BIN)/python -m scripts.check_manifests

@@ -17,7 +17,7 @@ def _data_folder() -> Path:
 class StateSettings(BaseSettings):
     """The defaults run a whole installation on one machine: SQLite and a folder below the current one."""
 
-    model_config = SettingsConfigDict(env_prefix="CHORUS_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="CHORUS_", frozen=True, use_attribute_docstrings=True)
 
     database_url: str = Field(default_factory=lambda: f"sqlite:///{_data_folder() / 'chorus.db'}")
     """sqlite:///path (one machine, one worker) or postgresql://user:password@host/database (any number of workers)"""

@@ -40,7 +40,9 @@ class Folders:
 class LocalSettings(BaseSettings):
     """Settings of `chorus up`, from CHORUS_* variables; those of the other processes are passed through to them."""
 
-    model_config = SettingsConfigDict(env_prefix="CHORUS_", frozen=True, env_ignore_empty=True, populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_prefix="CHORUS_", frozen=True, env_ignore_empty=True, populate_by_name=True, use_attribute_docstrings=True
+    )
 
     home: Path | None = None
     """One folder for everything: state, log, scratch; without it the XDG folders of the user"""
@@ -63,8 +65,11 @@ class LocalSettings(BaseSettings):
     model_repository: Path = CHECKOUT / "model_repository"
     """Folder of the models that Triton serves"""
     xdg_data_home: Path = Field(default=Path("~/.local/share"), validation_alias="XDG_DATA_HOME")
+    """Where `chorus/` holds the state"""
     xdg_state_home: Path = Field(default=Path("~/.local/state"), validation_alias="XDG_STATE_HOME")
+    """Where `chorus/` holds the log"""
     xdg_cache_home: Path = Field(default=Path("~/.cache"), validation_alias="XDG_CACHE_HOME")
+    """Where `chorus/` holds temporary files"""
 
     @property
     def folders(self) -> Folders:

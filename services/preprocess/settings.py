@@ -13,7 +13,7 @@ from services.telemetry import LogForm
 class PreprocessSettings(BaseSettings):
     """Read from the environment, every name with the prefix CHORUS_."""
 
-    model_config = SettingsConfigDict(env_prefix="CHORUS_", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix="CHORUS_", frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     preprocess_listen: str = "127.0.0.1:7862"
     """host:port of the gRPC door"""
@@ -24,10 +24,11 @@ class PreprocessSettings(BaseSettings):
     scratch: Path
     """A local folder for files that live as long as one analysis"""
     metrics_host: str = "127.0.0.1"
-    """Address that /metrics and /healthz listen on; 0.0.0.0 where another machine asks"""
+    """Address that /metrics, /healthz and /readyz listen on; 0.0.0.0 where another machine asks"""
     metrics_port: int = Field(default=0, ge=0, le=65_535)
-    """Port of /metrics and /healthz; 0: none"""
+    """Port of /metrics, /healthz and /readyz; 0: none"""
     log_level: str = "INFO"
+    """DEBUG, INFO, WARNING or ERROR"""
     log_form: LogForm = "text"
     """text for people, json for programs that collect the log"""
     max_minutes: float = Field(default=10.0, gt=0)

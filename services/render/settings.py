@@ -13,7 +13,7 @@ from services.telemetry import LogForm
 class RenderProcessSettings(BaseSettings):
     """Whom a render asks; the worker passes its own environment on."""
 
-    model_config = SettingsConfigDict(env_prefix="CHORUS_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="CHORUS_", frozen=True, use_attribute_docstrings=True)
 
     store_url: str = Field(default_factory=lambda: (Path("chorus-data").resolve() / "store").as_uri())
     """Where uploads lie: file:///folder or a bucket's URL"""
