@@ -14,13 +14,27 @@ from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from services.errors import ChorusError, ErrorKind
-from services.grpc_client import CHANNEL_OPTIONS
+from services.grpc_client import MESSAGE_LIMIT
 from services.grpc_errors import status_of
 from services.grpc_health import Health
 
 _log = logging.getLogger(__name__)
 
-_SERVER_OPTIONS: Final = (*CHANNEL_OPTIONS[:2], ("grpc.so_reuseport", 0))
+_SERVER_OPTIONS: Final = (
+    ("grpc.max_send_message_length", MESSAGE_LIMIT),
+    ("grpc.max_receive_message_length", MESSAGE_LIMIT),
+    ("grpc.so_reuseport", 0),
+    # A client looks its name up again only when a connection ends: so new replicas get their share within seconds.
+    # Calls under way stay on the old connection, however long they take; what ends them is said below and by the calls.
+    ("grpc.max_connection_age_ms", 10_000),
+    # A client that vanished gives back what it holds.
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.ping_timeout_ms", 10_000),
+    # Below what grpc_client.py sends.
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_ping_interval_without_data_ms", 2000),
+)
 # Health and reflection answer by themselves, and write where ours give.
 _GRPCS_OWN: Final = "/grpc."
 # Above it, a call is told to come again: thousands of watchers are meant to be here.

@@ -20,7 +20,7 @@ class TritonClient:
     """One gRPC channel to a Triton server."""
 
     def __init__(self, address: str, *, timeout_seconds: float = 60.0) -> None:
-        """`address` is host:port of Triton's gRPC endpoint; `timeout_seconds` holds for each call."""
+        """`address` is host:port of Triton's gRPC endpoint or dns:///name:port; the timeout holds for each call."""
         self._address = address
         self._timeout = timeout_seconds
         self._client = InferenceServerClient(address, channel_args=list(CHANNEL_OPTIONS))

@@ -38,9 +38,9 @@ class GatewaySettings(StateSettings):
     requests_per_minute: int = Field(default=3000, gt=0)
     """What one client may ask of the REST door and the page"""
     preprocess_address: str = "127.0.0.1:7862"
-    """host:port of the preprocess service"""
+    """host:port of the preprocess service; dns:///name:port spreads the calls over all replicas behind the name"""
     triton_url: str = "127.0.0.1:8001"
-    """host:port of Triton's gRPC endpoint"""
+    """host:port of Triton's gRPC endpoint, or dns:///name:port"""
     max_upload_bytes: int = Field(default=2 << 30, gt=0)
     """Largest file that is accepted, bytes"""
     max_minutes: float = Field(default=10, gt=0)

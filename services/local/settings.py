@@ -59,7 +59,7 @@ class LocalSettings(BaseSettings):
     store_url: str = ""
     """s3://bucket or another place that other machines share; empty: a folder in the data folder"""
     triton_url: str = ""
-    """host:port of a Triton elsewhere; empty: the embedded one is started"""
+    """host:port of a Triton elsewhere, or dns:///name:port; empty: the embedded one is started"""
     triton_runtime: Path = Path(sys.prefix) / "triton"
     """Virtual environment of the embedded Triton"""
     model_repository: Path = CHECKOUT / "model_repository"

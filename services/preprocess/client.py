@@ -16,7 +16,10 @@ class PreprocessClient:
     """One gRPC channel to preprocess; safe to share by threads."""
 
     def __init__(self, address: str, *, timeout_seconds: float = 60.0) -> None:
-        """`address` is host:port; `timeout_seconds` is how long preprocess may stay silent inside a stream."""
+        """`address` is as open_channel takes it.
+
+        `timeout_seconds` is how long preprocess may stay silent inside a stream.
+        """
         self._name = f"preprocess at {address}"
         self._timeout = timeout_seconds
         self._channel = open_channel(address)

@@ -34,7 +34,10 @@ class LookClient:
     """One gRPC channel to preprocess; safe to share by threads."""
 
     def __init__(self, address: str, *, timeout_seconds: float = 60.0) -> None:
-        """`address` is host:port; `timeout_seconds` is how long preprocess may stay silent inside an analysis."""
+        """`address` is as open_channel takes it.
+
+        `timeout_seconds` is how long preprocess may stay silent inside an analysis.
+        """
         self._name = f"preprocess at {address}"
         self._timeout = timeout_seconds
         self._channel = open_channel(address)

@@ -18,7 +18,7 @@ class PreprocessSettings(BaseSettings):
     preprocess_listen: str = "127.0.0.1:7862"
     """host:port of the gRPC door"""
     triton_url: str = "127.0.0.1:8001"
-    """host:port of Triton's gRPC endpoint"""
+    """host:port of Triton's gRPC endpoint, or dns:///name:port"""
     store_url: str
     """Where artifacts and intermediates lie: file:///folder or a bucket's URL"""
     scratch: Path

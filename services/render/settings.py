@@ -18,9 +18,9 @@ class RenderProcessSettings(BaseSettings):
     store_url: str = Field(default_factory=lambda: (Path("chorus-data").resolve() / "store").as_uri())
     """Where uploads lie: file:///folder or a bucket's URL"""
     preprocess_address: str = "127.0.0.1:7862"
-    """host:port of the preprocess service"""
+    """host:port of the preprocess service; dns:///name:port spreads the calls over all replicas behind the name"""
     triton_url: str = "127.0.0.1:8001"
-    """host:port of Triton's gRPC endpoint"""
+    """host:port of Triton's gRPC endpoint, or dns:///name:port"""
     stall_seconds: float = Field(default=120, gt=0)
     """How long a call to either may take, seconds"""
     log_level: str = "INFO"

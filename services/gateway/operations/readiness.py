@@ -42,7 +42,7 @@ class Readiness:
     """Asks everything at once, waits a few seconds at most, and tells who asks twice a second the same."""
 
     def __init__(self, database: sa.Engine, storage: Storage, preprocess: str, triton: str) -> None:
-        """`preprocess` and `triton` are host:port."""
+        """`preprocess` and `triton` are addresses as open_channel takes them."""
         self._channels = [open_channel(preprocess), open_channel(triton)]
         own: Checks = {"database": partial(_check_database, database), "store": partial(storage.size, _STORE_KEY)}
         others: Checks = {

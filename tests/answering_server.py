@@ -1,0 +1,53 @@
+"""A process with one of our gRPC servers, which answers every call with the address that it listens on.
+
+`python tests/answering_server.py HOST:PORT` is that process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from services.grpc_client import open_channel
+from services.grpc_server import Context, build_server, serve
+from services.local.child import dying_with_us
+
+ROOT = Path(__file__).resolve().parents[1]
+METHOD = "/chorus.test.v1.AnswerService/Where"
+
+
+@contextmanager
+def answering_server(address: str) -> Iterator[subprocess.Popen[bytes]]:
+    """The process, ready; killed at the end if it still runs."""
+    command = dying_with_us([sys.executable, "-m", "tests.answering_server", address], signal.SIGKILL)
+    process = subprocess.Popen(command, cwd=ROOT)
+    try:
+        with open_channel(address) as channel:
+            grpc.channel_ready_future(channel).result(timeout=30)
+        yield process
+    finally:
+        process.kill()
+        process.wait(10)
+
+
+async def _serve(address: str) -> None:
+    async def where(request: bytes, context: Context) -> bytes:
+        return address.encode()
+
+    server = await build_server()
+    _, service, method = METHOD.split("/")
+    handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {method: grpc.unary_unary_rpc_method_handler(where)}
+    server.core.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
+    await serve(server, address)
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve(sys.argv[1]))
