@@ -10,7 +10,7 @@ EXPORT_INSTALLED := $(VENV)/.installed-export
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PROTOS := services/preprocess/v1/preprocess.proto services/gateway/v1/gateway.proto
 
-.PHONY: help install browser demo up test test-fast lint types proto proto-check models train-speech bench quality settings manifests screens clean
+.PHONY: help install browser demo up test test-fast lint types proto proto-check models train-speech bench quality cluster settings manifests screens clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -35,7 +35,7 @@ browser: ## Debian's Chromium and a Chinese font for the tests of the page, wher
 	@command -v chromium > /dev/null || { $(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium fonts-wqy-zenhei; }
 
 test: install browser lint types proto-check ## everything that must pass: lint, types, all tests
-	$(BIN)/python -m pytest -m "not bench and not quality"
+	$(BIN)/python -m pytest -m "not bench and not quality and not cluster"
 
 test-fast: install ## the tests that need no process of ours
 	$(BIN)/python -m pytest -m "unit or contract"
@@ -80,6 +80,9 @@ bench: install ## CPU and memory of every stage and process (minutes)
 
 quality: install ## what the lips do: closures, sync, sharpness, pictures in outputs/quality (minutes)
 	$(BIN)/python -m pytest tests/quality -m quality -s $(if $(CLIPS),--clips "$(CLIPS)")
+
+cluster: install ## two of each pod of the manifests as processes, on PostgreSQL and S3 behind a proxy; killed and replaced (minutes)
+	$(BIN)/python -m pytest tests/cluster -m cluster -s
 
 settings: install ## write docs/settings.md anew from the settings classes
 	$(BIN)/python -m scripts.settings_table

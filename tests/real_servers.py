@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -32,11 +32,36 @@ _PASSWORD = "a%21b%40c%3A%2F%3F%23%25"
 _START_SECONDS = 60
 
 
+class Server:
+    """A server's process, which may be stopped and started again on what it has stored."""
+
+    def __init__(self, command: list[str], log: Path, is_ready: Callable[[], bool], orphaned: signal.Signals) -> None:
+        """`orphaned`: what it is sent when the process that started it dies."""
+        self._command, self._log, self._is_ready, self._orphaned = command, log, is_ready, orphaned
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, user: str | None = None) -> None:
+        """Return when it answers."""
+        with self._log.open("ab") as output:
+            self._process = _start(
+                self._command, self._orphaned, stdout=output, stderr=output, user=user, cwd=self._log.parent
+            )
+        _wait(self._process, self._log, self._is_ready)
+
+    def stop(self, number: signal.Signals) -> None:
+        """Send it a signal and wait for its end."""
+        assert self._process is not None
+        self._process.send_signal(number)
+        self._process.wait(20)
+
+
 @dataclass(frozen=True, slots=True)
 class Postgres:
     """One server of this test session."""
 
     port: int
+    restart: Callable[[], None]
+    """Ends all sessions at once, as an operator's restart does"""
 
     def new_database(self) -> str:
         """The URL of a fresh, empty database."""
@@ -64,6 +89,10 @@ class Bucket:
 
     url: str
     environment: Mapping[str, str]
+    stop: Callable[[], None]
+    """Ends the server, as a crash does"""
+    start: Callable[[], None]
+    """Starts it again, with what it has stored"""
 
 
 @contextmanager
@@ -76,15 +105,19 @@ def running_postgres() -> Iterator[Postgres]:
         initialise = [str(binaries / "initdb"), "-D", data, "-U", "postgres", "--auth=trust", "--no-sync", "-E", "UTF8"]
         subprocess.run(initialise, user=user, check=True, stdout=subprocess.DEVNULL, cwd=folder)
         options = ["-p", str(port), "-k", folder, "-c", "fsync=off", "-c", "listen_addresses=127.0.0.1"]
-        with log.open("wb") as output:
-            command = [str(binaries / "postgres"), "-D", data, *options, "-c", "max_connections=300"]
-            server = _start(command, signal.SIGQUIT, stderr=output, user=user, cwd=folder)
+        command = [str(binaries / "postgres"), "-D", data, *options, "-c", "max_connections=300"]
+        server = Server(command, log, lambda: _answers_postgres(found), signal.SIGQUIT)
+
+        def restart() -> None:
+            server.stop(signal.SIGINT)
+            server.start(user)
+
+        found = Postgres(port, restart)
+        server.start(user)
         try:
-            _wait(server, log, lambda: _answers_postgres(Postgres(port)))
-            yield Postgres(port)
+            yield found
         finally:
-            server.send_signal(signal.SIGQUIT)
-            server.wait(20)
+            server.stop(signal.SIGQUIT)
 
 
 @contextmanager
@@ -110,10 +143,9 @@ def running_s3() -> Iterator[Bucket]:
                 "-master.telemetry=false",
             ),
         ]
-        with log.open("wb") as output:
-            server = _start(command, signal.SIGKILL, stdout=output, stderr=output, cwd=folder)
+        server = Server(command, log, lambda: _answers_http(f"http://127.0.0.1:{port}/status"), signal.SIGKILL)
+        server.start()
         try:
-            _wait(server, log, lambda: _answers_http(f"http://127.0.0.1:{port}/status"))
             environment = {
                 "AWS_ENDPOINT": f"http://127.0.0.1:{port}",
                 "AWS_ACCESS_KEY_ID": keys["accessKey"],
@@ -123,11 +155,10 @@ def running_s3() -> Iterator[Bucket]:
             }
             # The first object makes the bucket.
             obstore.put(S3Store("chorus", config=environment), "made", b"")  # type: ignore[arg-type]
-            yield Bucket("s3://chorus", environment)
+            # By itself it takes long to stop.
+            yield Bucket("s3://chorus", environment, lambda: server.stop(signal.SIGKILL), server.start)
         finally:
-            # It holds nothing that anybody needs, and takes long to stop by itself.
-            server.kill()
-            server.wait(20)
+            server.stop(signal.SIGKILL)
 
 
 def _binaries(folder: Path, user: str | None) -> Path:
@@ -155,8 +186,7 @@ def _start(command: list[str], last_signal: signal.Signals, **options: object) -
     return subprocess.Popen([*dying, *command], **options)  # type: ignore[call-overload,no-any-return]
 
 
-def _wait(server: subprocess.Popen[bytes], log: Path, is_ready: object) -> None:
-    assert callable(is_ready)
+def _wait(server: subprocess.Popen[bytes], log: Path, is_ready: Callable[[], bool]) -> None:
     end = time.monotonic() + _START_SECONDS
     while not is_ready():
         assert server.poll() is None, log.read_text()

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import signal
+import socket
 import sys
 import threading
-from typing import Final, Protocol
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, Protocol
 
 import sqlalchemy as sa
 import uvicorn
@@ -43,7 +46,6 @@ from services.storage import Storage
 
 _log = logging.getLogger(__name__)
 
-_GRACE_SECONDS: Final = 3
 _SWEEP_SECONDS: Final = 3600.0
 
 
@@ -86,7 +88,7 @@ async def _serve(app: FastAPI, operations: Operations, gate: Gate, settings: Gat
     """Both doors on one event loop, until SIGTERM or SIGINT."""
     rpc = await build_rpc_server(operations, gate)
     await rpc.start(f"{settings.host}:{settings.grpc_port}")
-    web = uvicorn.Server(
+    web = _Web(
         uvicorn.Config(
             app,
             host=settings.host,
@@ -95,16 +97,26 @@ async def _serve(app: FastAPI, operations: Operations, gate: Gate, settings: Gat
             access_log=False,
             # At info it tells every websocket that the page opens, with the id of the page.
             log_level="warning",
-            timeout_graceful_shutdown=_GRACE_SECONDS,
-        )
+            timeout_graceful_shutdown=math.ceil(settings.drain_seconds),
+        ),
+        stop_first=lambda: rpc.stop(settings.drain_seconds),
     )
     # uvicorn stops on these by itself, and raises them once more when it is done: that time nothing shall happen.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
-    try:
-        await web.serve()
-    finally:
-        await rpc.stop(_GRACE_SECONDS)
+    await web.serve()
+
+
+class _Web(uvicorn.Server):
+    """REST and the page; their stop begins with that of another door, whose watchers use threads that end with it."""
+
+    def __init__(self, config: uvicorn.Config, stop_first: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        super().__init__(config)
+        self._stop_first = stop_first
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._stop_first()
+        await super().shutdown(sockets)
 
 
 def _sweep_hourly(operations: Operations, counts: SharedCounts, stop: threading.Event) -> None:

@@ -45,6 +45,8 @@ class GatewaySettings(StateSettings):
     """Largest file that is accepted, bytes"""
     max_minutes: float = Field(default=10, gt=0)
     """Longest recording that is accepted, minutes"""
+    drain_seconds: float = Field(default=3, ge=0)
+    """How long requests under way may still take when the process is told to stop, seconds"""
     log_file: Path | None = None
     """Where the log of all processes lies, for the page's log view; none: each process logs to its stderr only"""
 

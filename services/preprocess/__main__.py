@@ -44,7 +44,7 @@ def main() -> None:
     servicer = PreprocessServicer(library, storage, probes, threads)
     open_metrics_door(settings.metrics_host, settings.metrics_port)
     try:
-        asyncio.run(_serve(servicer, settings.preprocess_listen))
+        asyncio.run(_serve(servicer, settings))
     finally:
         threads.shutdown(wait=False, cancel_futures=True)
         probes.close()
@@ -52,10 +52,10 @@ def main() -> None:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-async def _serve(servicer: PreprocessServicer, listen: str) -> None:
+async def _serve(servicer: PreprocessServicer, settings: PreprocessSettings) -> None:
     server = await build_server([SERVICE_NAME])
     add_PreprocessServiceServicer_to_server(servicer, server.core)
-    await serve(server, listen)
+    await serve(server, settings.preprocess_listen, grace_seconds=settings.drain_seconds)
 
 
 def own_scratch(parent: Path) -> Path:

@@ -31,5 +31,7 @@ class PreprocessSettings(BaseSettings):
     """DEBUG, INFO, WARNING or ERROR"""
     log_form: LogForm = "text"
     """text for people, json for programs that collect the log"""
+    drain_seconds: float = Field(default=5, ge=0)
+    """How long requests under way may still take when the process is told to stop, seconds"""
     max_minutes: float = Field(default=10.0, gt=0)
     """Longer videos and recordings are refused"""

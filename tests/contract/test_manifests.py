@@ -192,8 +192,13 @@ def pod_ports(overlay: str, service: Resource) -> list[int]:
 
 @each_overlay
 def test_a_stop_leaves_time_for_what_runs(overlay: str) -> None:
-    worker = next(each for each in workloads(overlay) if each.name == "worker")
-    assert worker.pod["terminationGracePeriodSeconds"] >= worker.settings()["drain_seconds"] + 10
+    for workload in workloads(overlay):
+        if "drain_seconds" in (given := workload.settings()):
+            doors = 2 if "grpc_port" in given else 1  # the api's stop one after the other
+            hook = workload.container.get("lifecycle", {}).get("preStop")
+            before = hook["sleep"]["seconds"] if hook else 0
+            most = before + doors * given["drain_seconds"] + 10
+            assert workload.pod["terminationGracePeriodSeconds"] >= most, workload.name
 
 
 @each_overlay
