@@ -51,12 +51,16 @@ def test_two_workers_share_a_batch_and_one_takes_over_from_the_other(gateway: Ga
         assert [job["state"] for job in jobs] == ["succeeded", "succeeded", "failed"]
         assert [len(gateway.renders(each)) for each in ids] == [1, 1, 1]
 
-        orphan = gateway.start_job("slow-3.mp4")
+        second_batch = gateway.start_batch("slow-3.mp4", "slow-7.mp4", "fail.mp4")
+        orphan, busy, waiting = (job["id"] for job in second_batch["jobs"])
+        wait_until(lambda: gateway.renders(busy))
         (child,) = wait_until(lambda: gateway.renders(orphan))
         owner = first if parent_of(child) == first.pid else second
         owner.send_signal(signal.SIGKILL)
         wait_until(lambda: not is_alive(child), 3)
-        job = gateway.wait_for(orphan, "succeeded", "failed", seconds=25)
+        wait_until(lambda: len(gateway.renders(orphan)) == 2, 25)
+        assert gateway.renders(waiting) == []
+        job = gateway.wait_for(orphan, "succeeded", "failed")
     assert (job["state"], job["attempt"]) == ("succeeded", 2)
     assert len(gateway.renders(orphan)) == 2
     listed = gateway.http.get("/v1/jobs", params={"batch": batch["id"], "state": "failed", "name": "FAIL"}).json()

@@ -21,6 +21,7 @@ from services.errors import ChorusError, ErrorKind
 from services.jobs import tables
 from services.jobs.engine import names
 from services.jobs.engine.dbos_log import configure_dbos_log
+from services.jobs.engine.first_again import put_first
 from services.jobs.engine.liveness import TakeOver, lock_file
 from services.jobs.engine.runner import JobRunner, RenderSettings
 from services.storage import Storage
@@ -59,7 +60,9 @@ class Worker:
     def run(self, stop: threading.Event, upkeep: Callable[[], None]) -> None:
         """Work until `stop` is set; `upkeep` is called at the start and once an hour."""
         self._runner.sweep()
-        take_over = None if self._path else TakeOver(self._database, self._executor_id, _recover)
+        take_over = None if self._path else TakeOver(self._database, self._executor_id, self._recover)
+        # On SQLite DBOS queues what an earlier worker of this id ran, when it starts.
+        put_first(self._database, self._executor_id)
         try:
             self._launch()
             if take_over is not None:
@@ -74,6 +77,11 @@ class Worker:
             if take_over is not None:
                 take_over.stop()
             self._locks.close()
+
+    def _recover(self, executor_id: str) -> None:
+        put_first(self._database, executor_id)
+        # Private to DBOS, but the only call that keeps the count of a job that kills its workers; a test holds it.
+        DBOS._recover_pending_workflows([executor_id])
 
     def _launch(self) -> None:
         configure_dbos_log()
@@ -120,6 +128,7 @@ class Worker:
         self._runner.stopping.set()
         ending.join(_UNWIND_SECONDS)
         # Hand back what was running: it starts again at once elsewhere, and this stop does not count as a crash.
+        put_first(self._database, self._executor_id)
         client = names.open_client(self._database)
         running = client.list_workflows(
             status="PENDING", executor_id=self._executor_id, load_input=False, load_output=False
@@ -145,11 +154,6 @@ def _claim(database_path: Path | None, scratch: Path) -> ExitStack:
             in_use = ChorusError(ErrorKind.CONFLICT, "database-in-use", database=str(database_path))
             locks.enter_context(lock_file(path, in_use))
         return locks.pop_all()
-
-
-def _recover(executor_id: str) -> None:
-    # Private to DBOS, but the only call that keeps the count of a job that kills its workers; a test holds it.
-    DBOS._recover_pending_workflows([executor_id])
 
 
 def _work(stop: threading.Event, upkeep: Callable[[], None]) -> None:
