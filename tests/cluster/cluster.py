@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 import obstore
+import sqlalchemy as sa
 from obstore.store import S3Store
 
 from services.local.settings import LocalSettings
@@ -26,6 +27,11 @@ OVERLAY: Final = "cpu"
 TOKEN: Final = "a token of this test, long enough"
 # In the order in which they need each other.
 COMPONENTS: Final = ("triton", "preprocess", "api", "worker")
+# A lock's number is halved in this view.
+_BUSY_WORKERS: Final = sa.text(
+    "SELECT DISTINCT pid FROM pg_locks, dbos.workflow_status WHERE locktype = 'advisory' AND status = 'PENDING'"
+    " AND (classid::bigint << 32 | objid::bigint) = hashtextextended('chorus:worker:' || executor_id, 0)"
+)
 _LOOK_SECONDS: Final = 0.3
 _READY_SECONDS: Final = 120
 _TRITON_FLAGS_OF_OURS: Final = ("--allow-http", "--grpc-", "--metrics-", "--http-")
@@ -96,6 +102,23 @@ class Cluster:
         seconds = pod.leave()
         self.pods[component] = [each for each in self.pods[component] if each is not pod]
         return seconds
+
+    def sessions_of_busy_workers(self) -> list[int]:
+        """PostgreSQL's process ids of the sessions whose lock shows that a worker with a job lives."""
+        with self._administer() as connection:
+            return list(connection.execute(_BUSY_WORKERS).scalars())
+
+    def end_session(self, process_id: int) -> None:
+        """As a network does that is cut."""
+        with self._administer() as connection:
+            assert connection.execute(sa.text("SELECT pg_terminate_backend(:id)"), {"id": process_id}).scalar_one()
+
+    @contextmanager
+    def _administer(self) -> Iterator[sa.Connection]:
+        address = sa.make_url(self._database).set(drivername="postgresql+psycopg")
+        engine = sa.create_engine(address, poolclass=sa.NullPool)
+        with engine.connect() as connection:
+            yield connection
 
     def output_keys(self) -> list[str]:
         """What lies in the bucket as an output."""
