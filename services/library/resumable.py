@@ -96,6 +96,13 @@ class ResumableUploads:
             media_id=row.media_id,
         )
 
+    def get_own(self, upload_id: str, owner: str) -> ResumableUpload:
+        """One upload of `owner`; FORBIDDEN when it is somebody else's."""
+        upload = self.get(upload_id)
+        if upload.owner != owner:
+            raise ChorusError(ErrorKind.FORBIDDEN, "upload-of-another", name=upload.name)
+        return upload
+
     def append(self, upload_id: str, offset: int, piece: bytes) -> int:
         """Keep the bytes that begin at `offset` and return the next one; CONFLICT when that is not what is missing."""
         return self._parts.append(upload_id, offset, piece)

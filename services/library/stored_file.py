@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from services.errors import ChorusError, ErrorKind
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredFile:
@@ -17,3 +19,10 @@ class StoredFile:
     version: str
     """Changes when the bytes under the key may have changed"""
     modified_at: datetime
+
+    def check_offset(self, offset: int) -> None:
+        """INVALID_INPUT when no byte can be sent from `offset` on; the very end is fine, for whoever has all of it."""
+        if offset > self.bytes:
+            raise ChorusError(
+                ErrorKind.INVALID_INPUT, "offset-too-large", name=self.name, bytes=self.bytes, offset=offset
+            )

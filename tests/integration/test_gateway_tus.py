@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from services.gateway.rest import tus as tus_module
+from services.gateway.operations import receiving as receiving_module
 from services.jobs import tables
 from services.library import resumable as resumable_module
 from tests.gateway_stack import Gateway, make_settings, open_gateway, wait_until
@@ -146,8 +146,8 @@ def test_a_newer_request_takes_over_from_one_that_hangs(gateway: Gateway) -> Non
 
 
 def test_a_silent_connection_is_given_up(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tus_module, "_PAUSE_SECONDS", 0.1)
-    monkeypatch.setattr(tus_module, "_SILENCE_SECONDS", 0.2)
+    monkeypatch.setattr(receiving_module, "_PAUSE_SECONDS", 0.1)
+    monkeypatch.setattr(receiving_module, "_SILENCE_SECONDS", 0.2)
     address = create(gateway, "silent.mp4", 1000).headers["location"]
     with half_sent(gateway, address, 1000, b"x" * 10) as silent:
         assert b" 504 " in silent.recv(100)

@@ -22,6 +22,7 @@ from services.gateway.access.gate import Gate
 from services.gateway.access.guard import Guard
 from services.gateway.access.refusal import refuse
 from services.gateway.operations.batches import Operations
+from services.gateway.operations.receiving import Receivers
 from services.gateway.rest import jobs as rest
 from services.gateway.rest import media as rest_media
 from services.gateway.rest import service as rest_service
@@ -38,7 +39,7 @@ def build_app(operations: Operations, gate: Gate, further: Sequence[APIRouter] =
     app = FastAPIOffline(title="Chorus", version=version("chorus"), redoc_url=None, lifespan=_lifespan)
     app.state.operations = operations
     app.state.gate = gate
-    app.state.receivers = tus.Receivers()
+    app.state.receivers = Receivers(operations.uploads)
     app.add_middleware(Guard, gate=gate)
     for router in (session.router, rest_media.router, tus.router, rest.v1, rest_service.router, rest.router, *further):
         app.include_router(router)

@@ -15,6 +15,7 @@ from services.jobs.model import Job, JobFilter, JobState
 from services.jobs.options import RenderOptions, parse_options
 from services.library.findings import Preflight
 from services.library.media import Media
+from services.library.resumable import ResumableUpload
 
 
 def render_options(message: pb.RenderOptions) -> RenderOptions:
@@ -39,6 +40,18 @@ def media_message(media: Media) -> pb.Media:
     values = asdict(media)
     created = values.pop("created_at")
     return pb.Media(**values, created_at_ms=_ms(created))
+
+
+def upload_message(upload: ResumableUpload) -> pb.ResumableUpload:
+    """A resumable upload as it travels."""
+    return pb.ResumableUpload(
+        id=upload.id,
+        name=upload.name,
+        offset=upload.offset,
+        length=upload.length,
+        expires_at_ms=_ms(upload.expires_at),
+        media_id=upload.media_id,
+    )
 
 
 def preflight_message(preflight: Preflight) -> pb.Preflight:

@@ -10,9 +10,11 @@ from contextlib import aclosing
 from dataclasses import asdict
 from typing import Final, ParamSpec, TypeVar
 
+from services.errors import ChorusError, ErrorKind
 from services.gateway.access.gate import Gate
 from services.gateway.operations.batch_request import BatchRequest
 from services.gateway.operations.batches import Batch, Operations
+from services.gateway.operations.receiving import Receivers
 from services.gateway.rpc.access import TokenInterceptor
 from services.gateway.rpc.messages import (
     batch_message,
@@ -21,6 +23,7 @@ from services.gateway.rpc.messages import (
     media_message,
     preflight_message,
     render_options,
+    upload_message,
 )
 from services.gateway.v1 import gateway_pb2 as pb
 from services.gateway.v1.gateway_pb2_grpc import GatewayServiceServicer, add_GatewayServiceServicer_to_server
@@ -35,6 +38,8 @@ from services.threaded import iterate_in_threads
 _THREADS: Final = 32
 _DEFAULT_LIMIT: Final = 50
 _LOG_LINES: Final = 200
+# Of uploads: a program's have none.
+_OWNER: Final = ""
 
 Parameters = ParamSpec("Parameters")
 Answer = TypeVar("Answer")
@@ -53,6 +58,7 @@ class GatewayServicer(GatewayServiceServicer):
 
     def __init__(self, operations: Operations) -> None:
         self._operations = operations
+        self._receivers = Receivers(operations.uploads)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="rpc")
 
     async def Upload(self, request_iterator: AsyncIterator[pb.UploadRequest], context: Context) -> pb.Media:
@@ -63,6 +69,32 @@ class GatewayServicer(GatewayServiceServicer):
                 else:
                     await self._run(upload.write, request.content)
             return media_message(await self._run(self._operations.intake.create, upload))
+
+    async def CreateUpload(self, request: pb.CreateUploadRequest, context: Context) -> pb.ResumableUpload:
+        return upload_message(
+            await self._run(self._operations.uploads.create, request.name, request.length, owner=_OWNER)
+        )
+
+    async def GetUpload(self, request: pb.GetUploadRequest, context: Context) -> pb.ResumableUpload:
+        return upload_message(await self._run(self._operations.uploads.get_own, request.upload_id, _OWNER))
+
+    async def AppendUpload(
+        self, request_iterator: AsyncIterator[pb.AppendUploadRequest], context: Context
+    ) -> pb.ResumableUpload:
+        first = await anext(request_iterator, None)
+        if first is None or first.WhichOneof("part") != "place":
+            raise ChorusError(ErrorKind.INVALID_INPUT, "upload-place-first")
+        upload = await self._run(self._operations.uploads.get_own, first.place.upload_id, _OWNER)
+        return upload_message(await self._receivers.receive(upload, first.place.offset, _contents(request_iterator)))
+
+    async def FinishUpload(self, request: pb.FinishUploadRequest, context: Context) -> pb.Media:
+        upload = await self._run(self._operations.uploads.get_own, request.upload_id, _OWNER)
+        return media_message(await self._run(self._operations.uploads.finish, upload.id))
+
+    async def DeleteUpload(self, request: pb.DeleteUploadRequest, context: Context) -> pb.DeleteUploadResponse:
+        upload = await self._run(self._operations.uploads.get_own, request.upload_id, _OWNER)
+        await self._run(self._operations.uploads.delete, upload.id)
+        return pb.DeleteUploadResponse()
 
     async def GetMedia(self, request: pb.GetMediaRequest, context: Context) -> pb.Media:
         return media_message(await self._run(self._operations.media.get, request.media_id))
@@ -85,9 +117,9 @@ class GatewayServicer(GatewayServiceServicer):
         self, request: pb.DownloadMediaRequest, context: Context
     ) -> AsyncIterator[pb.DownloadMediaResponse]:
         file = await self._run(self._operations.media.open_content, request.media_id)
-        async with aclosing(self._pieces(file)) as pieces:
+        async with aclosing(self._pieces(file, request.offset)) as pieces:
             async for piece in pieces:
-                yield pb.DownloadMediaResponse(content=piece)
+                yield pb.DownloadMediaResponse(content=piece, total_bytes=file.bytes)
 
     async def GetThumbnail(self, request: pb.GetThumbnailRequest, context: Context) -> pb.Picture:
         return await self._picture(self._operations.media.open_thumbnail, request.media_id)
@@ -209,9 +241,9 @@ class GatewayServicer(GatewayServiceServicer):
         self, request: pb.DownloadOutputRequest, context: Context
     ) -> AsyncIterator[pb.DownloadOutputResponse]:
         file = await self._run(self._operations.outputs.open_video, request.job_id)
-        async with aclosing(self._pieces(file)) as pieces:
+        async with aclosing(self._pieces(file, request.offset)) as pieces:
             async for piece in pieces:
-                yield pb.DownloadOutputResponse(content=piece)
+                yield pb.DownloadOutputResponse(content=piece, total_bytes=file.bytes)
 
     async def ListFamilies(self, request: pb.ListFamiliesRequest, context: Context) -> pb.ListFamiliesResponse:
         return pb.ListFamiliesResponse(families=[pb.Family(**asdict(card)) for card in family_cards().values()])
@@ -226,14 +258,22 @@ class GatewayServicer(GatewayServiceServicer):
         message.jobs.extend(map(job_message, await self._run(self._operations.jobs_of, batch.id)))
         return message
 
-    def _pieces(self, file: StoredFile) -> AsyncGenerator[bytes]:
-        return iterate_in_threads(self._operations.outputs.read(file), self._threads)
+    def _pieces(self, file: StoredFile, offset: int = 0) -> AsyncGenerator[bytes]:
+        file.check_offset(offset)
+        return iterate_in_threads(self._operations.outputs.read(file, offset), self._threads)
 
     async def _run(
         self, operation: Callable[Parameters, Answer], *arguments: Parameters.args, **named: Parameters.kwargs
     ) -> Answer:
         """What an operation returns, made in a thread."""
         return await asyncio.wrap_future(self._threads.submit(operation, *arguments, **named))
+
+
+async def _contents(requests: AsyncIterator[pb.AppendUploadRequest]) -> AsyncIterator[bytes]:
+    async for request in requests:
+        if request.WhichOneof("part") != "content":
+            raise ChorusError(ErrorKind.INVALID_INPUT, "upload-place-first")
+        yield request.content
 
 
 def _limit(wanted: int) -> int:

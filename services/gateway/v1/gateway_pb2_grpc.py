@@ -42,6 +42,31 @@ class GatewayServiceStub:
                 request_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.UploadRequest.SerializeToString,
                 response_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.Media.FromString,
                 _registered_method=True)
+        self.CreateUpload = channel.unary_unary(
+                '/chorus.gateway.v1.GatewayService/CreateUpload',
+                request_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.CreateUploadRequest.SerializeToString,
+                response_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.ResumableUpload.FromString,
+                _registered_method=True)
+        self.GetUpload = channel.unary_unary(
+                '/chorus.gateway.v1.GatewayService/GetUpload',
+                request_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.GetUploadRequest.SerializeToString,
+                response_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.ResumableUpload.FromString,
+                _registered_method=True)
+        self.AppendUpload = channel.stream_unary(
+                '/chorus.gateway.v1.GatewayService/AppendUpload',
+                request_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.AppendUploadRequest.SerializeToString,
+                response_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.ResumableUpload.FromString,
+                _registered_method=True)
+        self.FinishUpload = channel.unary_unary(
+                '/chorus.gateway.v1.GatewayService/FinishUpload',
+                request_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.FinishUploadRequest.SerializeToString,
+                response_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.Media.FromString,
+                _registered_method=True)
+        self.DeleteUpload = channel.unary_unary(
+                '/chorus.gateway.v1.GatewayService/DeleteUpload',
+                request_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.DeleteUploadRequest.SerializeToString,
+                response_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.DeleteUploadResponse.FromString,
+                _registered_method=True)
         self.GetMedia = channel.unary_unary(
                 '/chorus.gateway.v1.GatewayService/GetMedia',
                 request_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.GetMediaRequest.SerializeToString,
@@ -202,6 +227,42 @@ class GatewayServiceServicer:
 
     def Upload(self, request_iterator, context):
         """First a message with the name, then the content in pieces of up to a few MiB.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateUpload(self, request, context):
+        """Begins an upload that may break off and go on: append until `offset` is `length`, then finish.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetUpload(self, request, context):
+        """How far it is; ask after a connection broke.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AppendUpload(self, request_iterator, context):
+        """First a message with the place, then the content from there on, in pieces of up to a few MiB. What has arrived is
+        kept, also when the call breaks off.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FinishUpload(self, request, context):
+        """The media of a whole upload; the same when it is asked again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteUpload(self, request, context):
+        """Forgets an upload and its bytes; media that were made of it stay.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -409,6 +470,31 @@ def add_GatewayServiceServicer_to_server(servicer, server):
                     request_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.UploadRequest.FromString,
                     response_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.Media.SerializeToString,
             ),
+            'CreateUpload': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateUpload,
+                    request_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.CreateUploadRequest.FromString,
+                    response_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.ResumableUpload.SerializeToString,
+            ),
+            'GetUpload': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetUpload,
+                    request_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.GetUploadRequest.FromString,
+                    response_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.ResumableUpload.SerializeToString,
+            ),
+            'AppendUpload': grpc.stream_unary_rpc_method_handler(
+                    servicer.AppendUpload,
+                    request_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.AppendUploadRequest.FromString,
+                    response_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.ResumableUpload.SerializeToString,
+            ),
+            'FinishUpload': grpc.unary_unary_rpc_method_handler(
+                    servicer.FinishUpload,
+                    request_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.FinishUploadRequest.FromString,
+                    response_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.Media.SerializeToString,
+            ),
+            'DeleteUpload': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteUpload,
+                    request_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.DeleteUploadRequest.FromString,
+                    response_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.DeleteUploadResponse.SerializeToString,
+            ),
             'GetMedia': grpc.unary_unary_rpc_method_handler(
                     servicer.GetMedia,
                     request_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.GetMediaRequest.FromString,
@@ -590,6 +676,141 @@ class GatewayService:
             '/chorus.gateway.v1.GatewayService/Upload',
             services_dot_gateway_dot_v1_dot_gateway__pb2.UploadRequest.SerializeToString,
             services_dot_gateway_dot_v1_dot_gateway__pb2.Media.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateUpload(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chorus.gateway.v1.GatewayService/CreateUpload',
+            services_dot_gateway_dot_v1_dot_gateway__pb2.CreateUploadRequest.SerializeToString,
+            services_dot_gateway_dot_v1_dot_gateway__pb2.ResumableUpload.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetUpload(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chorus.gateway.v1.GatewayService/GetUpload',
+            services_dot_gateway_dot_v1_dot_gateway__pb2.GetUploadRequest.SerializeToString,
+            services_dot_gateway_dot_v1_dot_gateway__pb2.ResumableUpload.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AppendUpload(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/chorus.gateway.v1.GatewayService/AppendUpload',
+            services_dot_gateway_dot_v1_dot_gateway__pb2.AppendUploadRequest.SerializeToString,
+            services_dot_gateway_dot_v1_dot_gateway__pb2.ResumableUpload.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FinishUpload(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chorus.gateway.v1.GatewayService/FinishUpload',
+            services_dot_gateway_dot_v1_dot_gateway__pb2.FinishUploadRequest.SerializeToString,
+            services_dot_gateway_dot_v1_dot_gateway__pb2.Media.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteUpload(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chorus.gateway.v1.GatewayService/DeleteUpload',
+            services_dot_gateway_dot_v1_dot_gateway__pb2.DeleteUploadRequest.SerializeToString,
+            services_dot_gateway_dot_v1_dot_gateway__pb2.DeleteUploadResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -38,6 +38,18 @@ class GatewayServiceStub:
     def __new__(cls, channel: _aio.Channel) -> GatewayServiceAsyncStub: ...
     Upload: _grpc.StreamUnaryMultiCallable[_gateway_pb2.UploadRequest, _gateway_pb2.Media]
     """First a message with the name, then the content in pieces of up to a few MiB."""
+    CreateUpload: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.CreateUploadRequest, _gateway_pb2.ResumableUpload]
+    """Begins an upload that may break off and go on: append until `offset` is `length`, then finish."""
+    GetUpload: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.GetUploadRequest, _gateway_pb2.ResumableUpload]
+    """How far it is; ask after a connection broke."""
+    AppendUpload: _grpc.StreamUnaryMultiCallable[_gateway_pb2.AppendUploadRequest, _gateway_pb2.ResumableUpload]
+    """First a message with the place, then the content from there on, in pieces of up to a few MiB. What has arrived is
+    kept, also when the call breaks off.
+    """
+    FinishUpload: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.FinishUploadRequest, _gateway_pb2.Media]
+    """The media of a whole upload; the same when it is asked again."""
+    DeleteUpload: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.DeleteUploadRequest, _gateway_pb2.DeleteUploadResponse]
+    """Forgets an upload and its bytes; media that were made of it stay."""
     GetMedia: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.GetMediaRequest, _gateway_pb2.Media]
     ListMedia: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.ListMediaRequest, _gateway_pb2.ListMediaResponse]
     """The caller's own first, then newest first."""
@@ -93,6 +105,18 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Upload: _aio.StreamUnaryMultiCallable[_gateway_pb2.UploadRequest, _gateway_pb2.Media]  # type: ignore[assignment]
     """First a message with the name, then the content in pieces of up to a few MiB."""
+    CreateUpload: _aio.UnaryUnaryMultiCallable[_gateway_pb2.CreateUploadRequest, _gateway_pb2.ResumableUpload]  # type: ignore[assignment]
+    """Begins an upload that may break off and go on: append until `offset` is `length`, then finish."""
+    GetUpload: _aio.UnaryUnaryMultiCallable[_gateway_pb2.GetUploadRequest, _gateway_pb2.ResumableUpload]  # type: ignore[assignment]
+    """How far it is; ask after a connection broke."""
+    AppendUpload: _aio.StreamUnaryMultiCallable[_gateway_pb2.AppendUploadRequest, _gateway_pb2.ResumableUpload]  # type: ignore[assignment]
+    """First a message with the place, then the content from there on, in pieces of up to a few MiB. What has arrived is
+    kept, also when the call breaks off.
+    """
+    FinishUpload: _aio.UnaryUnaryMultiCallable[_gateway_pb2.FinishUploadRequest, _gateway_pb2.Media]  # type: ignore[assignment]
+    """The media of a whole upload; the same when it is asked again."""
+    DeleteUpload: _aio.UnaryUnaryMultiCallable[_gateway_pb2.DeleteUploadRequest, _gateway_pb2.DeleteUploadResponse]  # type: ignore[assignment]
+    """Forgets an upload and its bytes; media that were made of it stay."""
     GetMedia: _aio.UnaryUnaryMultiCallable[_gateway_pb2.GetMediaRequest, _gateway_pb2.Media]  # type: ignore[assignment]
     ListMedia: _aio.UnaryUnaryMultiCallable[_gateway_pb2.ListMediaRequest, _gateway_pb2.ListMediaResponse]  # type: ignore[assignment]
     """The caller's own first, then newest first."""
@@ -151,6 +175,48 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_gateway_pb2.Media, _abc.Awaitable[_gateway_pb2.Media]]:
         """First a message with the name, then the content in pieces of up to a few MiB."""
+
+    @_abc_1.abstractmethod
+    def CreateUpload(
+        self,
+        request: _gateway_pb2.CreateUploadRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.ResumableUpload, _abc.Awaitable[_gateway_pb2.ResumableUpload]]:
+        """Begins an upload that may break off and go on: append until `offset` is `length`, then finish."""
+
+    @_abc_1.abstractmethod
+    def GetUpload(
+        self,
+        request: _gateway_pb2.GetUploadRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.ResumableUpload, _abc.Awaitable[_gateway_pb2.ResumableUpload]]:
+        """How far it is; ask after a connection broke."""
+
+    @_abc_1.abstractmethod
+    def AppendUpload(
+        self,
+        request_iterator: _MaybeAsyncIterator[_gateway_pb2.AppendUploadRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.ResumableUpload, _abc.Awaitable[_gateway_pb2.ResumableUpload]]:
+        """First a message with the place, then the content from there on, in pieces of up to a few MiB. What has arrived is
+        kept, also when the call breaks off.
+        """
+
+    @_abc_1.abstractmethod
+    def FinishUpload(
+        self,
+        request: _gateway_pb2.FinishUploadRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.Media, _abc.Awaitable[_gateway_pb2.Media]]:
+        """The media of a whole upload; the same when it is asked again."""
+
+    @_abc_1.abstractmethod
+    def DeleteUpload(
+        self,
+        request: _gateway_pb2.DeleteUploadRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.DeleteUploadResponse, _abc.Awaitable[_gateway_pb2.DeleteUploadResponse]]:
+        """Forgets an upload and its bytes; media that were made of it stay."""
 
     @_abc_1.abstractmethod
     def GetMedia(
