@@ -52,6 +52,18 @@ def test_watchers_hold_no_threads_of_the_server(gateway: Gateway) -> None:
     gateway.http.post(f"/v1/jobs/{job_id}/cancel")
 
 
+def test_a_watch_after_a_retry_does_not_end_with_what_was_before(gateway: Gateway) -> None:
+    job_id = gateway.start_job("retried.mp4")
+    stub, watched = GatewayServiceStub(gateway.channel), pb.WatchJobRequest(job_id=job_id)
+    stub.CancelJob(pb.CancelJobRequest(job_id=job_id))
+    assert [job.state for job in stub.WatchJob(watched)] == ["cancelled"]
+    stub.RetryJob(pb.RetryJobRequest(job_id=job_id))
+    watch = stub.WatchJob(watched)
+    assert next(iter(watch)).state == "queued"
+    watch.cancel()
+    stub.CancelJob(pb.CancelJobRequest(job_id=job_id))
+
+
 def test_a_watcher_is_told_of_the_end(gateway: Gateway) -> None:
     job_id = gateway.start_job("cancelled.mp4")
     stub = GatewayServiceStub(gateway.channel)
