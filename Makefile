@@ -8,7 +8,6 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 EXPORT_INSTALLED := $(VENV)/.installed-export
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
-PROTOS := services/preprocess/v1/preprocess.proto services/gateway/v1/gateway.proto
 
 .PHONY: help install browser demo up test test-fast lint types proto proto-check models train-speech bench quality cluster settings manifests screens clean
 
@@ -49,10 +48,10 @@ types: install ## mypy strict
 	$(BIN)/mypy
 
 proto: install ## make the generated gRPC files again
-	PATH=$(abspath $(BIN)):$$PATH $(BIN)/python -m grpc_tools.protoc -I. --python_out=. --grpc_python_out=. --mypy_out=. --mypy_grpc_out=. $(PROTOS)
+	PATH=$(abspath $(BIN)):$$PATH $(BIN)/python scripts/make_protos.py
 
 proto-check: install ## fail when the checked-in gRPC files differ from their .proto
-	PATH=$(abspath $(BIN)):$$PATH $(BIN)/python scripts/check_proto.py $(PROTOS)
+	PATH=$(abspath $(BIN)):$$PATH $(BIN)/python scripts/make_protos.py --check
 
 $(EXPORT_INSTALLED): $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[export]'
@@ -95,4 +94,4 @@ screens: install browser ## pictures of every view of the page in outputs/screen
 	$(BIN)/python -m scripts.screens
 
 clean: ## remove what make made, but not outputs/
-	rm -rf $(VENV) build *.egg-info
+	rm -rf $(VENV) build *.egg-info clients/python/build clients/python/*.egg-info

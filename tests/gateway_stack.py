@@ -57,6 +57,7 @@ class Gateway:
     operations: Operations
     http: httpx.Client
     channel: grpc.Channel
+    rpc_address: str
 
     def upload(self, name: str, content: bytes | None = None) -> str:
         """The id of an uploaded file."""
@@ -154,7 +155,7 @@ def open_gateway(settings: StackSettings) -> Iterator[Gateway]:
             running_server(partial(build_rpc_server, operations, gate)) as rpc_port,
             grpc_client.open_channel(f"127.0.0.1:{rpc_port}") as channel,
         ):
-            yield Gateway(settings, database, storage, operations, http, channel)
+            yield Gateway(settings, database, storage, operations, http, channel, f"127.0.0.1:{rpc_port}")
     finally:
         operations.preflights.close()
         operations.readiness.close()
