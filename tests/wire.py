@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+
+from tests.gateway_stack import wait_until
 
 _CHUNK = 16 << 10
 
@@ -57,9 +59,21 @@ class Wire:
         with self._lock:
             self._up_left, self._down_left = up, down
 
-    def lose_answers(self) -> None:
-        """Carry nothing to clients any more, until `break_off`."""
+    @contextmanager
+    def answers_lost(self, *, until: Callable[[], bool]) -> Iterator[None]:
+        """Carry nothing to clients until something has come true, and break every connection then."""
+
+        def wait() -> None:
+            wait_until(until)
+            self.break_off()
+
         self._is_deaf = True
+        waiter = threading.Thread(target=wait)
+        waiter.start()
+        try:
+            yield
+        finally:
+            waiter.join()
 
     def break_off(self) -> None:
         """Break every connection now; new ones carry everything."""

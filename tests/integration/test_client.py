@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import copy
+import asyncio
 import hashlib
 import os
 import pickle
@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
-from chorus_client import Batch, Chorus, ChorusError, ErrorKind, RenderOptions
+from chorus_client import AsyncChorus, Batch, Chorus, ChorusError, ErrorKind, RenderOptions
 from chorus_client.connection import CHANNEL_OPTIONS
-from services.gateway.v1 import gateway_pb2 as server_pb
+from services.jobs import tables
 from tests.blocking import open_async
 from tests.gateway_stack import ROOT, Gateway, make_settings, open_gateway, running_worker, wait_until
 from tests.wire import Wire, open_wire
@@ -74,26 +75,6 @@ def sha256(path: Path) -> str:
 def upload_pair(chorus: Chorus, folder: Path, video: str) -> tuple[str, str]:
     """The ids of a recording and a video."""
     return chorus.upload(write(folder, "speech.wav")).id, chorus.upload(write(folder, video)).id
-
-
-class WithoutAnswer:
-    """A call whose answer is lost on the wire after it has happened."""
-
-    def __init__(self, wire: Wire, happened: Callable[[], bool]) -> None:
-        self._wire = wire
-        self._happened = happened
-
-    def __enter__(self) -> None:
-        self._wire.lose_answers()
-        self._thread = threading.Thread(target=self._break_off)
-        self._thread.start()
-
-    def __exit__(self, *_error: object) -> None:
-        self._thread.join()
-
-    def _break_off(self) -> None:
-        wait_until(self._happened)
-        self._wire.break_off()
 
 
 @pytest.mark.usefixtures("worker")
@@ -174,6 +155,29 @@ def test_a_transfer_ends_when_its_progress_raises_and_leaves_nothing(
     chorus.delete_media(media.id)
 
 
+def test_an_upload_that_is_cancelled_leaves_nothing(gateway: Gateway, tmp_path: Path) -> None:
+    path = write(tmp_path, "large.mp4", 24_000_000)
+
+    async def cancel_upload() -> None:
+        async with AsyncChorus(gateway.rpc_address, token=TOKEN) as chorus:
+            begun = asyncio.Event()
+
+            def report(done: int, _total: int) -> None:
+                if done > 0:
+                    begun.set()
+
+            upload = asyncio.create_task(chorus.upload(path, progress=report))
+            await asyncio.wait_for(begun.wait(), 10)
+            upload.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await upload
+
+    asyncio.run(cancel_upload())
+    wait_until(lambda: not list(gateway.storage.keys("parts")))
+    with tables.transaction(gateway.database) as connection:
+        assert connection.execute(sa.select(tables.uploads).where(tables.uploads.c.media_id.is_(None))).all() == []
+
+
 def test_a_batch_whose_answer_was_lost_is_made_once(
     chorus: Chorus, gateway: Gateway, wire: Wire, tmp_path: Path
 ) -> None:
@@ -183,7 +187,7 @@ def test_a_batch_whose_answer_was_lost_is_made_once(
         return gateway.operations.list_batches(limit=1, offset=0)[1]
 
     before = count()
-    with WithoutAnswer(wire, lambda: count() > before):
+    with wire.answers_lost(until=lambda: count() > before):
         batch = chorus.create_batch(audio, [video])
     assert count() == before + 1
     assert [each.id for each in chorus.list_jobs(batch_id=batch.id)] == [batch.jobs[0].id]
@@ -192,7 +196,7 @@ def test_a_batch_whose_answer_was_lost_is_made_once(
 
 def test_a_delete_whose_answer_was_lost_is_done(chorus: Chorus, gateway: Gateway, wire: Wire, tmp_path: Path) -> None:
     media = chorus.upload(write(tmp_path, "clip.mp4"))
-    with WithoutAnswer(wire, lambda: not list(gateway.storage.keys(f"media/{media.sha256}"))):
+    with wire.answers_lost(until=lambda: not list(gateway.storage.keys(f"media/{media.sha256}"))):
         chorus.delete_media(media.id)
     with pytest.raises(ChorusError) as refusal:
         chorus.delete_media(media.id)
@@ -213,7 +217,7 @@ def test_a_watch_goes_on_after_a_break_and_after_silence(
 
         def disturb() -> None:
             wire.break_off()
-            wait_until(lambda: wire.connections == 2)
+            wait_until(lambda: wire.connections >= 2)
             time.sleep(0.3)
             wire.freeze()
             gateway.operations.cancel_batch(batch.id)
@@ -223,7 +227,7 @@ def test_a_watch_goes_on_after_a_break_and_after_silence(
         # Queued once more would be the same state twice.
         assert [job.state for job in watch] == ["cancelled"]
         disturber.join()
-        assert wire.connections == 3
+        assert wire.connections >= 3
 
 
 def test_errors_say_what_they_are(chorus: Chorus, open_client: OpenClient, wire: Wire, tmp_path: Path) -> None:
@@ -286,10 +290,3 @@ def test_a_client_made_from_the_proto_alone(gateway: Gateway, tmp_path: Path) ->
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[-1].startswith("succeeded")
     assert output.read_bytes() == b"clip.mp4" * 1000
-
-
-def test_its_messages_lie_beside_the_servers_own(chorus: Chorus) -> None:
-    limits = chorus.limits()
-    assert not isinstance(limits, server_pb.Limits)
-    assert pickle.loads(pickle.dumps(limits)) == copy.deepcopy(limits) == limits
-    assert server_pb.Limits.FromString(limits.SerializeToString()).max_upload_bytes == limits.max_upload_bytes

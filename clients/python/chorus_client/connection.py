@@ -12,11 +12,13 @@ CHANNEL_OPTIONS: Final[Sequence[tuple[str, Any]]] = (
     ("grpc.max_receive_message_length", 64 << 20),
     # Installations lie in one's own network; a company's web proxy must not get between.
     ("grpc.enable_http_proxy", 0),
-    # A name with several addresses: all of them are used, and one that dies is left.
+    # A name with several addresses: all of them are used, one that dies is left, and the name looked up again soon.
     ("grpc.lb_policy_name", "round_robin"),
+    ("grpc.dns_min_time_between_resolutions_ms", 1000),
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.max_reconnect_backoff_ms", 2000),
-    # Tells a connection that died without a word from a job that waits for hours.
+    # Tells a connection that died without a word from a job that waits for hours. It is this timeout that gRPC takes
+    # for a ping without an answer; keepalive_timeout_ms changes nothing.
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.http2.ping_timeout_ms", 10_000),
     ("grpc.http2.max_pings_without_data", 0),

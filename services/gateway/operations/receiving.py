@@ -54,7 +54,7 @@ class Receivers:
             if not task.cancelled():
                 # The connection broke: whoever asks next shall find all that has come.
                 task.cancel()
-                await asyncio.wait([task])
+                await asyncio.gather(task, return_exceptions=True)
                 raise
             raise ChorusError(ErrorKind.CONFLICT, "upload-busy", name=upload.name) from None
         finally:
