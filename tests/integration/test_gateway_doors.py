@@ -298,6 +298,8 @@ def test_the_grpc_door(gateway: Gateway) -> None:
     assert len(seen) > 1
     content = b"".join(part.content for part in stub.DownloadOutput(pb.DownloadOutputRequest(job_id=batch.jobs[0].id)))
     assert content == b"eva.mp4" * 1000
+    rest = stub.DownloadOutput(pb.DownloadOutputRequest(job_id=batch.jobs[0].id, offset=6990))
+    assert [(part.content, part.total_bytes) for part in rest] == [(content[6990:], 7000)]
     assert stub.GetBatch(pb.GetBatchRequest(batch_id=batch.id)).counts["succeeded"] == 2
     assert stub.ListJobs(pb.ListJobsRequest(batch_id=batch.id, state="succeeded")).total == 2
     assert batch.id in [each.id for each in stub.ListBatches(pb.ListBatchesRequest()).batches]

@@ -142,9 +142,11 @@ class Calls:
 
     def _append_once(self, path: Path, upload: pb.ResumableUpload, progress: Progress | None) -> pb.ResumableUpload:
         reading = ReadAhead(path, upload, progress)
+        call = self._stub.AppendUpload.future(iter(reading), timeout=STREAM_SECONDS, metadata=self._metadata)
         try:
-            return self._stub.AppendUpload(iter(reading), timeout=STREAM_SECONDS, metadata=self._metadata)
+            return call.result()
         finally:
+            call.cancel()
             # Whatever the call says then, this is why.
             if reading.error is not None:
                 raise reading.error

@@ -37,6 +37,7 @@ class ErrorKind(StrEnum):
 RETRYABLE: Final = frozenset({ErrorKind.OVERLOADED, ErrorKind.UNAVAILABLE, ErrorKind.DEADLINE})
 """Kinds that may pass: the same call may succeed later"""
 
+_KINDS: Final = {kind.value: kind for kind in ErrorKind}
 _KIND_OF_STATUS: Final = {
     grpc.StatusCode.INVALID_ARGUMENT: ErrorKind.INVALID_INPUT,
     grpc.StatusCode.UNAUTHENTICATED: ErrorKind.UNAUTHENTICATED,
@@ -73,21 +74,23 @@ class ChorusError(Exception):
 def read_error(error: grpc.RpcError) -> ChorusError:
     """What the other side told, or what gRPC itself says when nothing of Chorus answered."""
     status, details = error.code(), error.details() or ""
-    told = _read_trailer(error.trailing_metadata() or (), details)
-    if told is None:
-        kind = _KIND_OF_STATUS.get(status, ErrorKind.INTERNAL)
+    kind = _KIND_OF_STATUS.get(status, ErrorKind.INTERNAL)
+    document = _read_trailer(error.trailing_metadata() or ())
+    if document is None:
         told = ChorusError(kind, "call-failed", f"{status.name}: {details}", {"status": status.name})
+    else:
+        # A kind that only a newer server knows leaves what the status says.
+        kind = _KINDS.get(document["kind"], kind)
+        told = ChorusError(kind, document["code"], details, document["values"])
     told.__cause__ = error
     return told
 
 
-def _read_trailer(trailer: Iterable[Any], details: str) -> ChorusError | None:
+def _read_trailer(trailer: Iterable[Any]) -> dict[str, Any] | None:
+    """{"kind", "code", "values"}, as gateway.proto describes it; None when no Chorus has sent it."""
     for key, content in trailer:
         if key == _ERROR_KEY:
-            # A kind that only a newer server knows leaves what the status says.
-            with suppress(ValueError, KeyError, TypeError):
+            with suppress(ValueError):
                 document = json.loads(content)
-                return ChorusError(
-                    ErrorKind(document["kind"]), str(document["code"]), details, dict(document["values"])
-                )
+                return document if {"kind", "code", "values"} <= document.keys() else None
     return None
