@@ -38,7 +38,7 @@ from services.threaded import iterate_in_threads
 _THREADS: Final = 32
 _DEFAULT_LIMIT: Final = 50
 _LOG_LINES: Final = 200
-# Of uploads: a program's have none.
+# The owner of uploads: programs have no name.
 _OWNER: Final = ""
 
 Parameters = ParamSpec("Parameters")
