@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
@@ -13,6 +15,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from services import telemetry
 from services.errors import ChorusError, ErrorKind
 from services.grpc_client import MESSAGE_LIMIT
 from services.grpc_errors import status_of
@@ -109,7 +112,8 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
             "_stream" if handler.response_streaming else "_unary"
         )
         behaviour = getattr(handler, name)
-        guarded = _guard_stream(behaviour) if handler.response_streaming else _guard_unary(behaviour)
+        guard = _guard_stream if handler.response_streaming else _guard_unary
+        guarded = guard(behaviour, handler_call_details.method)
         made: grpc.RpcMethodHandler[Any, Any] = getattr(grpc, f"{name}_rpc_method_handler")(
             guarded, handler.request_deserializer, handler.response_serializer
         )
@@ -119,27 +123,55 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
-def _guard_unary(behaviour: Callable[[Any, Context], Awaitable[Any]]) -> Callable[[Any, Context], Awaitable[Any]]:
+def _guard_unary(
+    behaviour: Callable[[Any, Context], Awaitable[Any]], method: str
+) -> Callable[[Any, Context], Awaitable[Any]]:
     async def call(request: Any, context: Context) -> Any:
-        try:
-            return await behaviour(request, context)
-        except Exception as error:
-            await _abort(error, context)
+        started = time.perf_counter()
+        with _counted(method, context):
+            try:
+                return await behaviour(request, context)
+            except Exception as error:
+                await _abort(error, context)
+            finally:
+                telemetry.grpc_duration(method, time.perf_counter() - started)
 
     return call
 
 
 def _guard_stream(
-    behaviour: Callable[[Any, Context], AsyncIterator[Any]],
+    behaviour: Callable[[Any, Context], AsyncIterator[Any]], method: str
 ) -> Callable[[Any, Context], AsyncIterator[Any]]:
     async def call(request: Any, context: Context) -> AsyncIterator[Any]:
-        try:
-            async for item in behaviour(request, context):
-                yield item
-        except Exception as error:
-            await _abort(error, context)
+        with _counted(method, context):
+            try:
+                async for item in behaviour(request, context):
+                    yield item
+            except Exception as error:
+                await _abort(error, context)
 
     return call
+
+
+@contextmanager
+def _counted(method: str, context: Context) -> Iterator[None]:
+    """Count the call by the status with which the block ends."""
+    code = grpc.StatusCode.OK.name
+    try:
+        yield
+    except grpc.aio.AbortError:
+        code = _status_name(context)
+        raise
+    except BaseException:  # the client went away, or took no further item
+        code = grpc.StatusCode.CANCELLED.name
+        raise
+    finally:
+        telemetry.grpc_answered(method, code)
+
+
+def _status_name(context: Context) -> str:
+    code = context.code()
+    return next((each.name for each in grpc.StatusCode if code in (each, each.value[0])), grpc.StatusCode.UNKNOWN.name)
 
 
 async def _abort(error: Exception, context: Context) -> NoReturn:
@@ -148,5 +180,6 @@ async def _abort(error: Exception, context: Context) -> NoReturn:
     if not isinstance(error, ChorusError):
         _log.error("a call failed unexpectedly", exc_info=error)
         error = ChorusError(ErrorKind.INTERNAL, "service-failed")
+    telemetry.refused("grpc", error.kind, error.code)
     code, details, trailer = status_of(error)
     await context.abort(code, details, trailer)

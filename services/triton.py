@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 import numpy as np
@@ -10,19 +11,27 @@ from numpy.typing import NDArray
 from tritonclient.grpc import InferenceServerClient, InferInput, InferRequestedOutput
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
+from services import telemetry
 from services.errors import ChorusError, ErrorKind
 from services.grpc_client import CHANNEL_OPTIONS
 
 _READY_SECONDS = 5.0
 
+Observe = Callable[[str, int, float, str], None]
+"""Hears of every call: its model, its rows, its seconds, and the kind of its error or nothing"""
+
 
 class TritonClient:
     """One gRPC channel to a Triton server."""
 
-    def __init__(self, address: str, *, timeout_seconds: float = 60.0) -> None:
-        """`address` is host:port of Triton's gRPC endpoint or dns:///name:port; the timeout holds for each call."""
+    def __init__(self, address: str, *, timeout_seconds: float = 60.0, observe: Observe = telemetry.inference) -> None:
+        """`address` is host:port of Triton's gRPC endpoint or dns:///name:port; the timeout holds for each call.
+
+        `observe` is called in the thread that made the call.
+        """
         self._address = address
         self._timeout = timeout_seconds
+        self._observe = observe
         self._client = InferenceServerClient(address, channel_args=list(CHANNEL_OPTIONS))
 
     def infer(
@@ -33,6 +42,7 @@ class TritonClient:
         The arrays that come back are read only. Raises UNAVAILABLE when Triton is gone or the model not loaded,
         DEADLINE when it takes longer than the timeout, INTERNAL when the model refuses or fails.
         """
+        rows, started = len(next(iter(inputs.values()))), time.perf_counter()
         try:
             answer = self._client.infer(
                 model,
@@ -41,7 +51,10 @@ class TritonClient:
                 client_timeout=self._timeout,
             )
         except InferenceServerException as error:
-            raise self._failure(error, model) from error
+            failure = self._failure(error, model)
+            self._observe(model, rows, time.perf_counter() - started, failure.kind)
+            raise failure from error
+        self._observe(model, rows, time.perf_counter() - started, "")
         return {name: _output(answer.as_numpy(name), model, name) for name in outputs}
 
     def ready(self, models: Sequence[str]) -> bool:

@@ -41,7 +41,8 @@ def main() -> None:
     Path(request["output_path"]).write_bytes(name.encode() * 1000)
     Path(request["poster_path"]).write_bytes(b"poster")
     progress(10)
-    say(succeeded={"frames": 10, "seconds": 0.4, "stages": {"decode": 0.1}})
+    say(inferences=[["mouth_renderer", 8, 0.02, ""], ["mouth_renderer", 2, 0.01, ""]])
+    say(succeeded={"frames": 10, "seconds": 0.4, "video_seconds": 0.5, "stages": {"decode": 0.1}})
 
 
 def behave(name: str, *, first: bool) -> None:

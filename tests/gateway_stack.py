@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -86,6 +87,11 @@ class Gateway:
         job: dict[str, Any] = wait_until(lambda: (job := self.job(job_id))["state"] in states and job, seconds)
         return job
 
+    def causes(self, job_id: str) -> list[str]:
+        """Why each try of a job was begun, as the workers' log says."""
+        log = (self.settings.scratch.parent / "worker.log").read_text()
+        return re.findall(rf"job {re.escape(job_id)} .*: attempt \d+ \((\w+)\)", log)
+
     def renders(self, job_id: str) -> list[int]:
         """Process ids of the render children that a job has had."""
         return [int(path.name.rsplit(".", 1)[1]) for path in render_log(self.settings).glob(f"{job_id}.*")]
@@ -154,6 +160,7 @@ def open_gateway(settings: StackSettings) -> Iterator[Gateway]:
             httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=20) as http,
             running_server(partial(build_rpc_server, operations, gate)) as rpc_port,
             grpc_client.open_channel(f"127.0.0.1:{rpc_port}") as channel,
+            telemetry.queue_watched(operations.queue_depth),
         ):
             yield Gateway(settings, database, storage, operations, http, channel, f"127.0.0.1:{rpc_port}")
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import shutil
 import signal
 import socket
 import sys
@@ -65,7 +66,9 @@ def run(settings: GatewaySettings) -> None:
     """The REST and gRPC doors, until SIGTERM."""
     check_lock(settings)
     look = LookClient(settings.preprocess_address)
-    database, _, operations = build_operations(settings, look)
+    database, storage, operations = build_operations(settings, look)
+    telemetry.disk_watched("store", storage.free)
+    telemetry.disk_watched("scratch", lambda: shutil.disk_usage(settings.scratch).free)
     requests, logins = SharedCounts(database), ExactCounts(database)
     gate = build_gate(settings, tables.find_secret(database, "session"), requests, logins)
     app = build_app(operations, gate, [login])
@@ -74,7 +77,8 @@ def run(settings: GatewaySettings) -> None:
     stop, exchange = threading.Event(), CountExchange(requests)
     threading.Thread(target=_sweep_hourly, args=(operations, requests, stop), daemon=True).start()
     try:
-        asyncio.run(_serve(app, operations, gate, settings))
+        with telemetry.queue_watched(operations.queue_depth):
+            asyncio.run(_serve(app, operations, gate, settings))
     finally:
         stop.set()
         operations.preflights.close()

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import sqlalchemy as sa
 
+from services import telemetry
 from services.errors import ChorusError, ErrorKind
 from services.jobs import tables
 from services.jobs.engine.queue import JobQueue
@@ -47,7 +48,9 @@ class Outputs:
 
     def read(self, file: StoredFile, start: int = 0, end: int | None = None) -> Iterator[bytes]:
         """Bytes start..end (end excluded) of a stored file, in pieces."""
-        return self._artifacts.storage.read(file.key, start, end)
+        for piece in self._artifacts.storage.read(file.key, start, end):
+            telemetry.bytes_downloaded(len(piece))
+            yield piece
 
     def delete_job(self, job_id: str) -> None:
         """Remove a finished job, its output and poster, and its batch after the last job; CONFLICT before its end."""

@@ -91,6 +91,7 @@ def _disk(folder: Path) -> Finding:
 
 def _port(settings: LocalSettings) -> Finding:
     if (stack := find_running(settings.folders)) is not None:
-        return Finding("port", True, f"Chorus is running at {stack.address}")
+        metrics = ", ".join(f"{name} {address}" for name, address in stack.metrics.items())
+        return Finding("port", True, f"Chorus is running at {stack.address}; /metrics of {metrics}")
     good = is_free(settings.port, settings.host)
     return Finding("port", good, f"{settings.port} is {'free' if good else 'taken: use `chorus up --port N`'}")

@@ -6,9 +6,9 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO
 
@@ -26,6 +26,8 @@ class RunningStack:
     """http://host:port of the page and the REST API"""
     token: str = ""
     """What a program of this user shows where the stack is locked"""
+    metrics: Mapping[str, str] = field(default_factory=dict)
+    """host:port of each process's /metrics, by the name that Prometheus knows it by"""
 
 
 @contextmanager
@@ -38,12 +40,14 @@ def hold_lock(folders: Folders) -> Iterator[None]:
 
 
 @contextmanager
-def publish(folders: Folders, address: str, token: str = "") -> Iterator[None]:
+def publish(
+    folders: Folders, address: str, token: str = "", metrics: Mapping[str, str] | None = None
+) -> Iterator[None]:
     """Let find_running see this process's stack for the time of the block; call it under the lock."""
     path = _path(folders)
     draft = path.with_suffix(".new")
     draft.touch(mode=0o600)
-    draft.write_text(json.dumps(asdict(RunningStack(os.getpid(), address, token))))
+    draft.write_text(json.dumps(asdict(RunningStack(os.getpid(), address, token, metrics or {}))))
     draft.replace(path)
     try:
         yield

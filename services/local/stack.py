@@ -59,7 +59,7 @@ def run_stack(settings: LocalSettings, stop: Event, report: Callable[[str], None
             supervisor.start(stop)
             if not stop.is_set():
                 page = f"http://{_reachable(settings.host)}:{ports.page}"
-                with publish(folders, page, settings.token):
+                with publish(folders, page, settings.token, metrics_of(settings, ports)):
                     report(f"Chorus is ready: {page}   (Ctrl-C stops it)")
                     if settings.host not in _LOOPBACK:
                         report(f"Listening on {settings.host}: whoever reaches it needs a login or the token")
@@ -116,6 +116,16 @@ def services_of(settings: LocalSettings, folders: Folders, ports: Ports) -> list
         _api(common, folders.scratch / "api", settings, ports),
     ]
     return [[*_triton(settings, folders, ports), preprocess], gateway]
+
+
+def metrics_of(settings: LocalSettings, ports: Ports) -> dict[str, str]:
+    """host:port of each process's /metrics; another machine's Triton says by itself where it has its own."""
+    found = {
+        "chorus-api": f"{_reachable(settings.host)}:{ports.page}",
+        "chorus-worker": f"127.0.0.1:{ports.worker_metrics}",
+        "chorus-preprocess": f"127.0.0.1:{ports.preprocess_metrics}",
+    }
+    return found if settings.triton_url else {**found, "chorus-triton": f"127.0.0.1:{ports.triton_metrics}"}
 
 
 def _triton(settings: LocalSettings, folders: Folders, ports: Ports) -> Sequence[Service]:

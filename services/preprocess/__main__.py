@@ -42,6 +42,7 @@ def main() -> None:
     mel_of(np.zeros(1600, np.float32))
     threads = ThreadPoolExecutor(_MOST_AT_WORK, thread_name_prefix="preprocess")
     servicer = PreprocessServicer(library, storage, probes, threads)
+    telemetry.disk_watched("scratch", lambda: shutil.disk_usage(scratch).free)
     open_metrics_door(settings.metrics_host, settings.metrics_port)
     try:
         asyncio.run(_serve(servicer, settings))

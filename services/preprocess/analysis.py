@@ -38,14 +38,13 @@ def analyse(clip: Clip, triton: Inference, folder: Path, output: Path) -> Iterat
     try:
         for frame in read_frames(clip, clip.frames, Extend.CUT):
             tracker.follow(frame, cuts.judge(frame.y))
-            telemetry.analysis_frames(1)
+            telemetry.analysed_frames(1)
             yield frame.index + 1
         recordings = tracker.finish(clip.frames)
     finally:
         tracker.close()
     _write(clip, recordings, tracker.shots, output)
     seconds = time.monotonic() - started
-    telemetry.stage_seconds("analysis", seconds)
     _log.info(
         "%s: %d frames analysed in %.1f s, %d shots, %d tracks",
         clip.name,

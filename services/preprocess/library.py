@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from copy import copy
@@ -35,6 +36,7 @@ _SPEECH_VERSION: Final = "3"
 """Changes when what is stored of a recording changes, so that older files are made again and not misread."""
 _REPORT_SECONDS: Final = 0.4
 
+Kind = Literal["track", "speech"]
 Work = Callable[[], Generator[AnalysisProgress]]
 """Computes something and stores it, as far as its progress is asked for"""
 
@@ -92,12 +94,13 @@ class FaceLibrary:
         with np.load(io.BytesIO(b"".join(self._storage.read(_speech_key(audio_key))))) as arrays:
             return Speech(**arrays)
 
-    def _ensure(self, kind: Literal["track", "speech"], key: str, name: str, work: Work) -> Generator[AnalysisProgress]:
+    def _ensure(self, kind: Kind, key: str, name: str, work: Work) -> Generator[AnalysisProgress]:
         if self._storage.size(key) is not None:
             _log.info("%s of %s reused", kind, name)
-            telemetry.reused(kind)
+            telemetry.cache_lookup(kind, "hit")
             return
-        running = self._join(key, name, work)
+        telemetry.cache_lookup(kind, "miss")
+        running = self._join(kind, key, name, work)
         try:
             while not running.ended.wait(_REPORT_SECONDS):
                 yield running.progress
@@ -109,21 +112,21 @@ class FaceLibrary:
             with self._lock:
                 running.watchers -= 1
 
-    def _join(self, key: str, name: str, work: Work) -> _RunningAnalysis:
+    def _join(self, kind: Kind, key: str, name: str, work: Work) -> _RunningAnalysis:
         """What is computed under the key, with one watcher more."""
         with self._lock:
             running = self._running.get(key)
             if running is None:
                 running = self._running[key] = _RunningAnalysis(AnalysisProgress(0, 0))
-                arguments = (running, key, name, work)
+                arguments = (running, kind, key, name, work)
                 threading.Thread(target=self._run, args=arguments, name="analysis", daemon=True).start()
             running.watchers += 1
             return running
 
-    def _run(self, running: _RunningAnalysis, key: str, name: str, work: Work) -> None:
+    def _run(self, running: _RunningAnalysis, kind: Kind, key: str, name: str, work: Work) -> None:
         try:
             if self._storage.size(key) is None:
-                self._work(running, key, name, work)
+                self._work(running, kind, key, name, work)
         except ChorusError as error:
             running.error = error
         except OSError as error:
@@ -137,14 +140,16 @@ class FaceLibrary:
                     del self._running[key]
             running.ended.set()
 
-    def _work(self, running: _RunningAnalysis, key: str, name: str, work: Work) -> None:
+    def _work(self, running: _RunningAnalysis, kind: Kind, key: str, name: str, work: Work) -> None:
         """Do the work to its end, unless everybody goes away meanwhile."""
+        started = time.monotonic()
         with closing(work()) as steps:
             for progress in steps:
                 running.progress = progress
                 if self._abandoned(running, key):
                     _log.info("%s: nobody waits for the analysis any more, stopped", name)
                     return
+        telemetry.analysis_finished(kind, time.monotonic() - started)
 
     def _follow(self, video_key: str, name: str) -> Generator[AnalysisProgress]:
         """Find the video's tracks and store them."""

@@ -57,6 +57,8 @@ class Rendered:
     frames: int
     seconds: float
     """From start to end"""
+    video_seconds: float
+    """Of the output"""
     stages: Mapping[str, float]
     """Wall-clock seconds; `faces` and `synthesise` run in a thread beside `decode`, `composite` and `encode`"""
 
@@ -83,7 +85,7 @@ def render(spec: JobSpec, services: RenderServices, output: Path, poster: Path, 
                 written = write_output(output, clip, shown, audio, count, options)
     if written != count:
         raise ChorusError(ErrorKind.INTERNAL, "frames-missing", name=spec.video_name, written=written, count=count)
-    return Rendered(written, clock.elapsed(), dict(clock.seconds))
+    return Rendered(written, clock.elapsed(), float(written / clip.frame_rate), dict(clock.seconds))
 
 
 def face_request(spec: JobSpec, family: ModelFamily, count: int) -> FaceRequest:

@@ -6,6 +6,7 @@ import json
 import logging
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import asdict
@@ -37,14 +38,37 @@ def run(settings: RenderProcessSettings) -> int:
     cv2.setNumThreads(1)
     request = json.load(sys.stdin)
     spec = spec_from_json(request["spec"])
+    speaker = Speaker(_emit)
     try:
-        rendered = _render(spec, settings, Path(request["output_path"]), Path(request["poster_path"]))
+        rendered = _render(spec, settings, Path(request["output_path"]), Path(request["poster_path"]), speaker)
     except Exception as error:
         failure = _failure(error, spec)
-        _emit({"failed": error_to_json(failure)})
+        speaker.say({"failed": error_to_json(failure)})
         return 1
-    _emit({"succeeded": asdict(rendered)})
+    speaker.say({"succeeded": asdict(rendered)})
     return 0
+
+
+class Speaker:
+    """Says one document after the other, before each of them the calls to Triton that were made since the last.
+
+    The worker is who is scraped: this process is gone before anybody could look at metrics of its own.
+    """
+
+    def __init__(self, emit: Emit) -> None:
+        self._emit = emit
+        self._calls: deque[tuple[str, int, float, str]] = deque()
+
+    def note_call(self, model: str, rows: int, seconds: float, failure: str) -> None:
+        """Keep one call to Triton for the next document; from any thread."""
+        self._calls.append((model, rows, round(seconds, 6), failure))
+
+    def say(self, document: Mapping[str, Any]) -> None:
+        """Emit the calls and the document."""
+        calls = [self._calls.popleft() for _ in range(len(self._calls))]
+        if calls:
+            self._emit({"inferences": calls})
+        self._emit(document)
 
 
 def report_to(emit: Emit) -> Callable[[Progress], None]:
@@ -63,14 +87,16 @@ def report_to(emit: Emit) -> Callable[[Progress], None]:
     return report
 
 
-def _render(spec: JobSpec, settings: RenderProcessSettings, output: Path, poster: Path) -> Rendered:
+def _render(spec: JobSpec, settings: RenderProcessSettings, output: Path, poster: Path, speaker: Speaker) -> Rendered:
     # Copies for FFmpeg lie beside the output: the worker removes that folder even when this process is killed.
     storage = Storage(settings.store_url, output.parent)
     with (
         closing(PreprocessClient(settings.preprocess_address, timeout_seconds=settings.stall_seconds)) as preprocess,
-        closing(TritonClient(settings.triton_url, timeout_seconds=settings.stall_seconds)) as triton,
+        closing(
+            TritonClient(settings.triton_url, timeout_seconds=settings.stall_seconds, observe=speaker.note_call)
+        ) as triton,
     ):
-        return render(spec, RenderServices(storage, preprocess, triton), output, poster, report_to(_emit))
+        return render(spec, RenderServices(storage, preprocess, triton), output, poster, report_to(speaker.say))
 
 
 def _failure(error: Exception, spec: JobSpec) -> ChorusError:

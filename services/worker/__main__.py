@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import sys
 import threading
@@ -51,6 +52,7 @@ def run(settings: WorkerSettings, render: RenderSettings) -> None:
     artifacts = Artifacts(storage)
     media, outputs = MediaLibrary(database, queue, artifacts), Outputs(database, queue, artifacts)
     worker = Worker(database, storage, render, slots=settings.worker_slots, drain_seconds=settings.drain_seconds)
+    telemetry.disk_watched("scratch", lambda: shutil.disk_usage(settings.scratch).free)
     open_metrics_door(settings.metrics_host, settings.metrics_port, worker.takes_jobs.is_set)
 
     def keep_up() -> None:

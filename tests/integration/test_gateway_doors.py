@@ -17,7 +17,6 @@ import pytest
 
 from services.gateway.v1 import gateway_pb2 as pb
 from services.gateway.v1.gateway_pb2_grpc import GatewayServiceStub
-from services.telemetry import metrics_text
 from tests.gateway_stack import Gateway, make_settings, open_gateway, running_worker, wait_until
 from tests.states import NewState
 
@@ -271,8 +270,12 @@ def test_service_routes(gateway: Gateway, finished: dict[str, Any]) -> None:
     answer = GatewayServiceStub(gateway.channel).GetDependencies(pb.GetDependenciesRequest())
     assert {each.name: each.ready for each in answer.dependencies} == needed
     assert list(gateway.storage.keys("health")) == []
-    assert 'chorus_queue_jobs{state="succeeded"}' in gateway.http.get("/metrics").text
-    assert b"chorus_uploads_total" in metrics_text()
+    shown = gateway.http.get("/metrics").text
+    assert 'chorus_jobs{state="succeeded"}' in shown
+    assert "chorus_database_up 1.0" in shown
+    assert 'chorus_jobs_created_total{family="default",owner="(program)"}' in shown
+    assert 'chorus_http_requests_total{code="200",method="GET",route="/readyz"}' in shown
+    assert 'chorus_grpc_requests_total{code="OK",method="/chorus.gateway.v1.GatewayService/GetDependencies"}' in shown
     assert gateway.http.get("/v1/families").json()[0]["name"] == "default"
     paths = gateway.http.get("/openapi.json").json()["paths"]
     assert {"get", "delete"} <= paths["/v1/jobs/{job_id}"].keys()

@@ -68,6 +68,7 @@ def test_a_job_survives_a_killed_and_a_stopped_worker(gateway: Gateway) -> None:
     with running_worker(gateway.settings):
         job = gateway.wait_for(job_id, "succeeded", "failed")
     assert (job["state"], job["attempt"]) == ("succeeded", 3)
+    assert gateway.causes(job_id) == ["new", "worker_died", "worker_drained"]
     assert outputs(gateway) == [f"{job_id}.mp4"]
     assert not list((gateway.settings.scratch / "jobs").iterdir())
 

@@ -113,11 +113,14 @@ def test_a_failed_job_says_why_and_keeps_failing_alike_when_retried(gateway: Gat
     retried = gateway.http.post(f"/v1/jobs/{job_id}/retry").json()
     assert (retried["state"], retried["error"]) == ("queued", None)
     assert gateway.wait_for(job_id, "failed")["attempt"] == 2
+    assert gateway.causes(job_id) == ["new", "retried_by_user"]
 
 
 def test_an_error_that_passes_is_tried_again(gateway: Gateway) -> None:
-    job = gateway.wait_for(gateway.start_job("flaky.mp4"), "succeeded", "failed")
+    job_id = gateway.start_job("flaky.mp4")
+    job = gateway.wait_for(job_id, "succeeded", "failed")
     assert (job["state"], job["attempt"]) == ("succeeded", 2)
+    assert gateway.causes(job_id) == ["new", "error"]
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from services.grpc_errors import translate_call_errors
 from services.grpc_server import Context, Server, build_server
 from services.local.ports import free_port
 from services.messages.catalogue import Value
+from tests.measures import metric
 from tests.rpc_loop import running_server
 
 NAME = "chorus.test.v1.EchoService"
@@ -105,6 +106,19 @@ def test_every_kind_travels_through_every_call_shape(channel: grpc.Channel, shap
             call(kind.value.encode())
         assert error.value == ChorusError(kind, "picture-size", **_VALUES)
         assert raw.value.details() == error.value.message
+
+
+def test_calls_are_counted_by_their_status(channel: grpc.Channel) -> None:
+    before = [count(f"/{NAME}/Stream", code) for code in ("OK", "NOT_FOUND")]
+    assert list(_calls(channel)["stream"](b""))[-1] == b"fine"
+    with pytest.raises(grpc.RpcError):
+        _calls(channel)["stream"](ErrorKind.NOT_FOUND.value.encode())
+    assert [count(f"/{NAME}/Stream", code) for code in ("OK", "NOT_FOUND")] == [each + 1 for each in before]
+
+
+def count(method: str, code: str) -> float:
+    """How many calls of a method have ended with a status."""
+    return metric("chorus_grpc_requests_total", code=code, method=method)
 
 
 def test_long_values_are_cut_to_what_a_status_can_carry(channel: grpc.Channel) -> None:

@@ -15,6 +15,7 @@ from services.errors import ChorusError, ErrorKind
 from services.preprocess.faces import SPEECH_FEATURES
 from services.preprocess.library import FaceLibrary
 from services.storage import Storage
+from tests.measures import metric
 from tests.media_samples import Tone, make_sound
 
 
@@ -60,6 +61,7 @@ def test_progress_comes_piece_by_piece_and_the_speech_is_kept(
     library: FaceLibrary, storage: Storage, models: SlowModels, tmp_path: Path
 ) -> None:
     key = put(storage, tmp_path, 45)
+    before = lookups()
     steps = list(library.ensure_speech(key, "speech.wav"))
     done = [step.frames_done for step in steps]
     assert done == sorted(done)
@@ -71,6 +73,12 @@ def test_progress_comes_piece_by_piece_and_the_speech_is_kept(
     assert (speech.features == 0.5).all()
     assert list(library.ensure_speech(key, "speech.wav")) == []
     assert models.pieces == 5
+    assert [now - then for now, then in zip(lookups(), before, strict=True)] == [1, 1]
+
+
+def lookups() -> list[float]:
+    """How many recordings were looked for and not found, and how many found."""
+    return [metric("chorus_cache_lookups_total", kind="speech", result=result) for result in ("miss", "hit")]
 
 
 def test_two_requests_share_one_hearing(

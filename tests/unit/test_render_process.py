@@ -11,7 +11,7 @@ import pytest
 from services.jobs.model import Progress, Stage
 from services.jobs.options import RenderOptions
 from services.jobs.spec import JobSpec, spec_from_json, spec_to_json
-from services.render.process import report_to
+from services.render.process import Speaker, report_to
 from services.timeline import Extend
 
 
@@ -65,3 +65,17 @@ def test_new_stages_are_reported_at_once_and_frames_seldom() -> None:
     assert set(lines[1]["progress"]) == {
         "stage", "frames_done", "frames_total", "frames_per_second", "seconds_left"
     }  # fmt: skip
+
+
+def test_calls_to_triton_are_told_before_the_next_line_and_once() -> None:
+    lines: list[Mapping[str, Any]] = []
+    speaker = Speaker(lines.append)
+    speaker.note_call("mouth_renderer", 8, 0.02, "")
+    speaker.note_call("mouth_renderer", 3, 0.01, "deadline")
+    speaker.say({"progress": {}})
+    speaker.say({"failed": {}})
+    assert lines == [
+        {"inferences": [("mouth_renderer", 8, 0.02, ""), ("mouth_renderer", 3, 0.01, "deadline")]},
+        {"progress": {}},
+        {"failed": {}},
+    ]

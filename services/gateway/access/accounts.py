@@ -15,7 +15,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from services.errors import ChorusError, ErrorKind
-from services.gateway.access.caller import ANONYMOUS_PREFIX
+from services.jobs.owners import ANONYMOUS_PREFIX
 
 _NAME: Final = re.compile(r"[\w.@+-]{1,64}")
 _SHORTEST_PASSWORD: Final = 8

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from typing import Final
 
-ANONYMOUS_PREFIX: Final = "anon-"
+from services.jobs.owners import ANONYMOUS_PREFIX
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

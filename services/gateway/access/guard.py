@@ -11,6 +11,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from services import telemetry
 from services.errors import ChorusError, ErrorKind
 from services.gateway.access.caller import Caller, new_anonymous
 from services.gateway.access.gate import OWNER_COOKIE, SESSION_COOKIE, Gate
@@ -84,6 +85,7 @@ class Guard:
 
     def _refuse(self, connection: HTTPConnection, error: ChorusError) -> Response | _Denial:
         if connection.scope["type"] == "websocket":
+            telemetry.refused("rest", error.kind, error.code)
             return _Denial()
         if error.kind is ErrorKind.UNAUTHENTICATED and self._wants_page(connection):
             return RedirectResponse(f"/login?next={quote(connection.url.path)}", 303)

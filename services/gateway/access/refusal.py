@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
 
+from services import telemetry
 from services.errors import ERROR_TABLE, ChorusError
 from services.gateway.access.language import language_of
 from services.messages.catalogue import Value
@@ -37,6 +38,7 @@ def refuse(
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
     """The answer to a request: the body in the caller's language, with the status of the error's kind unless given."""
+    telemetry.refused("rest", error.kind, error.code)
     language = language_of(connection)
     detail = ErrorDetail(
         kind=error.kind,

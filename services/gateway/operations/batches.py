@@ -12,6 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from services import telemetry
 from services.errors import ChorusError, ErrorKind
 from services.gateway.operations.batch_request import BatchRequest, check_kinds, job_rows
 from services.gateway.operations.drafts import Drafts
@@ -20,6 +21,7 @@ from services.gateway.operations.run_log import RunLog
 from services.jobs import tables
 from services.jobs.engine.queue import JobQueue
 from services.jobs.model import FINISHED, Job, JobFilter, JobState
+from services.jobs.owners import tenant_of
 from services.jobs.watching import Watch
 from services.library.artifacts import Artifacts
 from services.library.disk import DiskUse, measure_disk
@@ -182,6 +184,10 @@ class Operations:
         """Jobs of the whole installation by state."""
         return sum(self._queue.count_states().values(), Counter())
 
+    def queue_depth(self) -> telemetry.QueueDepth:
+        """What a scrape shows of the queue."""
+        return self._queue.depth()
+
     def disk_use(self) -> DiskUse:
         """How the store is filled, as it was at most a second ago."""
         return self._disk.look("")
@@ -210,6 +216,8 @@ class Operations:
             rows = job_rows(batch_id, audio, videos, request, created)
             connection.execute(sa.insert(tables.jobs), rows)
             self._queue.enqueue(connection, [row["id"] for row in rows])
+        tenant, seconds = tenant_of(request.owner), audio.seconds * len(rows)
+        telemetry.jobs_created(tenant, request.options.family, len(rows), seconds)
         _log.info("batch %s: %d jobs for %s", batch_id, len(rows), audio.name, extra={"job_id": batch_id})
 
     def _find_same_batch(self, request: BatchRequest) -> str:

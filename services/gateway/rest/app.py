@@ -27,6 +27,7 @@ from services.gateway.rest import jobs as rest
 from services.gateway.rest import media as rest_media
 from services.gateway.rest import service as rest_service
 from services.gateway.rest import session, tus
+from services.gateway.rest.measured import Measured
 
 _THREADS: Final = 64
 
@@ -41,6 +42,8 @@ def build_app(operations: Operations, gate: Gate, further: Sequence[APIRouter] =
     app.state.gate = gate
     app.state.receivers = Receivers(operations.uploads)
     app.add_middleware(Guard, gate=gate)
+    # Added last, so it stands before the guard, and counts what that refuses as well.
+    app.add_middleware(Measured)
     for router in (session.router, rest_media.router, tus.router, rest.v1, rest_service.router, rest.router, *further):
         app.include_router(router)
     app.add_exception_handler(ChorusError, _answer_refusal)

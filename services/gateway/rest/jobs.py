@@ -210,9 +210,6 @@ def get_readiness(operations: Ops) -> JSONResponse:
 
 
 @router.get("/metrics", tags=["service"], response_class=Response)
-def get_metrics(operations: Ops) -> Response:
+def get_metrics() -> Response:
     """This process's metrics and the queue's depth, for Prometheus."""
-    counts = operations.count_states()
-    for state in JobState:
-        telemetry.queue_depth(state, counts[state])
     return Response(telemetry.metrics_text(), media_type=telemetry.METRICS_CONTENT_TYPE)

@@ -28,7 +28,21 @@ class Succeeded:
     """The child's last words when all went well."""
 
     frames: int
+    seconds: float
+    """Of rendering"""
+    video_seconds: float
+    """Of output"""
     stages: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Inferences:
+    """The child's calls to Triton since it last told of them: model, rows, seconds, kind of error or nothing."""
+
+    calls: Sequence[tuple[str, int, float, str]]
+
+
+Message = Progress | Inferences | Succeeded
 
 
 class RenderChild:
@@ -53,8 +67,8 @@ class RenderChild:
                 stream.close()
         self._process.wait(_END_SECONDS)
 
-    def messages(self, stall_seconds: float) -> Iterator[Progress | Succeeded | None]:
-        """Progress, and None about twice a second in between; ends with Succeeded.
+    def messages(self, stall_seconds: float) -> Iterator[Message | None]:
+        """What the child says, and None about twice a second in between; ends with Succeeded.
 
         Raises the child's own ChorusError; DEADLINE when no line comes for `stall_seconds`; UNAVAILABLE when it was
         killed, INTERNAL when it ended by itself without a word.
@@ -97,13 +111,16 @@ class RenderChild:
                 raise ChorusError(ErrorKind.INTERNAL, "render-answer-unusable", name=self._video_name)
             yield from lines
 
-    def _parse(self, line: bytes) -> Progress | Succeeded | None:
+    def _parse(self, line: bytes) -> Message:
         try:
             message = json.loads(line)
             if "progress" in message:
                 return progress_from_json(message["progress"])
             if "succeeded" in message:
-                return Succeeded(int(message["succeeded"]["frames"]), message["succeeded"].get("stages", {}))
+                return _succeeded(message["succeeded"])
+            if "inferences" in message:
+                calls = message["inferences"]
+                return Inferences([(str(name), int(rows), float(took), str(kind)) for name, rows, took, kind in calls])
             failure = error_from_json(message["failed"])
         except (ValueError, KeyError, TypeError) as error:
             raise ChorusError(ErrorKind.INTERNAL, "render-answer-unusable", name=self._video_name) from error
@@ -119,3 +136,12 @@ class RenderChild:
             name = signal.Signals(-code).name
             return ChorusError(ErrorKind.UNAVAILABLE, "render-killed", name=self._video_name, signal=name)
         return ChorusError(ErrorKind.INTERNAL, "render-ended", name=self._video_name, exit_code=code)
+
+
+def _succeeded(value: Mapping[str, Any]) -> Succeeded:
+    return Succeeded(
+        frames=int(value["frames"]),
+        seconds=float(value["seconds"]),
+        video_seconds=float(value["video_seconds"]),
+        stages={str(stage): float(seconds) for stage, seconds in value["stages"].items()},
+    )

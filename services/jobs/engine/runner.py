@@ -18,8 +18,10 @@ import sqlalchemy as sa
 from services import telemetry
 from services.errors import ChorusError, ErrorKind
 from services.jobs import tables
-from services.jobs.engine.child import RenderChild, Succeeded
+from services.jobs.engine.beginning import find_cause
+from services.jobs.engine.child import RenderChild
 from services.jobs.engine.live import Live, live_to_json
+from services.jobs.engine.measures import RenderMeasures
 from services.jobs.model import JobState, Progress, Stage
 from services.jobs.spec import JobSpec, spec_to_json
 from services.storage import Storage, storage_error
@@ -91,17 +93,18 @@ class JobRunner:
 
         Raises the ChorusError that ended the job, after it was written.
         """
-        with telemetry.job_at_work(job_id):
+        with telemetry.job_at_work(job_id), telemetry.slot_busy():
             self._run(job_id, write)
 
     def _run(self, job_id: str, write: Callable[[dict[str, Any]], None]) -> None:
         with tables.transaction(self._database) as connection:
             spec = tables.find_spec(connection, job_id)
+            cause = find_cause(connection, job_id)
         report = _Report(write, self.stopping, Live(started_ms=tables.now_ms()))
         started = time.monotonic()
         end = "left"  # cancelled, taken over by another worker, or this worker stops
         try:
-            size = self._try_until_done(spec, report)
+            size = self._try_until_done(spec, report, cause)
             report.live = replace(report.live, output_bytes=size, finished_ms=tables.now_ms())
             report.flush()
             end = JobState.SUCCEEDED
@@ -109,6 +112,7 @@ class JobRunner:
             failure = _explain(error, spec)
             report.live = replace(report.live, error=failure, finished_ms=tables.now_ms())
             report.flush()
+            telemetry.job_failed(failure.kind)
             end = JobState.FAILED
             raise failure from error
         finally:
@@ -117,47 +121,50 @@ class JobRunner:
             if end != "left":
                 telemetry.job_finished(end, spec.options.family, seconds)
 
-    def _try_until_done(self, spec: JobSpec, report: _Report) -> int:
+    def _try_until_done(self, spec: JobSpec, report: _Report, cause: telemetry.AttemptCause) -> int:
         """Tries until one succeeds, and returns the output's bytes; an error that may pass is tried again, later."""
         for delay in (*self._settings.retry_delays, None):
             try:
-                return self._attempt(spec, report)
+                return self._attempt(spec, report, cause)
             except ChorusError as error:
                 if not error.retryable or delay is None:
                     raise
                 _log.warning("job %s: %s; next try in %g s", spec.job_id, error, delay)
                 self._wait(delay, report)
+                cause = "error"
         raise AssertionError("the last try returns or raises")
 
-    def _attempt(self, spec: JobSpec, report: _Report) -> int:
+    def _attempt(self, spec: JobSpec, report: _Report, cause: telemetry.AttemptCause) -> int:
         # First the fence, then the count: a worker that lost the job must not count itself.
         report.live = replace(report.live, progress=Progress(stage=Stage.STARTING))
         report.flush()
         with tables.transaction(self._database) as connection:
             number = tables.begin_attempt(connection, spec.job_id)
-        _log.info("job %s (%s): attempt %d", spec.job_id, spec.video_name, number)
+        telemetry.attempt_begun(cause)
+        _log.info("job %s (%s): attempt %d (%s)", spec.job_id, spec.video_name, number, cause)
         with self._scratch_folder(spec.job_id) as folder:
             output, poster = folder / "output.mp4", folder / "poster.jpg"
             self._render(spec, output, poster, report)
             frames = _last(report).frames_total
             report.progress(replace(_last(report), stage=Stage.PUBLISHING, frames_done=frames, seconds_left=0.0))
+            started = time.monotonic()
             self._storage.put_file(spec.poster_key, poster, create_only=True)
-            return self._publish(spec, output)
+            size = self._publish(spec, output)
+            telemetry.stage_finished("publish", time.monotonic() - started)
+            return size
 
     def _render(self, spec: JobSpec, output: Path, poster: Path, report: _Report) -> None:
         request = {"spec": spec_to_json(spec), "output_path": str(output), "poster_path": str(poster)}
+        measures = RenderMeasures()
         with RenderChild(self._settings.command, request, video_name=spec.video_name) as child:
             for message in child.messages(self._settings.stall_seconds):
-                if isinstance(message, Succeeded):
-                    telemetry.frames_rendered(message.frames)
-                    for stage, seconds in message.stages.items():
-                        telemetry.stage_seconds(stage, seconds)
-                else:
-                    report.progress(message)
+                measures.take(message)
+                report.progress(message if isinstance(message, Progress) else None)
 
     def _publish(self, spec: JobSpec, output: Path) -> int:
         size = output.stat().st_size
         if self._storage.put_file(spec.output_key, output, create_only=True):
+            telemetry.bytes_published(size)
             return size
         published = self._storage.size(spec.output_key)
         if published != size:

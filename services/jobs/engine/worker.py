@@ -17,6 +17,7 @@ from typing import Final
 import sqlalchemy as sa
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer
 
+from services import telemetry
 from services.errors import ChorusError, ErrorKind
 from services.jobs import tables
 from services.jobs.engine import names
@@ -59,6 +60,7 @@ class Worker:
 
     def run(self, stop: threading.Event, upkeep: Callable[[], None]) -> None:
         """Work until `stop` is set; `upkeep` is called at the start and once an hour."""
+        telemetry.worker_slots(self._slots)
         self._runner.sweep()
         take_over = None if self._path else TakeOver(self._database, self._executor_id, self._recover)
         # On SQLite DBOS queues what an earlier worker of this id ran, when it starts.

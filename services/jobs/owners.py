@@ -1,0 +1,14 @@
+"""Whom uploads and batches belong to: a login name, anon-... for a browser without one, or "" for a program."""
+
+from __future__ import annotations
+
+from typing import Final
+
+ANONYMOUS_PREFIX: Final = "anon-"
+
+
+def tenant_of(owner: str) -> str:
+    """The owner as metrics name it: a login, or "(anonymous)" or "(program)", which no login can be called."""
+    if owner == "":
+        return "(program)"
+    return "(anonymous)" if owner.startswith(ANONYMOUS_PREFIX) else owner
