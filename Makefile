@@ -9,7 +9,7 @@ INSTALLED := $(VENV)/.installed
 EXPORT_INSTALLED := $(VENV)/.installed-export
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help install browser demo up test test-fast lint types proto proto-check models train-speech bench quality cluster settings manifests screens clean
+.PHONY: help install browser prometheus demo up test test-fast lint types proto proto-check models train-speech bench quality cluster settings manifests dashboards screens clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -33,7 +33,16 @@ up: install ## start the whole stack on this machine; Ctrl-C stops it
 browser: ## Debian's Chromium and a Chinese font for the tests of the page, where no Chromium is found (apt)
 	@command -v chromium > /dev/null || { $(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium fonts-wqy-zenhei; }
 
-test: install browser lint types proto-check ## everything that must pass: lint, types, all tests
+# Out of the package, not installed: no service starts, nothing outside build/ changes, and no root is needed.
+PROMETHEUS := build/prometheus
+
+prometheus: ## Debian's Prometheus and promtool in build/, for the tests of alerts and dashboards, where none is on the PATH (apt)
+	@command -v prometheus promtool > /dev/null || test -x $(PROMETHEUS)/usr/bin/promtool || { \
+		mkdir -p $(PROMETHEUS) && cd $(PROMETHEUS) \
+		&& { apt-get download -qq prometheus || { $(SUDO) apt-get update -qq && apt-get download -qq prometheus; }; } \
+		&& dpkg -x prometheus_*.deb . && rm prometheus_*.deb; }
+
+test: install browser prometheus lint types proto-check ## everything that must pass: lint, types, all tests
 	$(BIN)/python -m pytest -m "not bench and not quality and not cluster"
 
 test-fast: install ## the tests that need no process of ours
@@ -89,6 +98,9 @@ settings: install ## write docs/settings.md anew from the settings classes
 manifests: install ## write deploy/k8s/rendered anew and check all manifests (npm, for the types of custom resources)
 	$(BIN)/python -m scripts.check_manifests
 	$(BIN)/python -m pytest -q tests/contract/test_manifests.py tests/contract/test_manifest_network.py
+
+dashboards: install ## make the dashboard and the PrometheusRule of deploy/k8s/monitoring again from their sources
+	$(BIN)/python -m scripts.monitoring
 
 screens: install browser ## pictures of every view of the page in outputs/screens (minutes)
 	$(BIN)/python -m scripts.screens

@@ -73,7 +73,7 @@ _inference_seconds = Histogram(
     buckets=_CALL_SECONDS,
 )
 _inference_rows = Histogram("chorus_inference_batch_size", "Rows of one call to Triton", ["model"], buckets=_ROWS)
-_inference_failures = Counter("chorus_inference_failures", "Calls to Triton that failed", ["model", "kind"])
+_inferences = Counter("chorus_inferences", "Calls to Triton, by ok or the kind of error", ["model", "outcome"])
 _disk_free = Gauge("chorus_disk_free_bytes", "Room left where this process keeps files", ["place"])
 
 _owners: set[str] = set()
@@ -186,8 +186,8 @@ def cache_lookup(kind: Literal["track", "speech"], result: Literal["hit", "miss"
 
 def inference(model: str, rows: int, seconds: float, failure: str = "") -> None:
     """Record one call to Triton with a batch of `rows`; `failure` is the kind of its error, empty for none."""
+    _inferences.labels(model, failure or "ok").inc()
     if failure:
-        _inference_failures.labels(model, failure).inc()
         return
     _inference_rows.labels(model).observe(rows)
     _inference_seconds.labels(model).observe(seconds)

@@ -29,4 +29,4 @@ def test_frames_count_while_they_are_rendered_and_never_twice() -> None:
 def test_the_childs_calls_are_counted_as_if_they_were_the_workers() -> None:
     RenderMeasures().take(Inferences([("child_model", 8, 0.02, ""), ("child_model", 4, 0.02, "unavailable")]))
     assert metric("chorus_inference_batch_size_sum", model="child_model") == 8
-    assert metric("chorus_inference_failures_total", model="child_model", kind="unavailable") == 1
+    assert metric("chorus_inferences_total", model="child_model", outcome="unavailable") == 1

@@ -33,7 +33,7 @@ def test_a_call_to_triton_that_fails_is_not_taken_for_a_fast_one() -> None:
     telemetry.inference("some_model", 8, 60.0, ErrorKind.DEADLINE)
     assert metric("chorus_inference_batch_size_sum", model="some_model") == 8
     assert metric("chorus_inference_duration_seconds_count", model="some_model") == 1
-    assert metric("chorus_inference_failures_total", model="some_model", kind="deadline") == 1
+    assert metric("chorus_inferences_total", model="some_model", outcome="deadline") == 1
 
 
 def test_a_slot_is_busy_as_long_as_its_job() -> None:

@@ -1,0 +1,1 @@
+"""The dashboards and alerts of deploy/k8s/monitoring, made from one place each."""
