@@ -24,7 +24,7 @@ from services.telemetry.metrics import (
     slot_busy,
     stage_finished,
     upload_received,
-    worker_slots,
+    worker_starts,
 )
 from services.telemetry.queue import QueueDepth, queue_watched
 
@@ -57,5 +57,5 @@ __all__ = [
     "slot_busy",
     "stage_finished",
     "upload_received",
-    "worker_slots",
+    "worker_starts",
 ]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Final, Literal
+from itertools import product
+from typing import Final, Literal, get_args
 
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
@@ -157,9 +158,18 @@ def bytes_published(size: int) -> None:
     _published_bytes.inc(size)
 
 
-def worker_slots(count: int) -> None:
-    """Set how many jobs this worker may have in hand."""
-    _slots.set(count)
+def worker_starts(slots: int, families: Iterable[str], failures: Iterable[str]) -> None:
+    """Set how many jobs this worker may have in hand, and show what it may count from nought.
+
+    A series that begins at one is no increase to Prometheus: the first of everything would be missed.
+    """
+    _slots.set(slots)
+    for outcome, family in product(("succeeded", "failed"), families):
+        _jobs_finished.labels(outcome, family)
+    for kind in failures:
+        _job_failures.labels(kind)
+    for cause in get_args(AttemptCause):
+        _attempts.labels(cause)
 
 
 @contextmanager

@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import io
+import math
 import subprocess
 import sys
+import time
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+import yaml
 
 from services.media import open_clip, probe, read_frames
 from services.timeline import Extend
+from tests.prometheus_server import MONITORING, Prometheus, metrics_of, panels, running_prometheus
 from tests.running_stack import SAMPLES, RunningStack
 
 AUDIO = SAMPLES / "announcement_en.wav"
 VIDEO = SAMPLES / "astronaut.mp4"
 STILL = SAMPLES / "portrait.jpg"
 pytestmark = pytest.mark.timeout(300)
+WITHOUT_DATA_HERE = {
+    "GPU utilisation": "Triton shows it on a GPU",
+    "GPU memory in use": "Triton shows it on a GPU",
+    "Restarts of containers": "kube-state-metrics shows them",
+}
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +41,15 @@ def faceless(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def batch(stack: RunningStack, faceless: Path) -> dict[str, dict[str, Any]]:
+def prometheus(stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+    """Scrapes every process of the stack, from before the batch on."""
+    with running_prometheus(metrics_of(stack.home), tmp_path_factory.mktemp("prometheus")) as server:
+        server.wait_until_all_are_up()
+        yield server
+
+
+@pytest.fixture(scope="module")
+def batch(stack: RunningStack, faceless: Path, prometheus: Prometheus) -> dict[str, dict[str, Any]]:
     """The finished jobs of one batch by video name."""
     jobs = stack.create_batch(AUDIO, [VIDEO, faceless, STILL], still_motion=False)["jobs"]
     return {job["video_name"]: stack.wait_for(job["id"], seconds=240) for job in jobs}
@@ -120,3 +138,39 @@ def test_the_command_line_uses_the_running_stack_and_counts_failures(
     assert "landscape.jpg" in done.stdout + done.stderr
     assert "missing.mp4" in done.stdout + done.stderr
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["portrait.mp4"]
+
+
+def test_every_panel_of_the_dashboard_shows_the_batch(
+    stack: RunningStack, batch: dict[str, dict[str, Any]], prometheus: Prometheus
+) -> None:
+    assert sorted(prometheus.targets()) == ["chorus-api", "chorus-preprocess", "chorus-triton", "chorus-worker"]
+    with stack.http as http:
+        assert http.get("/v1/jobs/nobody").status_code == 404
+    time.sleep(2.5)  # two scrapes
+    answers = {(title, asked): prometheus.query(asked).values() for title, asked, _ in panels("10m")}
+    empty = {title for (title, _), values in answers.items() if not any(map(math.isfinite, values))}
+    assert empty == WITHOUT_DATA_HERE.keys()
+
+
+def test_metrics_count_what_the_batch_did(batch: dict[str, dict[str, Any]], prometheus: Prometheus) -> None:
+    def value(expression: str) -> float:
+        (found,) = prometheus.query(expression).values()
+        return found
+
+    assert value('chorus_job_failures_total{kind="no_face"}') >= 1
+    assert value('sum(chorus_jobs_finished_total{outcome="succeeded"})') >= 2
+    assert value("sum(chorus_rendered_frames_total)") >= batch[VIDEO.name]["progress"]["frames_total"] > 0
+    made = value("sum(chorus_inferences_total{outcome='ok'})")
+    assert made == value("sum(chorus_inference_batch_size_count)")
+    # Triton has counted the same calls, those of the render children included.
+    assert made == value("sum(nv_inference_request_success)")
+
+
+def test_no_alert_has_fired_and_every_rule_could_be_asked(
+    batch: dict[str, dict[str, Any]], prometheus: Prometheus
+) -> None:
+    rules = [rule for group in prometheus.ask("rules")["groups"] for rule in group["rules"]]
+    groups = yaml.safe_load((MONITORING / "alerts.yaml").read_text())["groups"]
+    assert {rule["name"] for rule in rules} == {rule["alert"] for group in groups for rule in group["rules"]}
+    assert {rule["health"] for rule in rules} == {"ok"}
+    assert [rule["name"] for rule in rules if rule["state"] == "firing"] == []

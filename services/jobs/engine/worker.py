@@ -25,6 +25,7 @@ from services.jobs.engine.dbos_log import configure_dbos_log
 from services.jobs.engine.first_again import put_first
 from services.jobs.engine.liveness import TakeOver, lock_file
 from services.jobs.engine.runner import JobRunner, RenderSettings
+from services.jobs.families import family_cards
 from services.storage import Storage
 
 _log = logging.getLogger(__name__)
@@ -60,7 +61,7 @@ class Worker:
 
     def run(self, stop: threading.Event, upkeep: Callable[[], None]) -> None:
         """Work until `stop` is set; `upkeep` is called at the start and once an hour."""
-        telemetry.worker_slots(self._slots)
+        telemetry.worker_starts(self._slots, family_cards(), ErrorKind)
         self._runner.sweep()
         take_over = None if self._path else TakeOver(self._database, self._executor_id, self._recover)
         # On SQLite DBOS queues what an earlier worker of this id ran, when it starts.
