@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +36,6 @@ _SPEECH_VERSION: Final = "3"
 """Changes when what is stored of a recording changes, so that older files are made again and not misread."""
 _REPORT_SECONDS: Final = 0.4
 
-Kind = Literal["track", "speech"]
 Work = Callable[[], Generator[AnalysisProgress]]
 """Computes something and stores it, as far as its progress is asked for"""
 
@@ -94,7 +93,7 @@ class FaceLibrary:
         with np.load(io.BytesIO(b"".join(self._storage.read(_speech_key(audio_key))))) as arrays:
             return Speech(**arrays)
 
-    def _ensure(self, kind: Kind, key: str, name: str, work: Work) -> Generator[AnalysisProgress]:
+    def _ensure(self, kind: telemetry.AnalysisKind, key: str, name: str, work: Work) -> Generator[AnalysisProgress]:
         if self._storage.size(key) is not None:
             _log.info("%s of %s reused", kind, name)
             telemetry.cache_lookup(kind, "hit")
@@ -112,7 +111,7 @@ class FaceLibrary:
             with self._lock:
                 running.watchers -= 1
 
-    def _join(self, kind: Kind, key: str, name: str, work: Work) -> _RunningAnalysis:
+    def _join(self, kind: telemetry.AnalysisKind, key: str, name: str, work: Work) -> _RunningAnalysis:
         """What is computed under the key, with one watcher more."""
         with self._lock:
             running = self._running.get(key)
@@ -123,7 +122,7 @@ class FaceLibrary:
             running.watchers += 1
             return running
 
-    def _run(self, running: _RunningAnalysis, kind: Kind, key: str, name: str, work: Work) -> None:
+    def _run(self, running: _RunningAnalysis, kind: telemetry.AnalysisKind, key: str, name: str, work: Work) -> None:
         try:
             if self._storage.size(key) is None:
                 self._work(running, kind, key, name, work)
@@ -140,7 +139,7 @@ class FaceLibrary:
                     del self._running[key]
             running.ended.set()
 
-    def _work(self, running: _RunningAnalysis, kind: Kind, key: str, name: str, work: Work) -> None:
+    def _work(self, running: _RunningAnalysis, kind: telemetry.AnalysisKind, key: str, name: str, work: Work) -> None:
         """Do the work to its end, unless everybody goes away meanwhile."""
         started = time.monotonic()
         with closing(work()) as steps:

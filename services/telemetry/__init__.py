@@ -3,6 +3,7 @@
 from services.telemetry.exposition import METRICS_CONTENT_TYPE, metrics_text
 from services.telemetry.log import LogForm, configure_logging, job_at_work
 from services.telemetry.metrics import (
+    AnalysisKind,
     AttemptCause,
     analysed_frames,
     analysis_finished,
@@ -30,6 +31,7 @@ from services.telemetry.queue import QueueDepth, queue_watched
 
 __all__ = [
     "METRICS_CONTENT_TYPE",
+    "AnalysisKind",
     "AttemptCause",
     "LogForm",
     "QueueDepth",

@@ -15,6 +15,8 @@ from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 disable_created_metrics()  # type: ignore[no-untyped-call]  # the library has left it without types
 
 AttemptCause = Literal["new", "retried_by_user", "error", "worker_died", "worker_drained"]
+AnalysisKind = Literal["track", "speech"]
+LookupResult = Literal["hit", "miss"]
 Door = Literal["rest", "grpc"]
 
 _MINUTES: Final = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600)
@@ -76,6 +78,14 @@ _inference_seconds = Histogram(
 _inference_rows = Histogram("chorus_inference_batch_size", "Rows of one call to Triton", ["model"], buckets=_ROWS)
 _inferences = Counter("chorus_inferences", "Calls to Triton, by ok or the kind of error", ["model", "outcome"])
 _disk_free = Gauge("chorus_disk_free_bytes", "Room left where this process keeps files", ["place"])
+
+# What may be counted is shown from nought: a series that begins at one is no increase to Prometheus.
+for _kind in get_args(AnalysisKind):
+    _analysis_seconds.labels(_kind)
+    for _result in get_args(LookupResult):
+        _cache_lookups.labels(_kind, _result)
+for _cause in get_args(AttemptCause):
+    _attempts.labels(_cause)
 
 _owners: set[str] = set()
 _owners_lock = threading.Lock()
@@ -159,17 +169,12 @@ def bytes_published(size: int) -> None:
 
 
 def worker_starts(slots: int, families: Iterable[str], failures: Iterable[str]) -> None:
-    """Set how many jobs this worker may have in hand, and show what it may count from nought.
-
-    A series that begins at one is no increase to Prometheus: the first of everything would be missed.
-    """
+    """Set how many jobs this worker may have in hand, and show from nought what it may count."""
     _slots.set(slots)
     for outcome, family in product(("succeeded", "failed"), families):
         _jobs_finished.labels(outcome, family)
     for kind in failures:
         _job_failures.labels(kind)
-    for cause in get_args(AttemptCause):
-        _attempts.labels(cause)
 
 
 @contextmanager
@@ -184,12 +189,12 @@ def analysed_frames(count: int) -> None:
     _analysed_frames.inc(count)
 
 
-def analysis_finished(kind: Literal["track", "speech"], seconds: float) -> None:
+def analysis_finished(kind: AnalysisKind, seconds: float) -> None:
     """Record how long the analysis of one video or recording took."""
     _analysis_seconds.labels(kind).observe(seconds)
 
 
-def cache_lookup(kind: Literal["track", "speech"], result: Literal["hit", "miss"]) -> None:
+def cache_lookup(kind: AnalysisKind, result: LookupResult) -> None:
     """Count an analysis that was asked for: a hit spares its computation."""
     _cache_lookups.labels(kind, result).inc()
 
