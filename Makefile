@@ -9,7 +9,7 @@ INSTALLED := $(VENV)/.installed
 EXPORT_INSTALLED := $(VENV)/.installed-export
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help install browser prometheus demo up test test-fast lint types proto proto-check models train-speech bench quality cluster settings manifests dashboards dashboard-picture screens clean
+.PHONY: help install browser prometheus demo up test test-fast lint types proto proto-check models train-speech bench quality cluster settings manifests dashboards picture dashboard-picture screens clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -37,7 +37,7 @@ browser: ## Debian's Chromium and a Chinese font for the tests of the page, wher
 PROMETHEUS := build/prometheus
 
 prometheus: ## Debian's Prometheus and promtool in build/, for the tests of alerts and dashboards, where none is on the PATH (apt)
-	@command -v prometheus promtool > /dev/null || test -x $(PROMETHEUS)/usr/bin/promtool || { \
+	@{ command -v prometheus && command -v promtool; } > /dev/null || test -x $(PROMETHEUS)/usr/bin/promtool || { \
 		mkdir -p $(PROMETHEUS) && cd $(PROMETHEUS) \
 		&& { apt-get download -qq prometheus || { $(SUDO) apt-get update -qq && apt-get download -qq prometheus; }; } \
 		&& dpkg -x prometheus_*.deb . && rm prometheus_*.deb; }
@@ -102,7 +102,7 @@ manifests: install ## write deploy/k8s/rendered anew and check all manifests (np
 dashboards: install ## make the dashboard and the PrometheusRule of deploy/k8s/monitoring again from their sources
 	$(BIN)/python -m scripts.monitoring
 
-dashboard-picture: install prometheus ## docs/dashboard.jpg: a stack renders, Prometheus scrapes it, its answers are drawn (minutes)
+picture: install prometheus ## docs/dashboard.jpg: a stack renders, Prometheus scrapes it, its answers are drawn (minutes)
 	$(BIN)/python -m scripts.draw_dashboard
 
 screens: install browser ## pictures of every view of the page in outputs/screens (minutes)
