@@ -9,7 +9,7 @@ INSTALLED := $(VENV)/.installed
 EXPORT_INSTALLED := $(VENV)/.installed-export
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help install browser prometheus demo up test test-fast lint types proto proto-check models train-speech bench quality cluster settings manifests dashboards picture dashboard-picture screens clean
+.PHONY: help install browser prometheus demo up test test-fast lint types proto proto-check models train-speech bench quality cluster settings manifests dashboards picture screens clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  %-12s %s\n", $$1, $$2}'
