@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from scripts.monitoring.__main__ import made_files
+from tests.contract.workloads import workloads
 from tests.prometheus_server import MONITORING, ROOT
 
 DOCS = ROOT / "docs"
@@ -79,13 +80,27 @@ def test_a_query_asks_for_metrics_and_labels_that_exist(name: str, expression: s
         assert asked <= known[base] | {"job"}, f"{name}: {metric}"
 
 
+MONITOR = yaml.safe_load((MONITORING / "pod-monitors.yaml").read_text())["spec"]
+
+
 def test_pods_are_scraped_under_the_names_that_the_queries_use() -> None:
-    monitor = yaml.safe_load((MONITORING / "pod-monitors.yaml").read_text())["spec"]
-    (components,) = monitor["selector"]["matchExpressions"]
-    jobs = {f"chorus-{each}" for each in components["values"]}
-    (endpoint,) = monitor["podMetricsEndpoints"]
-    assert endpoint["port"] == "metrics"
+    (components,) = MONITOR["selector"]["matchExpressions"]
+    (endpoint,) = MONITOR["podMetricsEndpoints"]
     assert {"targetLabel": "job", "replacement": "chorus-$1"}.items() <= endpoint["relabelings"][0].items()
     named = set(re.findall(r'job="(chorus-\w+)"', "".join(expression for _, expression in queries())))
-    assert named <= jobs
     assert named
+    assert named <= {f"chorus-{each}" for each in components["values"]}
+
+
+@pytest.mark.parametrize("overlay", ["cpu", "dev", "gpu"])
+def test_every_pod_that_is_scraped_has_that_port(overlay: str) -> None:
+    (components,) = MONITOR["selector"]["matchExpressions"]
+    (endpoint,) = MONITOR["podMetricsEndpoints"]
+    scraped = {
+        each.labels[components["key"]]: each.ports
+        for each in workloads(overlay)
+        if MONITOR["selector"]["matchLabels"].items() <= each.labels.items()
+        and each.labels.get(components["key"]) in components["values"]
+    }
+    assert scraped.keys() == set(components["values"])
+    assert all(endpoint["port"] in ports for ports in scraped.values())
