@@ -85,11 +85,7 @@ THROUGHPUT = Row(
             ],
             "Seconds of output per second: above 1 it is faster than the video plays.",
         ),
-        Panel(
-            "Age of the oldest queued job",
-            "s",
-            [Query("max(chorus_queue_oldest_age_seconds)", "age")],
-        ),
+        Panel("Age of the oldest queued job", "s", [Query("max(chorus_queue_oldest_age_seconds)", "age")]),
         Panel(
             "Jobs queued and running",
             "none",
@@ -147,11 +143,7 @@ STAGES = Row(
                 Query(_rate("chorus_downloaded_bytes_total"), "downloaded"),
             ],
         ),
-        Panel(
-            "Uploads per hour",
-            "none",
-            [Query(f"3600 * {_rate('chorus_uploads_total')}", "uploads per hour")],
-        ),
+        Panel("Uploads per hour", "none", [Query(f"3600 * {_rate('chorus_uploads_total')}", "uploads per hour")]),
     ],
 )
 
@@ -164,23 +156,15 @@ TRITON = Row(
             [Query(_quantile(0.95, "chorus_inference_duration_seconds", "model"), "{{model}}")],
             "As the client sees it: network and Triton's queue included.",
         ),
-        Panel(
-            "Calls per second",
-            "reqps",
-            [Query(_rate("chorus_inferences_total", "model"), "{{model}}")],
-        ),
-        Panel(
-            "Rows of a call",
-            "none",
-            [Query(_mean("chorus_inference_batch_size", "model"), "{{model}}")],
-        ),
+        Panel("Calls per second", "reqps", [Query(_rate("chorus_inferences_total", "model"), "{{model}}")]),
+        Panel("Rows of a call", "none", [Query(_mean("chorus_inference_batch_size", "model"), "{{model}}")]),
         Panel(
             "Batch efficiency: rows of an execution",
             "none",
             [
                 Query(
                     f"{_rate('nv_inference_count', 'model')} / {_rate('nv_inference_exec_count', 'model')}", "{{model}}"
-                ),
+                )
             ],
             "Above the rows of a call, Triton puts calls together.",
         ),
@@ -195,11 +179,7 @@ TRITON = Row(
             "s",
             [Query(_ratio("nv_inference_compute_infer_duration_us", "nv_inference_exec_count", "1e6"), "{{model}}")],
         ),
-        Panel(
-            "GPU utilisation",
-            "percentunit",
-            [Query("avg by (gpu_uuid) (nv_gpu_utilization)", "{{gpu_uuid}}")],
-        ),
+        Panel("GPU utilisation", "percentunit", [Query("avg by (gpu_uuid) (nv_gpu_utilization)", "{{gpu_uuid}}")]),
         Panel(
             "GPU memory in use",
             "percentunit",
@@ -228,11 +208,7 @@ ERRORS = Row(
             [Query(_increase("chorus_job_attempts_total", "cause"), "{{cause}}")],
             "worker_died: take-overs; worker_drained: handed back by a worker that was stopped.",
         ),
-        Panel(
-            "REST answers by code",
-            "reqps",
-            [Query(_rate("chorus_http_requests_total", "code"), "{{code}}")],
-        ),
+        Panel("REST answers by code", "reqps", [Query(_rate("chorus_http_requests_total", "code"), "{{code}}")]),
         Panel(
             "gRPC calls by status",
             "reqps",
@@ -266,11 +242,7 @@ TENANTS = Row(
             [Query(_rate("chorus_requested_video_seconds_total", "owner"), "{{owner}}")],
             "What this adds up to must be below the real-time factor of all together.",
         ),
-        Panel(
-            "Bytes uploaded",
-            "Bps",
-            [Query(_rate("chorus_uploaded_bytes_total", "owner"), "{{owner}}")],
-        ),
+        Panel("Bytes uploaded", "Bps", [Query(_rate("chorus_uploaded_bytes_total", "owner"), "{{owner}}")]),
     ],
 )
 
@@ -289,11 +261,7 @@ PROCESSES = Row(
             [Query(_rate('process_cpu_seconds_total{job=~"chorus-.+"}', "job"), "{{job}}")],
             "Cores. A worker's render children come on top.",
         ),
-        Panel(
-            "Room left",
-            "bytes",
-            [Query("min by (job, place) (chorus_disk_free_bytes)", "{{job}} {{place}}")],
-        ),
+        Panel("Room left", "bytes", [Query("min by (job, place) (chorus_disk_free_bytes)", "{{job}} {{place}}")]),
         Panel(
             "Restarts of containers",
             "none",
