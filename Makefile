@@ -9,7 +9,7 @@ INSTALLED := $(VENV)/.installed
 EXPORT_INSTALLED := $(VENV)/.installed-export
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help install browser prometheus demo up test test-fast lint types proto proto-check models train-speech bench quality cluster settings manifests dashboards picture screens clean
+.PHONY: help install browser prometheus demo up test test-fast lint types proto proto-check models train-speech bench quality cluster settings manifests dashboards picture images-try screens clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -107,6 +107,14 @@ picture: install prometheus ## docs/dashboard.jpg: a stack renders, Prometheus s
 
 screens: install browser ## pictures of every view of the page in outputs/screens (minutes)
 	$(BIN)/python -m scripts.screens
+
+images-try: install ## execute deploy/docker in Debian roots by chroot and render a job with what came of it (as root; 20 minutes)
+	@command -v mmdebstrap > /dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq mmdebstrap; }
+	$(PYTHON) -m venv build/compose
+	build/compose/bin/python -m pip install --quiet check-jsonschema==0.39.0
+	build/compose/bin/check-jsonschema --builtin-schema vendor.compose-spec deploy/docker/docker-compose.yaml
+	$(BIN)/python -m scripts.images build
+	$(BIN)/python -m scripts.images run
 
 clean: ## remove what make made, but not outputs/
 	rm -rf $(VENV) build *.egg-info clients/python/build clients/python/*.egg-info

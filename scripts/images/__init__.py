@@ -1,0 +1,1 @@
+"""Tries deploy/docker where no container engine is: `make images-try` says how."""
