@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final
 
 import grpc
+
+from services.tls.files import FileMade
+from services.tls.identity import ClientTls
 
 MESSAGE_LIMIT: Final = 64 << 20
 
@@ -62,6 +66,33 @@ _OWN_CHANNEL_OPTIONS: Final[Options] = (
 )
 
 
-def open_channel(address: str) -> grpc.Channel:
-    """A channel to a service of ours at host:port, or at every address behind the name of dns:///name:port."""
-    return grpc.insecure_channel(address, options=_OWN_CHANNEL_OPTIONS)
+def open_channel(address: str, tls: ClientTls | None = None, *, ours: bool = True) -> grpc.Channel:
+    """A channel to a service at host:port, or to every address behind the name of dns:///name:port.
+
+    `ours` is False for a server that sets gRPC's own limits to pings. OSError or ValueError when a file of `tls` cannot
+    be used.
+    """
+    options = _OWN_CHANNEL_OPTIONS if ours else CHANNEL_OPTIONS
+    if tls is None:
+        return grpc.insecure_channel(address, options=options)
+    return grpc.secure_channel(address, tls.grpc_credentials(), options=options)
+
+
+class Connection:
+    """The channel to a service; a new one once the certificates change, while calls under way end on the old one.
+
+    Safe to share by threads. To call on it is to ask for `channel` each time.
+    """
+
+    def __init__(self, address: str, tls: ClientTls | None = None, *, ours: bool = True) -> None:
+        """As open_channel; INVALID_INPUT when a file of `tls` cannot be used."""
+        self._channels = FileMade(tls.files if tls else [], partial(open_channel, address, tls, ours=ours))
+
+    @property
+    def channel(self) -> grpc.Channel:
+        """The one for a call that begins now."""
+        return self._channels.current()
+
+    def close(self) -> None:
+        """Close it; calls under way end with UNAVAILABLE."""
+        self._channels.current().close()

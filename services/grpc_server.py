@@ -20,6 +20,7 @@ from services.errors import ChorusError, ErrorKind
 from services.grpc_client import MESSAGE_LIMIT
 from services.grpc_errors import status_of
 from services.grpc_health import Health
+from services.tls.identity import ServerTls
 
 _log = logging.getLogger(__name__)
 
@@ -51,10 +52,17 @@ class Server:
     core: grpc.aio.Server
     health: Health
 
-    async def start(self, listen: str) -> int:
-        """Start listening on host:port and return the port; UNAVAILABLE when the address is taken."""
+    async def start(self, listen: str, tls: ServerTls | None = None) -> int:
+        """Start listening on host:port, without `tls` in the clear, and return the port.
+
+        UNAVAILABLE when the address is taken, INVALID_INPUT when a file of `tls` cannot be used.
+        """
+        credentials = None if tls is None else tls.grpc_credentials()
         try:
-            port = self.core.add_insecure_port(listen)
+            if credentials is None:
+                port = self.core.add_insecure_port(listen)
+            else:
+                port = self.core.add_secure_port(listen, credentials)
         except RuntimeError:
             port = 0
         if port == 0:
@@ -85,13 +93,13 @@ async def build_server(services: Sequence[str] = (), interceptors: Sequence[grpc
     return server
 
 
-async def serve(server: Server, listen: str, *, grace_seconds: float = 5.0) -> None:
+async def serve(server: Server, listen: str, tls: ServerTls | None = None, *, grace_seconds: float = 5.0) -> None:
     """Serve until SIGTERM or SIGINT, then let running calls end within `grace_seconds`. Call it in the main thread."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    port = await server.start(listen)
-    _log.info("listening on %s (port %d)", listen, port)
+    port = await server.start(listen, tls)
+    _log.info("listening on %s (port %d)%s", listen, port, "" if tls is None else " with TLS")
     await stop.wait()
     await server.stop(grace_seconds)
 

@@ -14,6 +14,8 @@ from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 from services import telemetry
 from services.errors import ChorusError, ErrorKind
 from services.grpc_client import CHANNEL_OPTIONS
+from services.tls.files import FileMade
+from services.tls.identity import ClientTls
 
 _READY_SECONDS = 5.0
 
@@ -22,17 +24,25 @@ Observe = Callable[[str, int, float, str], None]
 
 
 class TritonClient:
-    """One gRPC channel to a Triton server."""
+    """One gRPC channel to Triton, or to the replicas of it behind a name."""
 
-    def __init__(self, address: str, *, timeout_seconds: float = 60.0, observe: Observe = telemetry.inference) -> None:
-        """`address` is host:port of Triton's gRPC endpoint or dns:///name:port; the timeout holds for each call.
+    def __init__(
+        self,
+        address: str,
+        *,
+        tls: ClientTls | None = None,
+        timeout_seconds: float = 60.0,
+        observe: Observe = telemetry.inference,
+    ) -> None:
+        """`address` and `tls` are as for grpc_client.Connection; the timeout holds for each call.
 
         `observe` is called in the thread that made the call.
         """
         self._address = address
+        self._tls = tls
         self._timeout = timeout_seconds
         self._observe = observe
-        self._client = InferenceServerClient(address, channel_args=list(CHANNEL_OPTIONS))
+        self._clients = FileMade(tls.files if tls else [], self._open)
 
     def infer(
         self, model: str, inputs: Mapping[str, NDArray[np.generic]], outputs: Sequence[str]
@@ -44,7 +54,7 @@ class TritonClient:
         """
         rows, started = len(next(iter(inputs.values()))), time.perf_counter()
         try:
-            answer = self._client.infer(
+            answer = self._clients.current().infer(
                 model,
                 [_input(name, array) for name, array in inputs.items()],
                 outputs=[InferRequestedOutput(name) for name in outputs],
@@ -59,15 +69,20 @@ class TritonClient:
 
     def ready(self, models: Sequence[str]) -> bool:
         """True when the server answers and every model is loaded."""
+        client = self._clients.current()
         with suppress(InferenceServerException):
-            return bool(self._client.is_server_ready(client_timeout=_READY_SECONDS)) and all(
-                self._client.is_model_ready(model, client_timeout=_READY_SECONDS) for model in models
+            return bool(client.is_server_ready(client_timeout=_READY_SECONDS)) and all(
+                client.is_model_ready(model, client_timeout=_READY_SECONDS) for model in models
             )
         return False
 
     def close(self) -> None:
         """Close the channel."""
-        self._client.close()
+        self._clients.current().close()
+
+    def _open(self) -> InferenceServerClient:
+        credentials = None if self._tls is None else self._tls.grpc_credentials()
+        return InferenceServerClient(self._address, creds=credentials, channel_args=list(CHANNEL_OPTIONS))
 
     def _failure(self, error: InferenceServerException, model: str) -> ChorusError:
         # tritonclient gives the status as text, such as "StatusCode.UNAVAILABLE".

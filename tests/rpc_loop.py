@@ -14,18 +14,19 @@ from services.preprocess.probing import ProbePool
 from services.preprocess.rpc import SERVICE_NAME, PreprocessServicer
 from services.preprocess.v1.preprocess_pb2_grpc import add_PreprocessServiceServicer_to_server
 from services.storage import Storage
+from services.tls.identity import ServerTls
 
 _SECONDS = 30.0
 
 
 @contextmanager
-def running_server(build: Callable[[], Awaitable[Server]]) -> Iterator[int]:
+def running_server(build: Callable[[], Awaitable[Server]], tls: ServerTls | None = None) -> Iterator[int]:
     """The port of the server that `build` makes, which runs until the block ends."""
     listening: Future[tuple[int, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
 
     async def serve() -> None:
         server, stop = await build(), asyncio.Event()
-        listening.set_result((await server.start("127.0.0.1:0"), asyncio.get_running_loop(), stop))
+        listening.set_result((await server.start("127.0.0.1:0", tls), asyncio.get_running_loop(), stop))
         await stop.wait()
         await server.stop(0)
 

@@ -18,6 +18,7 @@ from services.accepted_files import PICTURE_SUFFIXES
 from services.cli.display import Display, open_display
 from services.errors import ChorusError, ErrorKind, error_from_json
 from services.local.run_file import RunningStack
+from services.tls.identity import local_context
 
 _PIECE: Final = 1 << 20
 _POLL_SECONDS: Final = 0.5
@@ -66,7 +67,9 @@ def run_batch(stack: RunningStack, request: RunRequest) -> int:
     _make_folder(request.output_dir)
     timeout = httpx.Timeout(30.0, read=300.0)
     # Patient, because the API may just be starting again; no proxy of the environment, the stack is on this machine.
-    transport = httpx.HTTPTransport(retries=6)
+    transport = httpx.HTTPTransport(
+        retries=6, verify=local_context(Path(stack.certificate)) if stack.certificate else True
+    )
     with (
         httpx.Client(
             base_url=stack.address,

@@ -31,6 +31,7 @@ from services.gateway.rpc.servicer import build_rpc_server
 from services.gateway.settings import GatewaySettings
 from services.gateway.web.login import router as login
 from services.gateway.web.mount import mount_page
+from services.grpc_client import Connection
 from services.jobs import tables
 from services.jobs.engine.queue import JobQueue
 from services.library.artifacts import Artifacts
@@ -65,7 +66,7 @@ def main() -> int:
 def run(settings: GatewaySettings) -> None:
     """The REST and gRPC doors, until SIGTERM."""
     check_lock(settings)
-    look = LookClient(settings.preprocess_address)
+    look = LookClient(settings.preprocess_address, tls=settings.preprocess_tls)
     database, storage, operations = build_operations(settings, look)
     telemetry.disk_watched("store", storage.free)
     telemetry.disk_watched("scratch", lambda: shutil.disk_usage(settings.scratch).free)
@@ -91,7 +92,8 @@ def run(settings: GatewaySettings) -> None:
 async def _serve(app: FastAPI, operations: Operations, gate: Gate, settings: GatewaySettings) -> None:
     """Both doors on one event loop, until SIGTERM or SIGINT."""
     rpc = await build_rpc_server(operations, gate)
-    await rpc.start(f"{settings.host}:{settings.grpc_port}")
+    tls = settings.server_tls
+    await rpc.start(f"{settings.host}:{settings.grpc_port}", tls)
     web = _Web(
         uvicorn.Config(
             app,
@@ -102,6 +104,7 @@ async def _serve(app: FastAPI, operations: Operations, gate: Gate, settings: Gat
             # At info it tells every websocket that the page opens, with the id of the page.
             log_level="warning",
             timeout_graceful_shutdown=math.ceil(settings.drain_seconds),
+            ssl_context_factory=None if tls is None else lambda *_: tls.web_context(),
         ),
         stop_first=lambda: rpc.stop(settings.drain_seconds),
     )
@@ -164,7 +167,12 @@ def build_operations(settings: GatewaySettings, look: Look) -> tuple[sa.Engine, 
         log=RunLog(settings.log_file),
         limits=limits,
         drafts=Drafts(database),
-        readiness=Readiness(database, storage, settings.preprocess_address, settings.triton_url),
+        readiness=Readiness(
+            database,
+            storage,
+            Connection(settings.preprocess_address, settings.preprocess_tls),
+            Connection(settings.triton_url, settings.triton_tls, ours=False),
+        ),
     )
     return database, storage, operations
 

@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
 
 from services.jobs.settings import StateSettings
+from services.tls.settings import ClientTlsSettings, ServerTlsSettings
 
 
 def is_loopback(host: str) -> bool:
@@ -20,7 +21,7 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-class GatewaySettings(StateSettings):
+class GatewaySettings(StateSettings, ServerTlsSettings, ClientTlsSettings):
     """Beside the state: where the doors listen, who may come in, and what is accepted."""
 
     host: str = "127.0.0.1"

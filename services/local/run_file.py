@@ -23,9 +23,11 @@ class RunningStack:
     pid: int
     """Of its supervisor"""
     address: str
-    """http://host:port of the page and the REST API"""
+    """http://host:port of the page and the REST API, https with a certificate"""
     token: str = ""
     """What a program of this user shows where the stack is locked"""
+    certificate: str = ""
+    """The file with the certificate that the stack shows"""
     metrics: Mapping[str, str] = field(default_factory=dict)
     """host:port of each process's /metrics, by the name that Prometheus knows it by"""
 
@@ -40,14 +42,12 @@ def hold_lock(folders: Folders) -> Iterator[None]:
 
 
 @contextmanager
-def publish(
-    folders: Folders, address: str, token: str = "", metrics: Mapping[str, str] | None = None
-) -> Iterator[None]:
+def publish(folders: Folders, running: RunningStack) -> Iterator[None]:
     """Let find_running see this process's stack for the time of the block; call it under the lock."""
     path = _path(folders)
     draft = path.with_suffix(".new")
     draft.touch(mode=0o600)
-    draft.write_text(json.dumps(asdict(RunningStack(os.getpid(), address, token, metrics or {}))))
+    draft.write_text(json.dumps(asdict(running)))
     draft.replace(path)
     try:
         yield

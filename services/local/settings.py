@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from services.tls.settings import ServerTlsSettings, TritonTlsSettings
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -37,8 +39,11 @@ class Folders:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
 
-class LocalSettings(BaseSettings):
-    """Settings of `chorus up`, from CHORUS_* variables; those of the other processes are passed through to them."""
+class LocalSettings(ServerTlsSettings, TritonTlsSettings):
+    """Settings of `chorus up`, from CHORUS_* variables; those of the other processes are passed through to them.
+
+    Of the certificates, the api's doors get the server's; between the processes of one machine nothing is encrypted.
+    """
 
     model_config = SettingsConfigDict(
         env_prefix="CHORUS_", frozen=True, env_ignore_empty=True, populate_by_name=True, use_attribute_docstrings=True

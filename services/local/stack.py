@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from http.client import HTTPException
 from pathlib import Path
 from secrets import token_urlsafe
 from threading import Event
-from urllib.request import ProxyHandler, build_opener
+from urllib.request import BaseHandler, HTTPSHandler, ProxyHandler, build_opener
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -19,11 +20,12 @@ from services.grpc_client import open_channel
 from services.local.child import Service
 from services.local.log_file import LogFile
 from services.local.ports import free_port, is_free
-from services.local.run_file import hold_lock, publish
+from services.local.run_file import RunningStack, hold_lock, publish
 from services.local.settings import Folders, LocalSettings
 from services.local.supervisor import Supervisor
 from services.local.triton_runtime import find_runtime
 from services.local.triton_server import triton_service
+from services.tls.identity import local_context
 from services.triton import TritonClient
 
 _PROBE_SECONDS = 3.0
@@ -58,8 +60,9 @@ def run_stack(settings: LocalSettings, stop: Event, report: Callable[[str], None
         try:
             supervisor.start(stop)
             if not stop.is_set():
-                page = f"http://{_reachable(settings.host)}:{ports.page}"
-                with publish(folders, page, settings.token, metrics_of(settings, ports)):
+                page, certificate = _page(settings, ports), str(settings.tls_certificate or "")
+                running = RunningStack(os.getpid(), page, settings.token, certificate, metrics_of(settings, ports))
+                with publish(folders, running):
                     report(f"Chorus is ready: {page}   (Ctrl-C stops it)")
                     if settings.host not in _LOOPBACK:
                         report(f"Listening on {settings.host}: whoever reaches it needs a login or the token")
@@ -105,7 +108,10 @@ def services_of(settings: LocalSettings, folders: Folders, ports: Ports) -> list
         "CHORUS_LOG_FILE": str(folders.log_file),
         "CHORUS_LOG_FORM": "json",
         "PYTHONUNBUFFERED": "1",
+        "CHORUS_TLS_PREPROCESS_CA": "",
     }
+    if not settings.triton_url:
+        common["CHORUS_TLS_TRITON_CA"] = ""
     if settings.has_users:
         common["CHORUS_USERS"] = str(settings.users_file)
     if settings.token:
@@ -145,7 +151,7 @@ def _triton(settings: LocalSettings, folders: Folders, ports: Ports) -> Sequence
 
 
 def _check_external_triton(settings: LocalSettings) -> None:
-    client = TritonClient(settings.triton_url)
+    client = TritonClient(settings.triton_url, tls=settings.triton_tls)
     try:
         if not client.ready(settings.models):
             raise ChorusError(
@@ -164,6 +170,9 @@ def _preprocess(common: dict[str, str], scratch: Path, ports: Ports) -> Service:
         "CHORUS_PREPROCESS_LISTEN": address,
         "CHORUS_SCRATCH": str(scratch),
         "CHORUS_METRICS_PORT": str(ports.preprocess_metrics),
+        "CHORUS_TLS_CERTIFICATE": "",
+        "CHORUS_TLS_KEY": "",
+        "CHORUS_TLS_CLIENT_CA": "",
     }
     return Service(
         name="preprocess",
@@ -185,13 +194,12 @@ def _worker(common: dict[str, str], scratch: Path, ports: Ports) -> Service:
 
 
 def _api(common: dict[str, str], scratch: Path, settings: LocalSettings, ports: Ports) -> Service:
-    host = _reachable(settings.host)
     return Service(
         name="api",
         command=(sys.executable, "-m", "services.gateway"),
         environment=common | {"CHORUS_SCRATCH": str(scratch)},
-        address=f"{host}:{ports.page} (gRPC {ports.grpc})",
-        is_ready=lambda: _answers(f"http://{host}:{ports.page}/readyz"),
+        address=f"{_reachable(settings.host)}:{ports.page} (gRPC {ports.grpc})",
+        is_ready=lambda: _answers(f"{_page(settings, ports)}/readyz", settings.tls_certificate),
     )
 
 
@@ -199,10 +207,17 @@ def _reachable(host: str) -> str:
     return "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104  # compared, not bound
 
 
-def _answers(url: str) -> bool:
+def _page(settings: LocalSettings, ports: Ports) -> str:
+    return f"{'https' if settings.tls_certificate else 'http'}://{_reachable(settings.host)}:{ports.page}"
+
+
+def _answers(url: str, certificate: Path | None = None) -> bool:
     # No proxy: these are processes of this machine.
+    handlers: list[BaseHandler] = [ProxyHandler({})]
     try:
-        with build_opener(ProxyHandler({})).open(url, timeout=_PROBE_SECONDS) as response:
+        if certificate is not None:
+            handlers.append(HTTPSHandler(context=local_context(certificate)))
+        with build_opener(*handlers).open(url, timeout=_PROBE_SECONDS) as response:
             return bool(response.status == 200)
     except (OSError, HTTPException):
         return False

@@ -35,7 +35,7 @@ def main() -> None:
     # Streams are the parallelism; threads inside a warp only compete with the renderer.
     cv2.setNumThreads(1)
     scratch = own_scratch(settings.scratch)
-    triton = TritonClient(settings.triton_url)
+    triton = TritonClient(settings.triton_url, tls=settings.triton_tls)
     storage, probes = Storage(settings.store_url, scratch), ProbePool(scratch)
     library = FaceLibrary(storage, triton, scratch, max_minutes=settings.max_minutes)
     # librosa compiles and imports at its first use, which takes seconds: before the door opens.
@@ -56,7 +56,7 @@ def main() -> None:
 async def _serve(servicer: PreprocessServicer, settings: PreprocessSettings) -> None:
     server = await build_server([SERVICE_NAME])
     add_PreprocessServiceServicer_to_server(servicer, server.core)
-    await serve(server, settings.preprocess_listen, grace_seconds=settings.drain_seconds)
+    await serve(server, settings.preprocess_listen, settings.server_tls, grace_seconds=settings.drain_seconds)
 
 
 def own_scratch(parent: Path) -> Path:

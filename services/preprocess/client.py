@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import closing
 
-from services.grpc_client import open_channel
+from services.grpc_client import Connection
 from services.preprocess import messages
 from services.preprocess.calls import answers
 from services.preprocess.faces import FaceRequest, FaceStreamItem
 from services.preprocess.v1 import preprocess_pb2_grpc
+from services.tls.identity import ClientTls
 
 
 class PreprocessClient:
-    """One gRPC channel to preprocess; safe to share by threads."""
+    """Calls preprocess; safe to share by threads."""
 
-    def __init__(self, address: str, *, timeout_seconds: float = 60.0) -> None:
-        """`address` is as open_channel takes it.
+    def __init__(self, address: str, *, tls: ClientTls | None = None, timeout_seconds: float = 60.0) -> None:
+        """`address` and `tls` are as for grpc_client.Connection.
 
         `timeout_seconds` is how long preprocess may stay silent inside a stream.
         """
         self._name = f"preprocess at {address}"
         self._timeout = timeout_seconds
-        self._channel = open_channel(address)
-        self._stub = preprocess_pb2_grpc.PreprocessServiceStub(self._channel)
+        self._connection = Connection(address, tls)
 
     def stream_faces(self, request: FaceRequest) -> Generator[FaceStreamItem, None, None]:
         """Progress while the video is analysed, then the speech, then batches of up to 8 frames in output order.
@@ -32,12 +32,12 @@ class PreprocessClient:
         cover frames 0..frame_count-1 without a hole. Raises as LookClient.analyse does. Closing the generator stops
         the stream.
         """
-        with closing(
-            answers(self._name, self._timeout, self._stub.StreamFaces(messages.stream_request(request)))
-        ) as responses:
+        stub = preprocess_pb2_grpc.PreprocessServiceStub(self._connection.channel)
+        call = stub.StreamFaces(messages.stream_request(request))
+        with closing(answers(self._name, self._timeout, call)) as responses:
             for response in responses:
                 yield messages.stream_item(response)
 
     def close(self) -> None:
-        """Close the channel; streams in flight end with UNAVAILABLE."""
-        self._channel.close()
+        """Close the connection; streams in flight end with UNAVAILABLE."""
+        self._connection.close()

@@ -10,12 +10,13 @@ from typing import Final
 import grpc
 
 from services.errors import ChorusError, ErrorKind
-from services.grpc_client import open_channel
+from services.grpc_client import Connection
 from services.grpc_errors import translate_call_errors
 from services.preprocess.calls import answers
 from services.preprocess.summary import AnalysisProgress, MediaFacts, VideoAnalysis
 from services.preprocess.summary_messages import analysis_item, media_facts
 from services.preprocess.v1 import preprocess_pb2, preprocess_pb2_grpc
+from services.tls.identity import ClientTls
 
 _PATIENCE_SECONDS: Final = 15.0
 # Above the time after which preprocess itself gives a file up, twice: somebody else's may come first.
@@ -31,32 +32,33 @@ class Probed:
 
 
 class LookClient:
-    """One gRPC channel to preprocess; safe to share by threads."""
+    """Calls preprocess; safe to share by threads."""
 
-    def __init__(self, address: str, *, timeout_seconds: float = 60.0) -> None:
-        """`address` is as open_channel takes it.
+    def __init__(self, address: str, *, tls: ClientTls | None = None, timeout_seconds: float = 60.0) -> None:
+        """`address` and `tls` are as for grpc_client.Connection.
 
         `timeout_seconds` is how long preprocess may stay silent inside an analysis.
         """
         self._name = f"preprocess at {address}"
         self._timeout = timeout_seconds
-        self._channel = open_channel(address)
-        self._stub = preprocess_pb2_grpc.PreprocessServiceStub(self._channel)
+        self._connection = Connection(address, tls)
 
     def probe(self, key: str, *, name: str) -> Probed:
         """Look into the stored file under `key`; INVALID_INPUT says why the file called `name` cannot be used.
 
         A preprocess that is just starting again is waited for.
         """
+        channel = self._connection.channel
         try:
-            grpc.channel_ready_future(self._channel).result(_PATIENCE_SECONDS)
+            grpc.channel_ready_future(channel).result(_PATIENCE_SECONDS)
         except grpc.FutureTimeoutError as error:
             reason = f"{_PATIENCE_SECONDS:g} s"
             raise ChorusError(
                 ErrorKind.UNAVAILABLE, "service-unreachable", service=self._name, reason=reason
             ) from error
+        stub = preprocess_pb2_grpc.PreprocessServiceStub(channel)
         with translate_call_errors(self._name):
-            answer = self._stub.Probe(preprocess_pb2.ProbeRequest(key=key, name=name), timeout=_PROBE_SECONDS)
+            answer = stub.Probe(preprocess_pb2.ProbeRequest(key=key, name=name), timeout=_PROBE_SECONDS)
         return Probed(media_facts(answer), answer.thumbnail)
 
     def analyse(
@@ -68,10 +70,11 @@ class LookClient:
         Closing the generator stops the analysis.
         """
         request = preprocess_pb2.AnalyseVideoRequest(video_key=video_key, video_name=name)
-        with closing(answers(self._name, self._timeout, self._stub.AnalyseVideo(request))) as responses:
+        stub = preprocess_pb2_grpc.PreprocessServiceStub(self._connection.channel)
+        with closing(answers(self._name, self._timeout, stub.AnalyseVideo(request))) as responses:
             for response in responses:
                 yield analysis_item(response)
 
     def close(self) -> None:
-        """Close the channel; analyses in flight end with UNAVAILABLE."""
-        self._channel.close()
+        """Close the connection; analyses in flight end with UNAVAILABLE."""
+        self._connection.close()

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from services.telemetry import LogForm
+from services.tls.settings import ServerTlsSettings, TritonTlsSettings
 
 
-class PreprocessSettings(BaseSettings):
+class PreprocessSettings(ServerTlsSettings, TritonTlsSettings):
     """Read from the environment, every name with the prefix CHORUS_."""
 
     model_config = SettingsConfigDict(env_prefix="CHORUS_", frozen=True, extra="forbid", use_attribute_docstrings=True)

@@ -89,11 +89,14 @@ def report_to(emit: Emit) -> Callable[[Progress], None]:
 
 def _render(spec: JobSpec, settings: RenderProcessSettings, output: Path, poster: Path, speaker: Speaker) -> Rendered:
     # Copies for FFmpeg lie beside the output: the worker removes that folder even when this process is killed.
-    storage = Storage(settings.store_url, output.parent)
+    storage, patience = Storage(settings.store_url, output.parent), settings.stall_seconds
+    preprocess = PreprocessClient(settings.preprocess_address, tls=settings.preprocess_tls, timeout_seconds=patience)
     with (
-        closing(PreprocessClient(settings.preprocess_address, timeout_seconds=settings.stall_seconds)) as preprocess,
+        closing(preprocess),
         closing(
-            TritonClient(settings.triton_url, timeout_seconds=settings.stall_seconds, observe=speaker.note_call)
+            TritonClient(
+                settings.triton_url, tls=settings.triton_tls, timeout_seconds=patience, observe=speaker.note_call
+            )
         ) as triton,
     ):
         return render(spec, RenderServices(storage, preprocess, triton), output, poster, report_to(speaker.say))

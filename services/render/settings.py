@@ -5,15 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.telemetry import LogForm
+from services.tls.settings import ClientTlsSettings
 
 
-class RenderProcessSettings(BaseSettings):
+class RenderProcessSettings(ClientTlsSettings):
     """Whom a render asks; the worker passes its own environment on."""
-
-    model_config = SettingsConfigDict(env_prefix="CHORUS_", frozen=True, use_attribute_docstrings=True)
 
     store_url: str = Field(default_factory=lambda: (Path("chorus-data").resolve() / "store").as_uri())
     """Where uploads lie: file:///folder or a bucket's URL"""

@@ -5,10 +5,14 @@ from __future__ import annotations
 from pydantic import Field
 
 from services.jobs.settings import StateSettings
+from services.tls.settings import ClientTlsSettings
 
 
-class WorkerSettings(StateSettings):
-    """Beside the state: how much is rendered at once, and when a render counts as stuck."""
+class WorkerSettings(StateSettings, ClientTlsSettings):
+    """Beside the state: how much is rendered at once, and when a render counts as stuck.
+
+    Those of TLS are for its render children; here they are only checked, so that a mistake ends the worker and no job.
+    """
 
     worker_slots: int = Field(default=1, ge=1)
     """Jobs that one worker renders at the same time"""

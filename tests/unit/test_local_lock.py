@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from services.gateway.access.accounts import Accounts
-from services.local.run_file import find_running, hold_lock, publish
+from services.local.run_file import RunningStack, find_running, hold_lock, publish
 from services.local.settings import LocalSettings
 
 
 def test_the_token_of_a_running_stack_is_for_its_user_alone(tmp_path: Path) -> None:
     folders = LocalSettings(home=tmp_path).folders
     folders.make()
-    with hold_lock(folders), publish(folders, "http://127.0.0.1:1234", "a token"):
+    with hold_lock(folders), publish(folders, RunningStack(os.getpid(), "http://127.0.0.1:1234", "a token")):
         running = find_running(folders)
         assert running is not None
         assert running.token == "a token"

@@ -14,7 +14,7 @@ from services.errors import ChorusError, ErrorKind
 from services.local import triton_runtime
 from services.local.doctor import examine
 from services.local.ports import free_port, is_free
-from services.local.run_file import await_running, find_running, hold_lock, publish
+from services.local.run_file import RunningStack, await_running, find_running, hold_lock, publish
 from services.local.settings import Folders, LocalSettings
 from services.local.stack import choose_ports
 
@@ -49,7 +49,7 @@ def test_without_it_the_xdg_folders_are_used(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_the_second_stack_on_a_state_is_refused_and_told_where_the_first_is(tmp_path: Path) -> None:
     folders = _folders(tmp_path)
-    with hold_lock(folders), publish(folders, "http://127.0.0.1:1234"):
+    with hold_lock(folders), publish(folders, RunningStack(os.getpid(), "http://127.0.0.1:1234")):
         running = find_running(folders)
         assert running is not None
         assert running.address == "http://127.0.0.1:1234"
@@ -68,7 +68,7 @@ def test_a_stack_that_is_just_starting_is_waited_for(tmp_path: Path) -> None:
         with hold_lock(folders):
             owned.set()
             published.wait(10)
-            with publish(folders, "http://127.0.0.1:1234"):
+            with publish(folders, RunningStack(os.getpid(), "http://127.0.0.1:1234")):
                 done.wait(10)
 
     starting = threading.Thread(target=start_slowly)
@@ -88,7 +88,7 @@ def test_a_stack_that_is_just_starting_is_waited_for(tmp_path: Path) -> None:
 
 def test_the_file_of_a_killed_stack_is_not_believed(tmp_path: Path) -> None:
     folders = _folders(tmp_path)
-    with hold_lock(folders), publish(folders, "http://127.0.0.1:1234"):
+    with hold_lock(folders), publish(folders, RunningStack(os.getpid(), "http://127.0.0.1:1234")):
         left_behind = (folders.run / "stack.json").read_text()
     (folders.run / "stack.json").write_text(left_behind)
     assert find_running(folders) is None

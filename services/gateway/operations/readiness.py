@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from services.errors import ChorusError, ErrorKind
-from services.grpc_client import open_channel
+from services.grpc_client import Connection
 from services.jobs import tables
 from services.jobs.watching import Watch
 from services.storage import Storage
@@ -41,13 +41,13 @@ class Check:
 class Readiness:
     """Asks everything at once, waits a few seconds at most, and tells who asks twice a second the same."""
 
-    def __init__(self, database: sa.Engine, storage: Storage, preprocess: str, triton: str) -> None:
-        """`preprocess` and `triton` are addresses as open_channel takes them."""
-        self._channels = [open_channel(preprocess), open_channel(triton)]
+    def __init__(self, database: sa.Engine, storage: Storage, preprocess: Connection, triton: Connection) -> None:
+        """It closes the connections."""
+        self._connections = [preprocess, triton]
         own: Checks = {"database": partial(_check_database, database), "store": partial(storage.size, _STORE_KEY)}
         others: Checks = {
-            "preprocess": partial(_check_preprocess, self._channels[0]),
-            "triton": partial(_check_triton, self._channels[1]),
+            "preprocess": partial(_check_preprocess, preprocess),
+            "triton": partial(_check_triton, triton),
         }
         self._own = Watch(lambda _: _run_checks(own), lambda _: False)
         self._all = Watch(lambda _: _run_checks({**own, **others}), lambda _: False)
@@ -64,9 +64,9 @@ class Readiness:
         return self._all.look("")
 
     def close(self) -> None:
-        """Close the channels."""
-        for channel in self._channels:
-            channel.close()
+        """Close the connections."""
+        for connection in self._connections:
+            connection.close()
 
 
 def _run_checks(checks: Checks) -> list[Check]:
@@ -89,11 +89,11 @@ def _check_database(database: sa.Engine) -> None:
         connection.execute(sa.select(tables.jobs.c.id).limit(1))
 
 
-def _check_preprocess(channel: grpc.Channel) -> None:
-    health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=_CALL_SECONDS)
+def _check_preprocess(connection: Connection) -> None:
+    health_pb2_grpc.HealthStub(connection.channel).Check(health_pb2.HealthCheckRequest(), timeout=_CALL_SECONDS)
 
 
-def _check_triton(channel: grpc.Channel) -> None:
-    call = channel.unary_unary(_SERVER_READY, request_serializer=bytes, response_deserializer=bytes)
+def _check_triton(connection: Connection) -> None:
+    call = connection.channel.unary_unary(_SERVER_READY, request_serializer=bytes, response_deserializer=bytes)
     if call(b"", timeout=_CALL_SECONDS) != _READY_ANSWER:
         raise ChorusError(ErrorKind.UNAVAILABLE, "models-loading")
