@@ -23,9 +23,11 @@ from urllib.request import ProxyHandler, build_opener
 
 import obstore
 import sqlalchemy as sa
+import trustme
 from obstore.store import S3Store
 
 from services.local import die_with_parent
+from tests.certificates import pair
 
 # Every sign in it means something in a URL; the server trusts everybody and does not look at it.
 _PASSWORD = "a%21b%40c%3A%2F%3F%23%25"
@@ -89,6 +91,10 @@ class Bucket:
 
     url: str
     environment: Mapping[str, str]
+    https_endpoint: str
+    """The same bucket over TLS"""
+    authority: bytes
+    """PEM of the authority that made the endpoint's certificate"""
     stop: Callable[[], None]
     """Ends the server, as a crash does"""
     start: Callable[[], None]
@@ -123,8 +129,10 @@ def running_postgres() -> Iterator[Postgres]:
 @contextmanager
 def running_s3() -> Iterator[Bucket]:
     """An S3 server (SeaweedFS) with one bucket on a free port; its data is gone at the end."""
-    port = _free_port()
+    port, https_port, authority = _free_port(), _free_port(), trustme.CA()
     with tempfile.TemporaryDirectory(prefix="chorus-s3-") as folder:
+        for name, content in pair(authority, "127.0.0.1").items():
+            Path(folder, name).write_bytes(content)
         keys = {"accessKey": "chorus", "secretKey": "secret"}
         identity = {"name": "chorus", "credentials": [keys], "actions": ["Admin", "Read", "Write", "List", "Tagging"]}
         Path(folder, "s3.json").write_text(json.dumps({"identities": [identity]}))
@@ -133,6 +141,7 @@ def running_s3() -> Iterator[Bucket]:
         command = [
             *(str(Path(sys.prefix, "bin", "weed")), "server", f"-dir={folder}/data", "-ip=127.0.0.1"),
             *("-ip.bind=127.0.0.1", "-s3", f"-s3.port={port}", f"-s3.config={folder}/s3.json"),
+            *(f"-s3.port.https={https_port}", f"-s3.cert.file={folder}/tls.crt", f"-s3.key.file={folder}/tls.key"),
             *(f"-{part}.port={_free_port()}" for part in ("master", "volume", "filer")),
             *(f"-{part}.port.grpc={_free_port()}" for part in ("master", "volume", "filer", "s3")),
             *(
@@ -155,8 +164,15 @@ def running_s3() -> Iterator[Bucket]:
             }
             # The first object makes the bucket.
             obstore.put(S3Store("chorus", config=environment), "made", b"")  # type: ignore[arg-type]
-            # By itself it takes long to stop.
-            yield Bucket("s3://chorus", environment, lambda: server.stop(signal.SIGKILL), server.start)
+            yield Bucket(
+                "s3://chorus",
+                environment,
+                https_endpoint=f"https://127.0.0.1:{https_port}",
+                authority=authority.cert_pem.bytes(),
+                # By itself it takes long to stop.
+                stop=lambda: server.stop(signal.SIGKILL),
+                start=server.start,
+            )
         finally:
             server.stop(signal.SIGKILL)
 

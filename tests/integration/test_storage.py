@@ -13,7 +13,7 @@ import pytest
 
 from services.errors import ChorusError, ErrorKind
 from services.storage import Storage, storage_error
-from tests.states import NewState
+from tests.states import NewState, Servers
 
 
 @pytest.fixture
@@ -100,3 +100,19 @@ def test_what_a_killed_writer_left_is_swept_after_a_day(folder_store: Storage, t
 def test_a_full_disk_has_its_own_kind() -> None:
     assert storage_error(OSError(errno.ENOSPC, "No space left on device"), "k").kind is ErrorKind.STORAGE_FULL
     assert storage_error(OSError(errno.EIO, "Input/output error"), "k").kind is ErrorKind.UNAVAILABLE
+
+
+def test_a_bucket_over_tls_needs_its_authority(
+    servers: Servers, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "ca.crt").write_bytes(servers.bucket.authority)
+    monkeypatch.setenv("AWS_ENDPOINT", servers.bucket.https_endpoint)
+    monkeypatch.delenv("AWS_ALLOW_HTTP")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.crt"))
+    trusting = Storage(f"{servers.bucket.url}/over-tls", tmp_path / "scratch")
+    trusting.put_bytes("a", b"sent in secret")
+    assert trusting.put_file("b", io.BytesIO(b"first"), create_only=True)
+    assert b"".join(trusting.read("a")) == b"sent in secret"
+    monkeypatch.delenv("SSL_CERT_FILE")
+    with pytest.raises(ChorusError, match="UnknownIssuer"):
+        Storage(f"{servers.bucket.url}/over-tls", tmp_path / "scratch").put_bytes("a", b"")
