@@ -49,8 +49,12 @@ def test_calls_are_spread_and_replicas_come_and_go_without_a_failed_call() -> No
         # Its connection stays open, as that of a machine does which lost its network.
         third.send_signal(signal.SIGSTOP)
         silent = _until(lambda: "127.0.0.3" not in answered(6), _SECONDS)
+
+        second.send_signal(signal.SIGTERM)
+        stopped = _until(lambda: set(answered(6)) == {"127.0.0.4"}, _SECONDS)
+        assert second.wait(10) == 0
         print(f"killed: left after {killed:.2f} s; new: taken after {joined:.1f} s; silent: left after {silent:.1f} s")
-        assert second.poll() is None
+        print(f"stopped: left after {stopped:.2f} s")
 
 
 def _until(reached: Callable[[], bool], seconds: float) -> float:
