@@ -27,8 +27,11 @@ Block = NDArray[np.float32]
 
 def read_speech(path: Path, *, name: str) -> NDArray[np.float32]:
     """(samples,) mono at 16 kHz, -1..1, mixed down from any layout; INVALID_INPUT when the file has no sound."""
-    blocks = [block[0] for block in read_sound(path, name, SPEECH_RATE, "mono")]
-    return np.concatenate(blocks)
+    # It grows in place: blocks that are joined at the end would lie in memory twice.
+    samples = bytearray()
+    for block in read_sound(path, name, SPEECH_RATE, "mono"):
+        samples += block[0].astype(np.float32, copy=False).tobytes()
+    return np.frombuffer(samples, np.float32)
 
 
 def speech_seconds(path: Path, *, name: str = "The audio file") -> Fraction:

@@ -35,8 +35,7 @@ class PreprocessClient:
         stub = preprocess_pb2_grpc.PreprocessServiceStub(self._connection.channel)
         call = stub.StreamFaces(messages.stream_request(request))
         with closing(answers(self._name, self._timeout, call)) as responses:
-            for response in responses:
-                yield messages.stream_item(response)
+            yield from messages.stream_items(responses)
 
     def close(self) -> None:
         """Close the connection; streams in flight end with UNAVAILABLE."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from copy import copy
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,14 +25,13 @@ from services.preprocess.detection import Inference
 from services.preprocess.faces import Speech
 from services.preprocess.mel import SAMPLE_RATE
 from services.preprocess.speech import feature_frames, feature_pieces, speech_with
+from services.preprocess.speech_store import map_speech, speech_key, write_speech
 from services.preprocess.summary import AnalysisProgress
-from services.preprocess.track_store import TrackFile, content_hash, open_tracks, track_key
+from services.preprocess.track_store import TrackFile, open_tracks, track_key
 from services.storage import Storage, storage_error
 
 _log = logging.getLogger(__name__)
 
-_SPEECH_VERSION: Final = "3"
-"""Changes when what is stored of a recording changes, so that older files are made again and not misread."""
 _REPORT_SECONDS: Final = 0.4
 
 Work = Callable[[], Generator[AnalysisProgress]]
@@ -71,7 +69,7 @@ class FaceLibrary:
 
     def ensure_speech(self, audio_key: str, name: str) -> Generator[AnalysisProgress]:
         """The same for a recording; INVALID_INPUT when it has no sound, TOO_LARGE when it is too long."""
-        return self._ensure("speech", _speech_key(audio_key), name, partial(self._listen, audio_key, name))
+        return self._ensure("speech", speech_key(audio_key), name, partial(self._listen, audio_key, name))
 
     @contextmanager
     def tracks(self, video_key: str) -> Iterator[TrackFile]:
@@ -88,10 +86,11 @@ class FaceLibrary:
                 raise self._too_long(name, float(clip.seconds))
             yield clip
 
-    def speech(self, audio_key: str) -> Speech:
-        """The recording as models eat it, after ensure_speech."""
-        with np.load(io.BytesIO(b"".join(self._storage.read(_speech_key(audio_key))))) as arrays:
-            return Speech(**arrays)
+    @contextmanager
+    def speech(self, audio_key: str) -> Iterator[Speech]:
+        """The recording as models eat it, after ensure_speech; valid inside the block."""
+        with self._storage.local_copy(speech_key(audio_key)) as path:
+            yield map_speech(path)
 
     def _ensure(self, kind: telemetry.AnalysisKind, key: str, name: str, work: Work) -> Generator[AnalysisProgress]:
         if self._storage.size(key) is not None:
@@ -168,11 +167,10 @@ class FaceLibrary:
         for piece in feature_pieces(samples, self._triton):
             pieces.append(piece)
             yield AnalysisProgress(sum(heard.shape[1] for heard in pieces), feature_frames(samples))
-        speech = speech_with(samples, pieces, self._triton)
-        content = io.BytesIO()
-        np.savez(content, **asdict(speech))
-        content.seek(0)
-        self._storage.put_file(_speech_key(audio_key), content, create_only=True)
+        with TemporaryDirectory(dir=self._scratch) as folder:
+            output = Path(folder) / "speech"
+            write_speech(output, speech_with(samples, pieces, self._triton))
+            self._storage.put_file(speech_key(audio_key), output, create_only=True)
 
     def _abandoned(self, running: _RunningAnalysis, key: str) -> bool:
         """True when nobody waits; from then on nobody can join either."""
@@ -184,7 +182,3 @@ class FaceLibrary:
 
     def _too_long(self, name: str, seconds: float) -> ChorusError:
         return ChorusError(ErrorKind.TOO_LARGE, "too-long", name=name, minutes=seconds / 60, limit=self._max_minutes)
-
-
-def _speech_key(audio_key: str) -> str:
-    return f"speech/{content_hash(audio_key)}/{_SPEECH_VERSION}/speech.npz"

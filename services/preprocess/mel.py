@@ -60,9 +60,23 @@ def speech_gain(energy: NDArray[np.float64]) -> float:
     return min(10 ** (_LEVEL_DB / 20) / (float(np.sqrt(active.mean())) + 1e-9), _MOST_GAIN)
 
 
-def levelled(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The samples (n,) with active speech at -23 dB, as every model hears them."""
-    return samples * np.float32(speech_gain(column_energy(samples)))
+class Levelled:
+    """Samples (n,) with active speech at -23 dB, as every model hears them; silence lies round them.
+
+    Only what is asked for is made: a second copy of two hours would take 460 MB.
+    """
+
+    def __init__(self, samples: NDArray[np.float32]) -> None:
+        self._samples = samples
+        self._gain = np.float32(speech_gain(column_energy(samples)))
+
+    def part(self, start: int, stop: int) -> NDArray[np.float32]:
+        """(stop - start,); either may lie beyond the recording's ends."""
+        part = np.zeros(stop - start, np.float32)
+        low, high = max(start, 0), min(stop, len(self._samples))
+        if low < high:
+            part[low - start : high - start] = self._samples[low:high] * self._gain
+        return part
 
 
 def mel_window(mel: NDArray[np.float32], frame: int, frame_rate: Fraction, columns: int) -> NDArray[np.float32]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator, Iterable
+
 import numpy as np
-from numpy.typing import NDArray
 
 from services.errors import ChorusError, ErrorKind
 from services.preprocess.faces import (
     LANDMARKS,
     MEL_BANDS,
-    SPEECH_FEATURES,
     CropSpec,
     FaceBatch,
     FaceIntroduction,
@@ -18,6 +18,7 @@ from services.preprocess.faces import (
     MelSpec,
     Speech,
 )
+from services.preprocess.speech_messages import JoinedSpeech, packed, speech_pieces
 from services.preprocess.summary import AnalysisProgress
 from services.preprocess.summary_messages import progress, progress_message
 from services.preprocess.v1 import preprocess_pb2 as wire
@@ -62,55 +63,43 @@ def face_request(message: wire.StreamFacesRequest) -> FaceRequest:
     )
 
 
-def stream_response(item: FaceStreamItem) -> wire.StreamFacesResponse:
-    """One item of a face stream as it travels."""
-    match item:
-        case AnalysisProgress():
-            return wire.StreamFacesResponse(progress=progress_message(item))
-        case Speech():
-            return wire.StreamFacesResponse(speech=_speech_message(item))
-        case FaceIntroduction():
-            introduction = wire.FaceIntroduction(
-                track=item.track, eye_distance=item.eye_distance, references=_batch_message(item.references)
-            )
-            return wire.StreamFacesResponse(introduction=introduction)
-        case FaceBatch():
-            return wire.StreamFacesResponse(batch=_batch_message(item))
+def stream_responses(items: Iterable[FaceStreamItem]) -> Generator[wire.StreamFacesResponse]:
+    """The items of a face stream as they travel: each in a message, the speech in many."""
+    for item in items:
+        match item:
+            case AnalysisProgress():
+                yield wire.StreamFacesResponse(progress=progress_message(item))
+            case Speech():
+                yield from (wire.StreamFacesResponse(speech=piece) for piece in speech_pieces(item))
+            case FaceIntroduction():
+                introduction = wire.FaceIntroduction(
+                    track=item.track, eye_distance=item.eye_distance, references=_batch_message(item.references)
+                )
+                yield wire.StreamFacesResponse(introduction=introduction)
+            case FaceBatch():
+                yield wire.StreamFacesResponse(batch=_batch_message(item))
 
 
-def stream_item(message: wire.StreamFacesResponse) -> FaceStreamItem:
-    """The item behind `message`; its arrays are read-only views of the message's bytes."""
-    match message.WhichOneof("event"):
-        case "progress":
-            return progress(message.progress)
-        case "speech":
-            return _speech(message.speech)
-        case "introduction":
-            introduction = message.introduction
-            return FaceIntroduction(introduction.track, introduction.eye_distance, _batch(introduction.references))
-        case "batch":
-            return _batch(message.batch)
-        case _:
-            raise ChorusError(ErrorKind.INTERNAL, "preprocess-differs")
+def stream_items(responses: Iterable[wire.StreamFacesResponse]) -> Generator[FaceStreamItem]:
+    """The inverse of stream_responses; arrays of faces are read-only views of their message's bytes.
 
-
-def _speech_message(speech: Speech) -> wire.Speech:
-    return wire.Speech(
-        columns=speech.mel.shape[1],
-        mel=_packed(speech.mel),
-        level_db=_packed(speech.level_db),
-        voice=_packed(speech.voice),
-        features=speech.features.astype("<f2").tobytes(),
-    )
-
-
-def _speech(message: wire.Speech) -> Speech:
-    return Speech(
-        mel=np.frombuffer(message.mel, "<f4").reshape(MEL_BANDS, message.columns),
-        level_db=np.frombuffer(message.level_db, "<f4"),
-        voice=np.frombuffer(message.voice, "<f4"),
-        features=np.frombuffer(message.features, "<f2").reshape(SPEECH_FEATURES, message.columns),
-    )
+    Raises INTERNAL for what no preprocess of this version sends.
+    """
+    pieces = JoinedSpeech()
+    for response in responses:
+        match response.WhichOneof("event"):
+            case "progress":
+                yield progress(response.progress)
+            case "speech":
+                if (speech := pieces.add(response.speech)) is not None:
+                    yield speech
+            case "introduction":
+                introduction = response.introduction
+                yield FaceIntroduction(introduction.track, introduction.eye_distance, _batch(introduction.references))
+            case "batch":
+                yield _batch(response.batch)
+            case _:
+                raise ChorusError(ErrorKind.INTERNAL, "preprocess-differs")
 
 
 def _batch_message(batch: FaceBatch) -> wire.FaceBatch:
@@ -121,11 +110,11 @@ def _batch_message(batch: FaceBatch) -> wire.FaceBatch:
         crop_size=batch.side,
         mel_window=batch.mels.shape[2],
         crops=batch.crops.tobytes(),
-        landmarks=_packed(batch.landmarks),
-        rest=_packed(batch.rest),
-        to_crop=_packed(batch.to_crop),
-        weight=_packed(batch.weight),
-        mels=_packed(batch.mels),
+        landmarks=packed(batch.landmarks),
+        rest=packed(batch.rest),
+        to_crop=packed(batch.to_crop),
+        weight=packed(batch.weight),
+        mels=packed(batch.mels),
     )
 
 
@@ -143,7 +132,3 @@ def _batch(message: wire.FaceBatch) -> FaceBatch:
         weight=np.frombuffer(message.weight, "<f4"),
         mels=np.frombuffer(message.mels, "<f4").reshape(rows, MEL_BANDS, message.mel_window),
     )
-
-
-def _packed(array: NDArray[np.float32]) -> bytes:
-    return array.astype("<f4", copy=False).tobytes()

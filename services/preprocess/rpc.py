@@ -76,8 +76,7 @@ class PreprocessServicer(PreprocessServiceServicer):
 
     def _messages(self, request: FaceRequest) -> Generator[wire.StreamFacesResponse]:
         with closing(self._faces(request)) as items:
-            for item in items:
-                yield messages.stream_response(item)
+            yield from messages.stream_responses(items)
 
     def _faces(self, request: FaceRequest) -> Generator[FaceStreamItem]:
         yield from self._library.ensure_tracks(request.video_key, request.video_name)
@@ -88,9 +87,9 @@ class PreprocessServicer(PreprocessServiceServicer):
             if not tracks.tracks:
                 raise no_face(request.video_name)
             yield from self._library.ensure_speech(request.audio_key, request.audio_name)
-            speech = self._library.speech(request.audio_key)
-            yield speech
-            yield from stream_batches(clip, tracks, speech.mel, request)
+            with self._library.speech(request.audio_key) as speech:
+                yield speech
+                yield from stream_batches(clip, tracks, speech.mel, request)
 
 
 def no_face(name: str) -> ChorusError:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from services.preprocess.detection import Inference
 from services.preprocess.faces import MEL_RATE
-from services.preprocess.mel import SAMPLE_RATE, levelled
+from services.preprocess.mel import SAMPLE_RATE, Levelled
 
 _STEP: Final = 512
 _CONTEXT: Final = 64
@@ -21,14 +21,13 @@ _STEPS: Final = 512
 def voice_of(samples: NDArray[np.float32], triton: Inference) -> NDArray[np.float32]:
     """(1 + n // 200,) probability that a voice speaks, 0..1, of mono samples (n,) at 16 kHz."""
     steps = 1 + len(samples) // _STEP
-    heard = np.zeros(_CONTEXT + steps * _STEP, np.float32)
-    heard[_CONTEXT : _CONTEXT + len(samples)] = levelled(samples)
+    heard = Levelled(samples)
     state = np.zeros((1, 2, _HIDDEN), np.float32)
     pieces = []
     # The state goes on from request to request, so that they agree with one over the whole recording.
     for start in range(0, steps, _STEPS):
         stop = min(start + _STEPS, steps)
-        piece = heard[None, start * _STEP : stop * _STEP + _CONTEXT]
+        piece = heard.part(start * _STEP - _CONTEXT, stop * _STEP)[None]
         answer = triton.infer("voice_activity", {"samples": piece, "state": state}, ["voice", "next_state"])
         pieces.append(answer["voice"][0])
         state = answer["next_state"].astype(np.float32, copy=False)

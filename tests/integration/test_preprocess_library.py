@@ -67,10 +67,10 @@ def test_progress_comes_piece_by_piece_and_the_speech_is_kept(
     assert done == sorted(done)
     assert len(set(done)) >= 3
     assert (steps[-1].frames_done, steps[-1].frames_total) == (2251, 2251)
-    speech = library.speech(key)
-    assert speech.features.shape == (SPEECH_FEATURES, 45 * 80 + 1)
-    assert speech.mel.shape == (80, 45 * 80 + 1)
-    assert (speech.features == 0.5).all()
+    with library.speech(key) as speech:
+        assert speech.features.shape == (SPEECH_FEATURES, 45 * 80 + 1)
+        assert speech.mel.shape == (80, 45 * 80 + 1)
+        assert (speech.features == 0.5).all()
     assert list(library.ensure_speech(key, "speech.wav")) == []
     assert models.pieces == 5
     assert [now - then for now, then in zip(lookups(), before, strict=True)] == [1, 1]
@@ -91,7 +91,8 @@ def test_two_requests_share_one_hearing(
     for thread in threads:
         thread.join(20)
     assert models.pieces == 3
-    assert library.speech(key).voice.shape == (25 * 80 + 1,)
+    with library.speech(key) as speech:
+        assert speech.voice.shape == (25 * 80 + 1,)
 
 
 def test_a_hearing_for_which_nobody_waits_stops_and_leaves_nothing(
@@ -108,7 +109,8 @@ def test_a_hearing_for_which_nobody_waits_stops_and_leaves_nothing(
     assert not list(storage.keys("speech"))
     models.seconds = 0
     list(library.ensure_speech(key, "speech.wav"))
-    assert library.speech(key).mel.shape == (80, 58 * 80 + 1)
+    with library.speech(key) as speech:
+        assert speech.mel.shape == (80, 58 * 80 + 1)
 
 
 def test_a_recording_that_is_too_long_is_refused_by_name(

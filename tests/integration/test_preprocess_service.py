@@ -33,6 +33,7 @@ from services.preprocess.faces import (
 from services.preprocess.library import FaceLibrary
 from services.preprocess.look import LookClient
 from services.preprocess.probing import ProbePool
+from services.preprocess.speech_store import speech_key, write_speech
 from services.preprocess.summary import AnalysisProgress, VideoAnalysis
 from services.preprocess.track_store import TrackWriter
 from services.storage import Storage
@@ -322,6 +323,24 @@ def test_abandoned_stream_frees_its_thread(service: Service, pictures: Pictures,
             pass
         stream.close()
     assert service.analyse(key).frames == 30
+
+
+def test_the_speech_of_two_hours_arrives_whole(service: Service, pictures: Pictures, tmp_path: Path) -> None:
+    columns = 2 * 3600 * 80 + 1
+    sent = Speech(
+        mel=np.add.outer(np.arange(80), np.arange(columns)).astype(np.float32),
+        level_db=np.arange(columns, dtype=np.float32),
+        voice=-np.arange(columns, dtype=np.float32),
+        features=np.broadcast_to(np.arange(columns) % 2000, (64, columns)).astype(np.float16),
+    )
+    write_speech(tmp_path / "speech", sent)
+    service.storage.put_file(speech_key("uploads/long"), tmp_path / "speech")
+    key = service.put(video(tmp_path / "clip.mp4", pictures[:4]))
+    received, *faces = service.stream(key, "uploads/long", 4)
+    assert isinstance(received, Speech)
+    for name in ("mel", "level_db", "voice", "features"):
+        assert np.array_equal(getattr(received, name), getattr(sent, name))
+    assert len(batches_of(faces)) == 1
 
 
 def test_full_disk_is_named(

@@ -44,6 +44,15 @@ def batch(rows: int, mel_columns: int = 16) -> FaceBatch:
     )
 
 
+def speech_of(columns: int) -> Speech:
+    return Speech(
+        RANDOM.random((80, columns), np.float32),
+        RANDOM.random(columns, np.float32),
+        RANDOM.random(columns, np.float32),
+        RANDOM.random((64, columns), np.float32).astype(np.float16),
+    )
+
+
 def without_pixels(rows: int) -> FaceBatch:
     return replace(batch(rows), crops=np.zeros((0, 64, 64, 3), np.uint8))
 
@@ -65,12 +74,7 @@ def assert_same(first: object, second: object) -> None:
     "item",
     [
         AnalysisProgress(3, 250),
-        Speech(
-            RANDOM.random((80, 33), np.float32),
-            RANDOM.random(33, np.float32),
-            RANDOM.random(33, np.float32),
-            RANDOM.random((64, 33), np.float32).astype(np.float16),
-        ),
+        speech_of(33),
         FaceIntroduction(2, 160.5, batch(4, 0)),
         batch(8),
         batch(1, 0),
@@ -80,8 +84,26 @@ def assert_same(first: object, second: object) -> None:
     ids=lambda item: type(item).__name__,
 )
 def test_stream_items(item: FaceStreamItem) -> None:
-    sent = messages.stream_response(item).SerializeToString()
-    assert_same(messages.stream_item(wire.StreamFacesResponse.FromString(sent)), item)
+    sent = [message.SerializeToString() for message in messages.stream_responses([item])]
+    (received,) = messages.stream_items(map(wire.StreamFacesResponse.FromString, sent))
+    assert_same(received, item)
+
+
+def test_the_speech_of_a_long_recording_travels_in_pieces_of_less_than_a_mebibyte() -> None:
+    speech = speech_of(4001)
+    sent = list(messages.stream_responses([speech, AnalysisProgress(1, 1)]))
+    assert [message.speech.columns for message in sent] == [2000, 2000, 1, 0]
+    assert max(message.ByteSize() for message in sent) < 1 << 20
+    received, _ = messages.stream_items(sent)
+    assert_same(received, speech)
+
+
+@pytest.mark.parametrize("order", [[1], [0, 2], [0, 0], [0, 1, 1], [0, 1, 2, 2]])
+def test_a_piece_of_speech_out_of_turn_is_no_speech(order: list[int]) -> None:
+    pieces = list(messages.stream_responses([speech_of(4001)]))
+    with pytest.raises(ChorusError) as error:
+        list(messages.stream_items([pieces[place] for place in order]))
+    assert error.value.kind is ErrorKind.INTERNAL
 
 
 @pytest.mark.parametrize("face", [None, 0, 2])

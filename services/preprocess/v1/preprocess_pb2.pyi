@@ -200,30 +200,32 @@ class StreamFacesResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PROGRESS_FIELD_NUMBER: _builtins.int
-    SPEECH_FIELD_NUMBER: _builtins.int
     INTRODUCTION_FIELD_NUMBER: _builtins.int
     BATCH_FIELD_NUMBER: _builtins.int
+    SPEECH_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def progress(self) -> Global___AnalysisProgress: ...
-    @_builtins.property
-    def speech(self) -> Global___Speech: ...
     @_builtins.property
     def introduction(self) -> Global___FaceIntroduction: ...
     @_builtins.property
     def batch(self) -> Global___FaceBatch: ...
+    @_builtins.property
+    def speech(self) -> Global___SpeechPiece:
+        """all pieces come before any face"""
+
     def __init__(
         self,
         *,
         progress: Global___AnalysisProgress | None = ...,
-        speech: Global___Speech | None = ...,
         introduction: Global___FaceIntroduction | None = ...,
         batch: Global___FaceBatch | None = ...,
+        speech: Global___SpeechPiece | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "event", b"event", "introduction", b"introduction", "progress", b"progress", "speech", b"speech"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "event", b"event", "introduction", b"introduction", "progress", b"progress", "speech", b"speech"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["progress", "speech", "introduction", "batch"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["progress", "introduction", "batch", "speech"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -308,7 +310,9 @@ class AnalysisProgress(_message.Message):
 Global___AnalysisProgress: _TypeAlias = AnalysisProgress  # noqa: Y015
 
 @_typing.final
-class Speech(_message.Message):
+class SpeechPiece(_message.Message):
+    """Consecutive columns of a recording's speech; the pieces come in order."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     COLUMNS_FIELD_NUMBER: _builtins.int
@@ -316,6 +320,8 @@ class Speech(_message.Message):
     LEVEL_DB_FIELD_NUMBER: _builtins.int
     VOICE_FIELD_NUMBER: _builtins.int
     FEATURES_FIELD_NUMBER: _builtins.int
+    FIRST_COLUMN_FIELD_NUMBER: _builtins.int
+    TOTAL_COLUMNS_FIELD_NUMBER: _builtins.int
     columns: _builtins.int
     mel: _builtins.bytes
     """float32 little-endian, (80, columns)"""
@@ -325,6 +331,9 @@ class Speech(_message.Message):
     """float32 little-endian, (columns): probability that a voice speaks"""
     features: _builtins.bytes
     """float16 little-endian, (64, columns): what is being said, as the model speech_features hears it"""
+    first_column: _builtins.int
+    total_columns: _builtins.int
+    """of the whole recording"""
     def __init__(
         self,
         *,
@@ -333,14 +342,16 @@ class Speech(_message.Message):
         level_db: _builtins.bytes = ...,
         voice: _builtins.bytes = ...,
         features: _builtins.bytes = ...,
+        first_column: _builtins.int = ...,
+        total_columns: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "features", b"features", "level_db", b"level_db", "mel", b"mel", "voice", b"voice"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "features", b"features", "first_column", b"first_column", "level_db", b"level_db", "mel", b"mel", "total_columns", b"total_columns", "voice", b"voice"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Speech: _TypeAlias = Speech  # noqa: Y015
+Global___SpeechPiece: _TypeAlias = SpeechPiece  # noqa: Y015
 
 @_typing.final
 class FaceIntroduction(_message.Message):
