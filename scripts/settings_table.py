@@ -29,7 +29,7 @@ _HEAD: Final = """# Settings
 Every setting is a variable of the environment. This table is made from the code by `make settings`; a test holds it so.
 `up` is `chorus up`, which gives the other processes what they need; a worker's `render` children have its environment.
 For a bucket, [obstore](https://developmentseed.org/obstore/) reads `AWS_ENDPOINT`, `AWS_REGION`, `AWS_ACCESS_KEY_ID`,
-`AWS_SECRET_ACCESS_KEY`, `AWS_ALLOW_HTTP` and their kin.
+`AWS_SECRET_ACCESS_KEY`, `AWS_ALLOW_HTTP` and their kin, and `SSL_CERT_FILE` where its authority is not the system's.
 
 | variable | read by | default | what it says |
 | --- | --- | --- | --- |

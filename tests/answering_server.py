@@ -1,4 +1,4 @@
-"""A process with one of our gRPC servers, which answers every call with the address that it listens on.
+"""A process with one of our gRPC servers, which says where it listens, and streams for as long as it is let.
 
 `python tests/answering_server.py HOST:PORT` is that process.
 """
@@ -9,7 +9,7 @@ import asyncio
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,11 @@ from services.grpc_server import Context, build_server, serve
 from services.local.child import dying_with_us
 
 ROOT = Path(__file__).resolve().parents[1]
-METHOD = "/chorus.test.v1.AnswerService/Where"
+_SERVICE = "chorus.test.v1.AnswerService"
+WHERE = f"/{_SERVICE}/Where"
+"""The address that it listens on"""
+TICKS = f"/{_SERVICE}/Ticks"
+"""A byte every tenth of a second"""
 
 
 @contextmanager
@@ -42,10 +46,17 @@ async def _serve(address: str) -> None:
     async def where(request: bytes, context: Context) -> bytes:
         return address.encode()
 
+    async def ticks(request: bytes, context: Context) -> AsyncIterator[bytes]:
+        while True:
+            yield b"."
+            await asyncio.sleep(0.1)
+
     server = await build_server()
-    _, service, method = METHOD.split("/")
-    handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {method: grpc.unary_unary_rpc_method_handler(where)}
-    server.core.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
+    handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
+        "Where": grpc.unary_unary_rpc_method_handler(where),
+        "Ticks": grpc.unary_stream_rpc_method_handler(ticks),
+    }
+    server.core.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(_SERVICE, handlers),))
     await serve(server, address)
 
 

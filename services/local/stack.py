@@ -60,9 +60,9 @@ def run_stack(settings: LocalSettings, stop: Event, report: Callable[[str], None
         try:
             supervisor.start(stop)
             if not stop.is_set():
-                page, certificate = _page(settings, ports), str(settings.tls_certificate or "")
-                running = RunningStack(os.getpid(), page, settings.token, certificate, metrics_of(settings, ports))
-                with publish(folders, running):
+                page = _page(settings, ports)
+                metrics = metrics_of(settings, ports)
+                with publish(folders, RunningStack(os.getpid(), page, settings.token, _certificate(settings), metrics)):
                     report(f"Chorus is ready: {page}   (Ctrl-C stops it)")
                     if settings.host not in _LOOPBACK:
                         report(f"Listening on {settings.host}: whoever reaches it needs a login or the token")
@@ -205,6 +205,10 @@ def _api(common: dict[str, str], scratch: Path, settings: LocalSettings, ports: 
 
 def _reachable(host: str) -> str:
     return "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104  # compared, not bound
+
+
+def _certificate(settings: LocalSettings) -> str:
+    return "" if settings.tls_certificate is None else str(settings.tls_certificate.absolute())
 
 
 def _page(settings: LocalSettings, ports: Ports) -> str:

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 import grpc
 
 from services.grpc_client import open_channel
-from tests.answering_server import METHOD, answering_server
+from tests.answering_server import TICKS, WHERE, answering_server
 from tests.name_server import name_server
 
 _CALL_SECONDS = 20
@@ -26,7 +26,11 @@ def test_calls_are_spread_and_replicas_come_and_go_without_a_failed_call() -> No
         names = stack.enter_context(name_server("127.0.0.1", "127.0.0.2", "127.0.0.3"))
         first, second, third = (stack.enter_context(answering_server(f"{host}:{port}")) for host in names.addresses)
         channel = stack.enter_context(open_channel(names.target("replicas.test", port)))
-        call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(METHOD)
+        call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(WHERE)
+        ticks: grpc.UnaryStreamMultiCallable[bytes, bytes] = stack.enter_context(
+            open_channel(f"127.0.0.2:{port}")
+        ).unary_stream(TICKS)
+        begun, stream = time.monotonic(), iter(ticks(b""))
 
         def answered(calls: int = 30) -> Counter[str]:
             """How many calls each replica answered; one that fails ends the test."""
@@ -49,6 +53,10 @@ def test_calls_are_spread_and_replicas_come_and_go_without_a_failed_call() -> No
         # Its connection stays open, as that of a machine does which lost its network.
         third.send_signal(signal.SIGSTOP)
         silent = _until(lambda: "127.0.0.3" not in answered(6), _SECONDS)
+
+        # Longer than a server keeps a connection, and not cut.
+        assert time.monotonic() - begun > 13
+        assert len([next(stream) for _ in range(125)]) == 125
 
         second.send_signal(signal.SIGTERM)
         stopped = _until(lambda: set(answered(6)) == {"127.0.0.4"}, _SECONDS)

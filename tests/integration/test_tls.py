@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import ssl
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -19,11 +22,12 @@ import uvicorn
 from fastapi import FastAPI
 
 from services.errors import ChorusError, ErrorKind
-from services.grpc_client import Connection
+from services.grpc_client import Connection, open_channel
 from services.grpc_server import Context, Server, build_server
+from services.local.ports import free_port
 from services.tls.identity import ClientTls, ServerTls
 from tests.certificates import SecretFolder, pair, shown_certificate
-from tests.gateway_stack import wait_until
+from tests.gateway_stack import ROOT, wait_until
 from tests.rpc_loop import running_server
 
 NAME = "chorus.test.v1.EchoService"
@@ -158,6 +162,32 @@ def test_the_web_door_shows_a_new_certificate_to_new_connections(company: Compan
         assert open_before.get("/healthz").text == '"fine"'
         with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
             httpx.get(f"https://127.0.0.1:{port}/healthz", verify=trusted, trust_env=False)
+
+
+def test_the_api_speaks_tls_at_both_its_doors(company: Company, tmp_path: Path) -> None:
+    ports, tls = (free_port(), free_port()), company.server_tls(mutual=True)
+    environment = {
+        "PATH": os.environ["PATH"],
+        "CHORUS_PORT": str(ports[0]),
+        "CHORUS_GRPC_PORT": str(ports[1]),
+        "CHORUS_TLS_CERTIFICATE": str(tls.certificate),
+        "CHORUS_TLS_KEY": str(tls.key),
+        "CHORUS_TLS_CLIENT_CA": str(tls.client_authorities),
+        "PYTHONPATH": str(ROOT),
+    }
+    api = subprocess.Popen([sys.executable, "-m", "services.gateway"], env=environment, cwd=tmp_path)
+    try:
+        with open_channel(f"127.0.0.1:{ports[1]}", company.client_tls(mutual=True)) as channel:
+            grpc.channel_ready_future(channel).result(timeout=60)
+        assert not _answers(ports[1], company.client_tls(mutual=False))
+        trusted = ssl.create_default_context(cafile=company.client.path / "ca.crt")
+        # This door opens after the other one.
+        transport = httpx.HTTPTransport(verify=trusted, retries=6)
+        with httpx.Client(transport=transport, trust_env=False) as http:
+            assert http.get(f"https://127.0.0.1:{ports[0]}/readyz").status_code == 200
+    finally:
+        api.kill()
+        api.wait(10)
 
 
 @contextmanager
