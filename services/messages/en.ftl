@@ -38,7 +38,7 @@ model-output-missing = The model { $model } gave no output { $output }
 ## gRPC
 
 cannot-listen = Cannot listen on { $address }: the address is taken or not of this host
-tls-unusable = { $files } cannot be used for TLS: { $reason }
+tls-unusable = { $files } cannot be used for TLS ({ $reason }): give PEM files that belong together, the key without a passphrase
 service-unreachable = { $service } does not answer: is it running? ({ $reason })
 service-too-slow = { $service } did not answer in time
 call-failed = The call to { $service } failed: { $reason } ({ $status })

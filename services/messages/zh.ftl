@@ -35,7 +35,7 @@ model-output-missing = 模型 { $model } 没有给出输出 { $output }。
 ## gRPC
 
 cannot-listen = 无法监听 { $address }：该地址已被占用，或者不属于本机。
-tls-unusable = { $files } 无法用于 TLS：{ $reason }
+tls-unusable = { $files } 无法用于 TLS（{ $reason }）：请给出互相对应的 PEM 文件，私钥不带口令。
 service-unreachable = { $service } 没有响应。它在运行吗？（{ $reason }）
 service-too-slow = { $service } 没有及时响应。
 call-failed = 调用 { $service } 时出错：{ $reason }（{ $status }）
