@@ -52,7 +52,8 @@ HEALTHCHECK --interval=30s --start-interval=5s --timeout=5s --start-period=120s 
     CMD ["python", "/opt/health.py", "http://127.0.0.1:8000/v2/health/ready"]
 ENTRYPOINT ["tritonserver"]
 CMD ["--model-repository=/models", "--backend-directory=/opt/backends", "--disable-auto-complete-config", \
-     "--http-port=8000", "--grpc-port=8001", "--metrics-port=8002", "--exit-timeout-secs=5"]
+     "--http-port=8000", "--grpc-port=8001", "--metrics-port=8002", "--exit-timeout-secs=5", \
+     "--grpc-max-connection-age=10000"]
 
 ARG REVISION=unknown SOURCE=unknown
 LABEL org.opencontainers.image.title="chorus-triton-cpu" \

@@ -1,19 +1,23 @@
-"""`python -m services.gateway.migrate`: makes or updates the tables and ends; for a release's first step on a cluster.
+"""`python -m services.gateway.migrate`: makes the tables, sees that the store takes a file, and ends.
 
-The api and the workers do the same when they start. Here a database that refuses shows before anything is replaced.
+The first step of a release on a cluster: a database or a bucket that refuses shows before anything is replaced. The api
+and the workers make the tables as well when they start.
 """
 
 from __future__ import annotations
 
 import logging
 import sys
+from typing import Final
 
 from services import telemetry
 from services.errors import ChorusError
 from services.jobs import tables
 from services.jobs.engine.queue import JobQueue
 from services.jobs.settings import StateSettings
+from services.storage import Storage
 
+_STORE_KEY: Final = "health/migrate"
 _log = logging.getLogger(__name__)
 
 
@@ -23,10 +27,12 @@ def main() -> int:
     telemetry.configure_logging("migrate", settings.log_level, settings.log_form)
     try:
         make_tables(settings.database_url)
+        # Some servers make a bucket with its first file; in an empty one the api finds nothing to list.
+        Storage(settings.store_url, settings.scratch).put_bytes(_STORE_KEY, b"")
     except ChorusError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    _log.info("the tables are there")
+    _log.info("the tables are there, and the store takes files")
     return 0
 
 

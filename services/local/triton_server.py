@@ -59,6 +59,8 @@ def triton_service(
             "PATH": f"{runtime.programs}:/usr/bin:/bin",
             "PYTHONPATH": "",
             "PYTHONHOME": "",
+            # By itself the models' runtime tells Microsoft that it was started.
+            "ORT_DISABLE_TELEMETRY": "1",
         },
         address=address,
         is_ready=lambda: client.ready(models),

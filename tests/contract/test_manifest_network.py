@@ -90,8 +90,7 @@ def test_what_no_policy_names_is_closed(overlay: str) -> None:
     assert allowed(overlay, [named(resources(overlay), "NetworkPolicy", "default-deny")]) == set()
 
 
-def test_from_other_namespaces_only_callers_come_in_and_only_to_the_doors() -> None:
-    api = next(each for each in workloads("cpu") if each.name == "api")
+def test_from_other_namespaces_come_callers_to_the_doors_and_prometheus_to_metrics() -> None:
     for workload in workloads("cpu"):
         from_others = [
             (each["namespaceSelector"], [port["port"] for port in rule["ports"]])
@@ -99,8 +98,11 @@ def test_from_other_namespaces_only_callers_come_in_and_only_to_the_doors() -> N
             for each in rule["from"]
             if "namespaceSelector" in each
         ]
-        doors = [({"matchLabels": {"chorus.dev/caller": "true"}}, ["http", "grpc"])]
-        assert from_others == (doors if workload == api else []), workload.name
+        callers = ({"matchLabels": {"chorus.dev/caller": "true"}}, ["http", "grpc"])
+        allowed_in = [callers] if workload.name == "api" else []
+        if "metrics" in workload.ports:
+            allowed_in.append(({"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}, ["metrics"]))
+        assert from_others == allowed_in, workload.name
 
 
 CHANGES: dict[str, Callable[[list[Resource]], object]] = {
