@@ -110,7 +110,7 @@ class Load:
             try:
                 call()
             except Exception as error:
-                self.failed.append(f"{name}: {error!r}")
+                self.failed.append(f"{time.strftime('%H:%M:%S')} {name}: {error!r}")
             else:
                 self.answered[name] = self.answered.get(name, 0) + 1
             time.sleep(0.05)

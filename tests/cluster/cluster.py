@@ -88,9 +88,9 @@ class Cluster:
         return pod
 
     def wait_until_ready(self, pod: Pod) -> float:
-        """Seconds until its probe says so."""
+        """Seconds until its probe has said so."""
         begun = time.monotonic()
-        while not pod.is_ready():
+        while not pod.was_ready:
             assert time.monotonic() - begun < _READY_SECONDS, pod.log.read_text()[-3000:]
             time.sleep(_LOOK_SECONDS)
         return time.monotonic() - begun
@@ -99,6 +99,8 @@ class Cluster:
         """As a rolling update does: one more, and when that is ready this one leaves; the seconds that this took."""
         component = pod.workload.name
         self.wait_until_ready(self.add(component))
+        pod.is_leaving = True
+        self._publish(component)
         seconds = pod.leave()
         self.pods[component] = [each for each in self.pods[component] if each is not pod]
         return seconds
@@ -155,21 +157,27 @@ class Cluster:
         runtime = find_runtime(settings.triton_runtime)
         service = triton_service(runtime, settings.model_repository, settings.models, folder, port=1, metrics_port=1)
         command = [each for each in service.command if not each.startswith(_TRITON_FLAGS_OF_OURS)]
+        command.append("--grpc-max-connection-age=10000")
         for name, port in workload.ports.items():
             command += [f"--{name}-address={address}", f"--{name}-port={port}"]
         return Pod(workload, address, folder, command, service.environment, service.clear_leftovers)
 
     def _keep(self) -> None:
         while not self._ended.wait(_LOOK_SECONDS):
-            for component, pods in self.pods.items():
-                for pod in pods:
+            for component in COMPONENTS:
+                for pod in self.pods[component]:
                     if pod.has_ended and not pod.is_leaving:
                         pod.start()
-                ready = [pod.address for pod in pods if pod.is_ready()]
-                if component in self._names:
-                    self._names[component].addresses = ready
-                elif component == "api":
-                    self.proxy.lead_to(ready)
+                    pod.was_ready = pod.is_ready()
+                self._publish(component)
+
+    def _publish(self, component: str) -> None:
+        """Tell names or proxy where the component is ready, as far as it is known."""
+        ready = [pod.address for pod in self.pods[component] if pod.was_ready and not pod.is_leaving]
+        if component in self._names:
+            self._names[component].addresses = ready
+        elif component == "api":
+            self.proxy.lead_to(ready)
 
 
 @contextmanager

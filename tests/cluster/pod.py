@@ -36,6 +36,7 @@ class Pod:
         """`folder` is its scratch; `environment` is all that it has; `clear` is called before each start."""
         self.workload, self.address = workload, address
         self.is_leaving = False
+        self.was_ready = False
         self.starts = 0
         self._folder, self._command, self._environment, self._clear = folder, command, environment, clear
         self._process: subprocess.Popen[bytes] | None = None
@@ -92,7 +93,7 @@ class Pod:
         self._process.wait(10)
 
     def leave(self) -> float:
-        """End as a deleted pod does: out of the endpoints, the hook, SIGTERM, SIGKILL after its grace; the seconds."""
+        """End as a pod does that is out of the endpoints: the hook, SIGTERM, SIGKILL after its grace; the seconds."""
         assert self._process is not None
         begun, self.is_leaving = time.monotonic(), True
         hook = self.workload.container.get("lifecycle", {}).get("preStop")

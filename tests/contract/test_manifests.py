@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import kubernetes_validate
 import pytest
 
 from scripts.check_manifests import is_custom
+from scripts.images.dockerfile import dockerfiles, read_dockerfile
 from scripts.manifests import FOLDER, OVERLAYS, Resource, named, of_kind, render, rendered_file, resources
 from services.gateway.rest import jobs as rest
 from services.metrics_door import open_metrics_door
@@ -188,6 +190,20 @@ def pod_ports(overlay: str, service: Resource) -> list[int]:
     for port in service["spec"]["ports"]:
         assert behind.ports[port["targetPort"]] == port["port"]
     return [port["port"] for port in service["spec"]["ports"]]
+
+
+@each_overlay
+def test_containers_start_what_their_images_start(overlay: str) -> None:
+    for workload in workloads(overlay):
+        image, _, tag = workload.container["image"].partition(":")
+        if not image.startswith("chorus-") or workload.name == "migrate":
+            continue
+        last = read_dockerfile(dockerfiles()[image.removeprefix("chorus-")])[-1]
+        if workload.name == "triton":  # components add to its arguments
+            assert set(last.words("CMD")) <= set(workload.container["args"])
+        else:
+            assert workload.container["command"] == last.words("ENTRYPOINT") + last.words("CMD")
+        assert tag == version("chorus")
 
 
 @each_overlay
