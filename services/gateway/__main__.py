@@ -151,6 +151,7 @@ def build_operations(settings: GatewaySettings, look: Look) -> tuple[sa.Engine, 
         max_upload_bytes=settings.max_upload_bytes,
         max_minutes=settings.max_minutes,
         retention_days=settings.retention_days,
+        queued_jobs=settings.max_queued_jobs,
     )
     media = MediaLibrary(database, queue, artifacts)
     intake = Intake(media, storage, look, limits, settings.scratch)

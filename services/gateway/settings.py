@@ -44,6 +44,8 @@ class GatewaySettings(StateSettings, ServerTlsSettings, ClientTlsSettings):
     """host:port of Triton's gRPC endpoint, or dns:///name:port"""
     max_upload_bytes: int = Field(default=2 << 30, gt=0)
     """Largest file that is accepted, bytes"""
+    max_queued_jobs: int = Field(default=20_000, gt=0)
+    """Jobs that may wait; above it a new batch is told to come again"""
     max_minutes: float = Field(default=10, gt=0)
     """Longest recording that is accepted, minutes"""
     drain_seconds: float = Field(default=3, ge=0)

@@ -41,6 +41,8 @@ class Limits:
     """Pixels of a video's sides; a photo's may be twice as long"""
     most_frames_per_second: float = float(MAX_FRAME_RATE)
     """Faster videos are thinned out"""
+    queued_jobs: int = 20_000
+    """Jobs of the whole installation that may wait"""
 
     def check_length(self, name: str, seconds: float) -> None:
         """INVALID_INPUT when a recording is longer than this installation accepts."""

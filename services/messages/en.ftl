@@ -97,6 +97,7 @@ batch-size = A batch takes 1 to { $limit } videos, not { $number }: split it
 idempotency-key-too-long = An idempotency key has at most { $limit } letters: take a shorter one
 face-rank-too-high = The rank of a face is at most { $limit }: choose one of the faces that were found
 list-offset-too-large = A list can be entered at item { $limit } at most: narrow it down instead
+queue-full = So many jobs wait ({ $limit } at most) that no further one is taken: try again when some are done
 too-many-ids = One call takes at most { $limit } ids, not { $number }: split it
 face-without-video = A face is chosen for { $media }, which is no video here
 no-sound = { $name } has no sound: choose a recording of speech

@@ -104,6 +104,7 @@ batch-size = 一个批次可以有 1 到 { $limit } 个视频，现在是 { $num
 idempotency-key-too-long = 幂等键最多 { $limit } 个字符，请换一个短一些的。
 face-rank-too-high = 人脸的序号最大是 { $limit }，请从找到的人脸中选择。
 list-offset-too-large = 列表最多只能从第 { $limit } 项开始，请缩小范围。
+queue-full = 等待中的任务太多（最多 { $limit } 个），暂时不能再接受新的。请等一些任务完成后再试。
 too-many-ids = 一次最多 { $limit } 个编号，现在是 { $number } 个。请分成几次。
 face-without-video = 为 { $media } 选择了人脸，但它不在这些视频中。
 no-sound = “{ $name }”没有声音。请选择一段说话的录音。

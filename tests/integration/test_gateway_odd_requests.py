@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import grpc
 import pytest
@@ -70,3 +71,16 @@ def test_a_key_that_a_database_cannot_keep_is_refused(gateway: Gateway) -> None:
     except grpc.RpcError as error:
         answer = error.code()
     assert answer in (grpc.StatusCode.OK, grpc.StatusCode.INVALID_ARGUMENT)
+
+
+def test_a_full_queue_says_when_to_come_again(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    audio, videos = gateway.upload("speech.wav"), [gateway.upload("slow-0.mp4")]
+    batches = gateway.http.get("/v1/batches").json()["total"]
+    monkeypatch.setattr(gateway.operations, "limits", replace(gateway.operations.limits, queued_jobs=0))
+    answer = gateway.http.post("/v1/batches", json={"audio_id": audio, "video_ids": videos})
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "60")
+    assert (answer.json()["error"]["code"], answer.json()["error"]["retryable"]) == ("queue-full", True)
+    with pytest.raises(grpc.RpcError) as refusal:
+        GatewayServiceStub(gateway.channel).CreateBatch(pb.CreateBatchRequest(audio_id=audio, video_ids=videos))
+    assert refusal.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert gateway.http.get("/v1/batches").json()["total"] == batches

@@ -89,11 +89,7 @@ class Guard:
             return _Denial()
         if error.kind is ErrorKind.UNAUTHENTICATED and self._wants_page(connection):
             return RedirectResponse(f"/login?next={quote(connection.url.path)}", 303)
-        headers = {
-            ErrorKind.UNAUTHENTICATED: {"WWW-Authenticate": "Bearer"},
-            ErrorKind.OVERLOADED: {"Retry-After": "60"},
-        }
-        return refuse(error, connection, headers=headers.get(error.kind))
+        return refuse(error, connection)
 
     def _wants_page(self, connection: HTTPConnection) -> bool:
         scope = connection.scope

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from pydantic import BaseModel, Field
 from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
 
 from services import telemetry
-from services.errors import ERROR_TABLE, ChorusError
+from services.errors import ERROR_TABLE, ChorusError, ErrorKind
 from services.gateway.access.language import language_of
 from services.messages.catalogue import Value
 
@@ -30,6 +31,12 @@ class ErrorBody(BaseModel):
     error: ErrorDetail
 
 
+_HEADERS: Final[Mapping[ErrorKind, Mapping[str, str]]] = {
+    ErrorKind.UNAUTHENTICATED: {"WWW-Authenticate": "Bearer"},
+    ErrorKind.OVERLOADED: {"Retry-After": "60"},
+}
+
+
 def refuse(
     error: ChorusError,
     connection: HTTPConnection,
@@ -47,8 +54,9 @@ def refuse(
         values=dict(error.values),
         retryable=error.retryable,
     )
+    language_headers = {"Content-Language": language, "Vary": "Accept-Language, Cookie"}
     return JSONResponse(
         ErrorBody(error=detail).model_dump(),
         status or ERROR_TABLE[error.kind].http,
-        {**(headers or {}), "Content-Language": language, "Vary": "Accept-Language, Cookie"},
+        {**_HEADERS.get(error.kind, {}), **(headers or {}), **language_headers},
     )

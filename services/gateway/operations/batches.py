@@ -215,7 +215,9 @@ class Operations:
                 self.limits.check_length(media.name, media.seconds)
             rows = job_rows(batch_id, audio, videos, request, created)
             connection.execute(sa.insert(tables.jobs), rows)
-            self._queue.enqueue(connection, [row["id"] for row in rows])
+            self._queue.enqueue(
+                connection, [row["id"] for row in rows], request.owner, most_waiting=self.limits.queued_jobs
+            )
         tenant, seconds = tenant_of(request.owner), audio.seconds * len(rows)
         telemetry.jobs_created(tenant, request.options.family, len(rows), seconds)
         _log.info("batch %s: %d jobs for %s", batch_id, len(rows), audio.name, extra={"job_id": batch_id})

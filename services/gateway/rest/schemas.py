@@ -107,6 +107,7 @@ class LimitsBody(Body):
     least_side: int = Field(description="Pixels of a picture's shorter side")
     largest_side: int = Field(description="Pixels of a video's longer side; a photo's may be twice as long")
     most_frames_per_second: float = Field(description="Faster videos are thinned out")
+    queued_jobs: int = Field(description="Jobs of the whole installation that may wait")
 
 
 class DiskUseBody(Body):

@@ -17,8 +17,6 @@ APPLICATION_VERSION: Final = "chorus-1"
 QUEUE: Final = "render"
 WORKFLOW: Final = "render_job"
 LIVE_EVENT: Final = "live"
-# Always set: DBOS puts a job without a priority before all others.
-PRIORITY: Final = 1
 # A job whose worker dies more often than this is given up.
 MAX_RECOVERIES: Final = 3
 

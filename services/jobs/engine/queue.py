@@ -15,7 +15,7 @@ from dbos import error as dbos_error
 from services import telemetry
 from services.errors import ChorusError, ErrorKind
 from services.jobs import tables
-from services.jobs.engine import names
+from services.jobs.engine import names, turns
 from services.jobs.engine.dbos_log import configure_dbos_log
 from services.jobs.engine.live import Live, live_from_text
 from services.jobs.model import FINISHED, Job, JobFilter, JobState
@@ -40,16 +40,21 @@ class JobQueue:
         """Create or migrate DBOS's own tables; safe in several processes at once."""
         DBOS.migrate(names.dbos_url(self._database))
 
-    def enqueue(self, connection: sa.Connection, job_ids: Sequence[str]) -> None:
-        """Enqueue jobs within the caller's transaction, which also inserts their rows: all or nothing."""
-        for job_id in job_ids:
+    def enqueue(self, connection: sa.Connection, job_ids: Sequence[str], owner: str, *, most_waiting: int) -> None:
+        """Enqueue an owner's jobs within the caller's transaction, which also inserts their rows: all or nothing.
+
+        OVERLOADED when more than `most_waiting` jobs of the whole installation would wait.
+        """
+        if turns.waiting(connection) + len(job_ids) > most_waiting:
+            raise ChorusError(ErrorKind.OVERLOADED, "queue-full", limit=most_waiting)
+        for turn, job_id in enumerate(job_ids, turns.next_turn(connection, owner)):
             self._client.enqueue_in_transaction(
                 connection,
                 {
                     "queue_name": names.QUEUE,
                     "workflow_name": names.WORKFLOW,
                     "workflow_id": job_id,
-                    "priority": names.PRIORITY,
+                    "priority": turn,
                     "app_version": names.APPLICATION_VERSION,
                 },
                 job_id,

@@ -22,9 +22,9 @@ from services.errors import ChorusError, ErrorKind
 from services.jobs import tables
 from services.jobs.engine import names
 from services.jobs.engine.dbos_log import configure_dbos_log
-from services.jobs.engine.first_again import put_first
 from services.jobs.engine.liveness import TakeOver, lock_file
 from services.jobs.engine.runner import JobRunner, RenderSettings
+from services.jobs.engine.turns import put_first
 from services.jobs.families import family_cards
 from services.storage import Storage
 
