@@ -28,7 +28,9 @@ _SERVICE_CONFIG: Final = {
                 "initialBackoff": "0.2s",
                 "maxBackoff": "2s",
                 "backoffMultiplier": 4,
-                "retryableStatusCodes": ["UNAVAILABLE"],
+                # CANCELLED is what a server says that got a call while it begins to stop. Ours are not repeated when
+                # they are cancelled here.
+                "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
             },
         }
     ],
