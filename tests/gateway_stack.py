@@ -116,6 +116,7 @@ def make_settings(folder: Path, **changes: Any) -> StackSettings:
         "max_upload_bytes": 3_000_000,
         "max_minutes": 100,
         "stall_seconds": 1.5,
+        "drain_seconds": 0,
         "worker_slots": 2,
         "preprocess_address": "127.0.0.1:1",
         "triton_url": "127.0.0.1:1",
