@@ -34,7 +34,8 @@ _BUSY_WORKERS: Final = sa.text(
 )
 _LOOK_SECONDS: Final = 0.3
 _READY_SECONDS: Final = 120
-_TRITON_FLAGS_OF_OURS: Final = ("--allow-http", "--grpc-", "--metrics-", "--http-")
+# What Triton is told of where things lie; all else it is told by the manifest.
+_PLACES: Final = ("--model-repository", "--backend-directory", "--backend-config")
 
 
 class Cluster:
@@ -115,17 +116,17 @@ class Cluster:
         with self._administer() as connection:
             assert connection.execute(sa.text("SELECT pg_terminate_backend(:id)"), {"id": process_id}).scalar_one()
 
+    def output_keys(self) -> list[str]:
+        """What lies in the bucket as an output."""
+        store = S3Store("chorus", config=dict(self.bucket.environment))  # type: ignore[arg-type]
+        return [each["path"] for page in obstore.list(store, "outputs") for each in page]
+
     @contextmanager
     def _administer(self) -> Iterator[sa.Connection]:
         address = sa.make_url(self._database).set(drivername="postgresql+psycopg")
         engine = sa.create_engine(address, poolclass=sa.NullPool)
         with engine.connect() as connection:
             yield connection
-
-    def output_keys(self) -> list[str]:
-        """What lies in the bucket as an output."""
-        store = S3Store("chorus", config=dict(self.bucket.environment))  # type: ignore[arg-type]
-        return [each["path"] for page in obstore.list(store, "outputs") for each in page]
 
     def _run_migration(self) -> None:
         job = next(each for each in workloads(OVERLAY) if each.name == "migrate")
@@ -151,15 +152,14 @@ class Cluster:
         return self._names[service].target(service, port)
 
     def _triton(self, workload: Workload, address: str, folder: Path) -> Pod:
-        """The embedded Triton in the place of the container's, on the ports of the manifests."""
+        """The embedded Triton in the place of the container's, with the arguments of the manifest."""
         settings = LocalSettings()
         folder.mkdir(parents=True)
         runtime = find_runtime(settings.triton_runtime)
         service = triton_service(runtime, settings.model_repository, settings.models, folder, port=1, metrics_port=1)
-        command = [each for each in service.command if not each.startswith(_TRITON_FLAGS_OF_OURS)]
-        command.append("--grpc-max-connection-age=10000")
-        for name, port in workload.ports.items():
-            command += [f"--{name}-address={address}", f"--{name}-port={port}"]
+        command = [service.command[0], *(each for each in service.command if each.startswith(_PLACES))]
+        command += [each for each in workload.container["args"] if not each.startswith(_PLACES)]
+        command += [f"--{name}-address={address}" for name in workload.ports]
         return Pod(workload, address, folder, command, service.environment, service.clear_leftovers)
 
     def _keep(self) -> None:
