@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import yaml
 
-from tests.running_stack import free_port
+from services.local.ports import free_port
 
 ROOT = Path(__file__).parents[1]
 MONITORING = ROOT / "deploy" / "k8s" / "monitoring"

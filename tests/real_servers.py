@@ -7,7 +7,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -27,6 +26,7 @@ import trustme
 from obstore.store import S3Store
 
 from services.local import die_with_parent
+from services.local.ports import free_port
 from tests.certificates import pair
 
 # Every sign in it means something in a URL; the server trusts everybody and does not look at it.
@@ -104,7 +104,7 @@ class Bucket:
 @contextmanager
 def running_postgres() -> Iterator[Postgres]:
     """A server on a free port; its data is gone at the end."""
-    port, user = _free_port(), "nobody" if os.geteuid() == 0 else None
+    port, user = free_port(), "nobody" if os.geteuid() == 0 else None
     with tempfile.TemporaryDirectory(prefix="chorus-postgres-") as folder:
         binaries, data = _binaries(Path(folder), user), f"{folder}/data"
         log = Path(folder, "log")
@@ -129,7 +129,7 @@ def running_postgres() -> Iterator[Postgres]:
 @contextmanager
 def running_s3() -> Iterator[Bucket]:
     """An S3 server (SeaweedFS) with one bucket on a free port; its data is gone at the end."""
-    port, https_port, authority = _free_port(), _free_port(), trustme.CA()
+    port, https_port, authority = free_port(), free_port(), trustme.CA()
     with tempfile.TemporaryDirectory(prefix="chorus-s3-") as folder:
         for name, content in pair(authority, "127.0.0.1").items():
             Path(folder, name).write_bytes(content)
@@ -142,8 +142,8 @@ def running_s3() -> Iterator[Bucket]:
             *(str(Path(sys.prefix, "bin", "weed")), "server", f"-dir={folder}/data", "-ip=127.0.0.1"),
             *("-ip.bind=127.0.0.1", "-s3", f"-s3.port={port}", f"-s3.config={folder}/s3.json"),
             *(f"-s3.port.https={https_port}", f"-s3.cert.file={folder}/tls.crt", f"-s3.key.file={folder}/tls.key"),
-            *(f"-{part}.port={_free_port()}" for part in ("master", "volume", "filer")),
-            *(f"-{part}.port.grpc={_free_port()}" for part in ("master", "volume", "filer", "s3")),
+            *(f"-{part}.port={free_port()}" for part in ("master", "volume", "filer")),
+            *(f"-{part}.port.grpc={free_port()}" for part in ("master", "volume", "filer", "s3")),
             *(
                 "-master.volumeSizeLimitMB=64",
                 "-volume.max=100",
@@ -224,9 +224,3 @@ def _answers_http(url: str) -> bool:
             return bool(answer.status == 200)
     except (URLError, OSError):
         return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -10,12 +10,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from socket import socket
 
 import httpx
 import psutil
 
 from services.local import die_with_parent
+from services.local.ports import free_port
 from tests.running_stack import ROOT, RunningStack
 
 STICKY_COOKIE = "chorus_replica"
@@ -93,13 +93,6 @@ def proxy(servers: Sequence[str], folder: Path) -> Iterator[str]:
 def started_at(metrics: str) -> str:
     """When the process began whose metrics these are: by it replicas are told apart."""
     return next(line for line in metrics.splitlines() if line.startswith("process_start_time_seconds"))
-
-
-def free_port() -> int:
-    """A port of loopback that nobody listens on just now."""
-    with socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _start(command: list[str], *, environment: dict[str, str], log: object, cwd: Path) -> subprocess.Popen[bytes]:

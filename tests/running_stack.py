@@ -11,11 +11,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from socket import socket
 from typing import Any
 
 import httpx
 import psutil
+
+from services.local.ports import free_port
 
 ROOT = Path(__file__).parent.parent
 SAMPLES = ROOT / "samples"
@@ -103,12 +104,6 @@ class RunningStack:
         assert victims, f"no process matches {words}"
         for victim in victims:
             victim.send_signal(signal.SIGKILL)
-
-
-def free_port() -> int:
-    with socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

@@ -33,7 +33,7 @@ from services.gateway.web.login import router as login
 from services.gateway.web.mount import mount_page
 from services.grpc_client import Connection
 from services.jobs import tables
-from services.jobs.engine.queue import JobQueue
+from services.jobs.engine.queue import open_queue
 from services.library.artifacts import Artifacts
 from services.library.intake import Intake, Prober
 from services.library.limits import Limits
@@ -141,10 +141,7 @@ class Look(Prober, Analyst, Protocol):
 
 def build_operations(settings: GatewaySettings, look: Look) -> tuple[sa.Engine, Storage, Operations]:
     """The database with its tables, the store, and the operations on both."""
-    database = tables.open_database(settings.database_url)
-    tables.create_tables(database)
-    queue = JobQueue(database)
-    queue.create_tables()
+    database, queue = open_queue(settings.database_url)
     storage = Storage(settings.store_url, settings.scratch)
     artifacts = Artifacts(storage)
     limits = Limits(

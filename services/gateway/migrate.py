@@ -12,8 +12,7 @@ from typing import Final
 
 from services import telemetry
 from services.errors import ChorusError
-from services.jobs import tables
-from services.jobs.engine.queue import JobQueue
+from services.jobs.engine.queue import open_queue
 from services.jobs.settings import StateSettings
 from services.storage import Storage
 
@@ -26,7 +25,7 @@ def main() -> int:
     settings = StateSettings()
     telemetry.configure_logging("migrate", settings.log_level, settings.log_form)
     try:
-        make_tables(settings.database_url)
+        open_queue(settings.database_url)[0].dispose()
         # Some servers make a bucket with its first file; in an empty one the api finds nothing to list.
         Storage(settings.store_url, settings.scratch).put_bytes(_STORE_KEY, b"")
     except ChorusError as error:
@@ -34,16 +33,6 @@ def main() -> int:
         return 1
     _log.info("the tables are there, and the store takes files")
     return 0
-
-
-def make_tables(database_url: str) -> None:
-    """Create what is missing; safe in several processes at once, and when everything is there."""
-    database = tables.open_database(database_url)
-    try:
-        tables.create_tables(database)
-        JobQueue(database).create_tables()
-    finally:
-        database.dispose()
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from typing import Final
 ANONYMOUS_PREFIX: Final = "anon-"
 
 
-def tenant_of(owner: str) -> str:
+def owner_shown(owner: str) -> str:
     """The owner as metrics name it: a login, or "(anonymous)" or "(program)", which no login can be called."""
     if owner == "":
         return "(program)"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from services import telemetry
-from services.jobs.owners import tenant_of
+from services.jobs.owners import owner_shown
 from services.library.incoming import IncomingFile
 from services.library.keys import INCOMING, new_incoming_key
 from services.library.limits import Limits
@@ -56,7 +56,7 @@ class Intake:
             media = self._media.add(probed, incoming, key=key, owner=owner)
         finally:
             self._storage.delete(key)
-        telemetry.upload_received(tenant_of(owner), media.bytes)
+        telemetry.upload_received(owner_shown(owner), media.bytes)
         _log.info(
             "received %s (%s, %.2f s, %d bytes) as %s", media.name, media.kind, media.seconds, media.bytes, media.id
         )

@@ -92,14 +92,14 @@ _owners_lock = threading.Lock()
 
 
 def jobs_created(owner: str, family: str, count: int, video_seconds: float) -> None:
-    """Count the jobs of a new batch; `owner` as tenant_of gives it, `video_seconds` of output in all."""
+    """Count the jobs of a new batch; `owner` as owner_shown gives it, `video_seconds` of output in all."""
     label = _owner_label(owner)
     _jobs_created.labels(label, family).inc(count)
     _video_requested.labels(label).inc(video_seconds)
 
 
 def upload_received(owner: str, size: int) -> None:
-    """Count one upload of `size` bytes; `owner` as tenant_of gives it."""
+    """Count one upload of `size` bytes; `owner` as owner_shown gives it."""
     _uploads.inc()
     _uploaded_bytes.labels(_owner_label(owner)).inc(size)
 

@@ -9,8 +9,7 @@ import threading
 
 from services import telemetry
 from services.errors import ChorusError
-from services.jobs import tables
-from services.jobs.engine.queue import JobQueue
+from services.jobs.engine.queue import open_queue
 from services.jobs.engine.runner import RenderSettings
 from services.jobs.engine.worker import Worker
 from services.library.artifacts import Artifacts
@@ -44,10 +43,7 @@ def run(settings: WorkerSettings, render: RenderSettings) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    database = tables.open_database(settings.database_url)
-    tables.create_tables(database)
-    queue = JobQueue(database)
-    queue.create_tables()
+    database, queue = open_queue(settings.database_url)
     storage = Storage(settings.store_url, settings.scratch)
     artifacts = Artifacts(storage)
     media, outputs = MediaLibrary(database, queue, artifacts), Outputs(database, queue, artifacts)

@@ -13,8 +13,8 @@ from pathlib import Path
 import yaml
 
 from services.local.child import dying_with_us
+from services.local.ports import free_port
 from tests.contract.workloads import workloads
-from tests.replicas import free_port
 
 
 @dataclass(slots=True)

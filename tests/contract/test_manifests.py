@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import httpx
 import kubernetes_validate
@@ -16,10 +18,13 @@ import pytest
 from scripts.check_manifests import is_custom
 from scripts.images.dockerfile import dockerfiles, read_dockerfile
 from scripts.manifests import FOLDER, OVERLAYS, Resource, named, of_kind, render, rendered_file, resources
+from services.errors import ChorusError
+from services.gateway.access.lock import check_lock
 from services.gateway.rest import jobs as rest
+from services.gateway.settings import GatewaySettings
+from services.local.ports import free_port
 from services.metrics_door import open_metrics_door
 from tests.contract.workloads import Workload, workloads
-from tests.replicas import free_port
 
 KUBERNETES = "1.37"
 TRITON_PORTS = {"http": 8000, "grpc": 8001, "metrics": 8002}
@@ -240,7 +245,8 @@ def test_secrets_that_are_checked_in_let_nobody_in() -> None:
                 assert "change-me" in value or value.endswith("example.com"), f"{secret}: {line}"
 
 
-def test_the_examples_that_are_checked_in_are_refused_at_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    api = next(each for each in workloads("cpu") if each.name == "api")
-    given: dict[str, Any] = api.settings()
-    assert len(given["token"].get_secret_value()) < 16
+def test_the_examples_that_are_checked_in_are_refused_at_start() -> None:
+    for overlay in ("cpu", "gpu"):
+        api = next(each for each in workloads(overlay) if each.name == "api")
+        with mock.patch.dict(os.environ, api.variables, clear=True), pytest.raises(ChorusError, match="CHORUS_TOKEN"):
+            check_lock(GatewaySettings())

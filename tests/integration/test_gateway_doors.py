@@ -325,54 +325,6 @@ def test_the_grpc_door(gateway: Gateway) -> None:
         assert refusal.value.code() is status
 
 
-def append(stub: GatewayServiceStub, upload_id: str, offset: int, *contents: bytes) -> pb.ResumableUpload:
-    place = pb.UploadPlace(upload_id=upload_id, offset=offset)
-    pieces = (pb.AppendUploadRequest(content=content) for content in contents)
-    return stub.AppendUpload(iter([pb.AppendUploadRequest(place=place), *pieces]))
-
-
-def test_a_grpc_upload_goes_on_where_it_stopped(gateway: Gateway) -> None:
-    stub = GatewayServiceStub(gateway.channel)
-    upload = stub.CreateUpload(pb.CreateUploadRequest(name="../多人.mp4", length=7))
-    assert (upload.name, upload.offset, upload.length, upload.HasField("media_id")) == ("多人.mp4", 0, 7, False)
-    assert append(stub, upload.id, 0, b"ab", b"cd").offset == 4
-    assert stub.GetUpload(pb.GetUploadRequest(upload_id=upload.id)).offset == 4
-    place = pb.AppendUploadRequest(place=pb.UploadPlace(upload_id=upload.id, offset=4))
-    for call, status in (
-        (lambda: append(stub, upload.id, 3, b"x"), grpc.StatusCode.ABORTED),
-        (lambda: append(stub, upload.id, 4, b"efgh"), grpc.StatusCode.OUT_OF_RANGE),
-        (lambda: stub.AppendUpload(iter([])), grpc.StatusCode.INVALID_ARGUMENT),
-        (lambda: stub.AppendUpload(iter([place, place])), grpc.StatusCode.INVALID_ARGUMENT),
-        (lambda: stub.FinishUpload(pb.FinishUploadRequest(upload_id=upload.id)), grpc.StatusCode.ABORTED),
-        (lambda: append(stub, "0" * 32, 0, b"x"), grpc.StatusCode.NOT_FOUND),
-    ):
-        with pytest.raises(grpc.RpcError) as refusal:
-            call()
-        assert refusal.value.code() is status
-    assert append(stub, upload.id, 4, b"efg").offset == 7
-    media = stub.FinishUpload(pb.FinishUploadRequest(upload_id=upload.id))
-    assert media.sha256 == hashlib.sha256(b"abcdefg").hexdigest()
-    assert stub.FinishUpload(pb.FinishUploadRequest(upload_id=upload.id)) == media
-    assert stub.GetUpload(pb.GetUploadRequest(upload_id=upload.id)).media_id == media.id
-    stub.DeleteUpload(pb.DeleteUploadRequest(upload_id=upload.id))
-    with pytest.raises(grpc.RpcError, match="no upload"):
-        stub.GetUpload(pb.GetUploadRequest(upload_id=upload.id))
-    assert list(gateway.storage.keys("parts")) == []
-
-
-def test_a_grpc_download_begins_where_it_is_asked_to(gateway: Gateway) -> None:
-    stub = GatewayServiceStub(gateway.channel)
-    content = bytes(range(256)) * 300
-    media_id = gateway.upload("ranges.mp4", content)
-    for offset in (0, 50_000, len(content)):
-        parts = list(stub.DownloadMedia(pb.DownloadMediaRequest(media_id=media_id, offset=offset)))
-        assert b"".join(part.content for part in parts) == content[offset:]
-        assert {part.total_bytes for part in parts} <= {len(content)}
-    with pytest.raises(grpc.RpcError, match="76800 bytes: it cannot be sent from byte 76801 on") as refusal:
-        list(stub.DownloadMedia(pb.DownloadMediaRequest(media_id=media_id, offset=len(content) + 1)))
-    assert refusal.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-
-
 def test_a_batch_of_500_is_all_or_nothing_and_quick_to_list(gateway: Gateway) -> None:
     video, audio = gateway.upload("many.mp4"), gateway.upload("speech.wav")
     begun = time.monotonic()

@@ -273,3 +273,16 @@ def test_content_that_no_upload_has_is_swept(gateway: Gateway, monkeypatch: pyte
     gateway.operations.media.sweep()
     assert [key for key in gateway.storage.keys("") if "orphan" in key] == []
     assert f"media/{kept}" in gateway.storage.keys("media")
+
+
+def test_a_grpc_download_begins_where_it_is_asked_to(gateway: Gateway) -> None:
+    stub = GatewayServiceStub(gateway.channel)
+    content = bytes(range(256)) * 300
+    media_id = gateway.upload("ranges.mp4", content)
+    for offset in (0, 50_000, len(content)):
+        parts = list(stub.DownloadMedia(pb.DownloadMediaRequest(media_id=media_id, offset=offset)))
+        assert b"".join(part.content for part in parts) == content[offset:]
+        assert {part.total_bytes for part in parts} <= {len(content)}
+    with pytest.raises(grpc.RpcError, match="76800 bytes: it cannot be sent from byte 76801 on") as refusal:
+        list(stub.DownloadMedia(pb.DownloadMediaRequest(media_id=media_id, offset=len(content) + 1)))
+    assert refusal.value.code() is grpc.StatusCode.INVALID_ARGUMENT

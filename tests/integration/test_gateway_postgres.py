@@ -10,6 +10,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
+from services.local.ports import free_port
 from tests.gateway_stack import (
     Gateway,
     StackSettings,
@@ -20,7 +21,6 @@ from tests.gateway_stack import (
     running_worker,
     wait_until,
 )
-from tests.replicas import free_port
 from tests.states import Servers
 
 

@@ -1,18 +1,22 @@
-"""Uploads that break off and go on (tus 1.0), over real sockets."""
+"""Uploads that break off and go on, by tus 1.0 over real sockets and by gRPC."""
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import resource
 import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import grpc
 import httpx
 import pytest
 
 from services.gateway.operations import receiving as receiving_module
+from services.gateway.v1 import gateway_pb2 as pb
+from services.gateway.v1.gateway_pb2_grpc import GatewayServiceStub
 from services.jobs import tables
 from services.library import resumable as resumable_module
 from tests.gateway_stack import Gateway, make_settings, open_gateway, wait_until
@@ -177,3 +181,38 @@ def test_300_megabytes_do_not_go_through_memory(tmp_path: Path) -> None:
         last = doors.http.patch(address, headers=headers, content=(piece for _ in range(size // len(piece))))
         assert last.headers["chorus-media-id"]
         assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 60_000
+
+
+def append(stub: GatewayServiceStub, upload_id: str, offset: int, *contents: bytes) -> pb.ResumableUpload:
+    place = pb.UploadPlace(upload_id=upload_id, offset=offset)
+    pieces = (pb.AppendUploadRequest(content=content) for content in contents)
+    return stub.AppendUpload(iter([pb.AppendUploadRequest(place=place), *pieces]))
+
+
+def test_a_grpc_upload_goes_on_where_it_stopped(gateway: Gateway) -> None:
+    stub = GatewayServiceStub(gateway.channel)
+    upload = stub.CreateUpload(pb.CreateUploadRequest(name="../多人.mp4", length=7))
+    assert (upload.name, upload.offset, upload.length, upload.HasField("media_id")) == ("多人.mp4", 0, 7, False)
+    assert append(stub, upload.id, 0, b"ab", b"cd").offset == 4
+    assert stub.GetUpload(pb.GetUploadRequest(upload_id=upload.id)).offset == 4
+    place = pb.AppendUploadRequest(place=pb.UploadPlace(upload_id=upload.id, offset=4))
+    for call, status in (
+        (lambda: append(stub, upload.id, 3, b"x"), grpc.StatusCode.ABORTED),
+        (lambda: append(stub, upload.id, 4, b"efgh"), grpc.StatusCode.OUT_OF_RANGE),
+        (lambda: stub.AppendUpload(iter([])), grpc.StatusCode.INVALID_ARGUMENT),
+        (lambda: stub.AppendUpload(iter([place, place])), grpc.StatusCode.INVALID_ARGUMENT),
+        (lambda: stub.FinishUpload(pb.FinishUploadRequest(upload_id=upload.id)), grpc.StatusCode.ABORTED),
+        (lambda: append(stub, "0" * 32, 0, b"x"), grpc.StatusCode.NOT_FOUND),
+    ):
+        with pytest.raises(grpc.RpcError) as refusal:
+            call()
+        assert refusal.value.code() is status
+    assert append(stub, upload.id, 4, b"efg").offset == 7
+    media = stub.FinishUpload(pb.FinishUploadRequest(upload_id=upload.id))
+    assert media.sha256 == hashlib.sha256(b"abcdefg").hexdigest()
+    assert stub.FinishUpload(pb.FinishUploadRequest(upload_id=upload.id)) == media
+    assert stub.GetUpload(pb.GetUploadRequest(upload_id=upload.id)).media_id == media.id
+    stub.DeleteUpload(pb.DeleteUploadRequest(upload_id=upload.id))
+    with pytest.raises(grpc.RpcError, match="no upload"):
+        stub.GetUpload(pb.GetUploadRequest(upload_id=upload.id))
+    assert list(gateway.storage.keys("parts")) == []

@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from socket import socket
 
 import pytest
 import trustme
@@ -17,17 +16,12 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from services.errors import ChorusError, ErrorKind
 from services.grpc_client import open_channel
+from services.local.ports import free_port
 from services.preprocess.__main__ import own_scratch
 from services.preprocess.look import LookClient
 from services.storage import Storage
 from services.tls.identity import ClientTls
 from tests.certificates import SecretFolder, pair
-
-
-def free_port() -> int:
-    with socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from services.errors import ChorusError, ErrorKind
+from services.local.ports import free_port
 from services.metrics_door import open_metrics_door
-from tests.replicas import free_port
 
 
 def test_metrics_and_probes_are_answered_and_nothing_else() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from services import telemetry
 from services.errors import ChorusError, ErrorKind
-from services.jobs.owners import tenant_of
+from services.jobs.owners import owner_shown
 from services.telemetry import QueueDepth, metrics
 from services.telemetry.queue import QueueCollector
 from tests.measures import metric
@@ -43,7 +43,7 @@ def test_a_slot_is_busy_as_long_as_its_job() -> None:
 
 
 def test_owners_are_logins_or_one_of_two_kinds_and_never_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert [tenant_of(each) for each in ("anna", "anon-0123", "")] == ["anna", "(anonymous)", "(program)"]
+    assert [owner_shown(each) for each in ("anna", "anon-0123", "")] == ["anna", "(anonymous)", "(program)"]
     monkeypatch.setattr(metrics, "_owners", {f"user{number}" for number in range(200)})
     telemetry.upload_received("one.more", 5)
     telemetry.upload_received("user7", 6)

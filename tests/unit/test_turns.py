@@ -11,16 +11,15 @@ import sqlalchemy as sa
 from services.errors import ChorusError, ErrorKind
 from services.jobs import tables
 from services.jobs.engine import turns
-from services.jobs.engine.queue import JobQueue
+from services.jobs.engine.queue import JobQueue, open_queue
 
 
 class Waiting:
     """A queue without a worker; jobs are named owner-number."""
 
-    def __init__(self, database: sa.Engine) -> None:
+    def __init__(self, database: sa.Engine, queue: JobQueue) -> None:
         self.database = database
-        self._queue = JobQueue(database)
-        self._queue.create_tables()
+        self._queue = queue
         self._made = 0
 
     def add(self, owner: str, count: int, *, most_waiting: int = 1000) -> None:
@@ -67,9 +66,8 @@ class Waiting:
 
 @pytest.fixture
 def queue(tmp_path: Path) -> Iterator[Waiting]:
-    database = tables.open_database(f"sqlite:///{tmp_path / 'chorus.db'}")
-    tables.create_tables(database)
-    yield Waiting(database)
+    database, jobs = open_queue(f"sqlite:///{tmp_path / 'chorus.db'}")
+    yield Waiting(database, jobs)
     database.dispose()
 
 

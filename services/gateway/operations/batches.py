@@ -21,7 +21,7 @@ from services.gateway.operations.run_log import RunLog
 from services.jobs import tables
 from services.jobs.engine.queue import JobQueue
 from services.jobs.model import FINISHED, Job, JobFilter, JobState
-from services.jobs.owners import tenant_of
+from services.jobs.owners import owner_shown
 from services.jobs.watching import Watch
 from services.library.artifacts import Artifacts
 from services.library.disk import DiskUse, measure_disk
@@ -218,8 +218,8 @@ class Operations:
             self._queue.enqueue(
                 connection, [row["id"] for row in rows], request.owner, most_waiting=self.limits.queued_jobs
             )
-        tenant, seconds = tenant_of(request.owner), audio.seconds * len(rows)
-        telemetry.jobs_created(tenant, request.options.family, len(rows), seconds)
+        owner, seconds = owner_shown(request.owner), audio.seconds * len(rows)
+        telemetry.jobs_created(owner, request.options.family, len(rows), seconds)
         _log.info("batch %s: %d jobs for %s", batch_id, len(rows), audio.name, extra={"job_id": batch_id})
 
     def _find_same_batch(self, request: BatchRequest) -> str:

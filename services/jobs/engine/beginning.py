@@ -11,9 +11,7 @@ from services.telemetry import AttemptCause
 
 def find_cause(connection: sa.Connection, job_id: str) -> AttemptCause:
     """Call it before the first sign of life of this worker is written."""
-    schema = names.dbos_schema(connection.engine)
-    status = sa.table("workflow_status", *map(sa.column, ("workflow_uuid", "recovery_attempts")), schema=schema)
-    event = sa.table("workflow_events", *map(sa.column, ("workflow_uuid", "key")), schema=schema)
+    status, event = names.status_table(connection.engine), names.event_table(connection.engine)
     live = sa.exists().where(event.c.workflow_uuid == job_id, event.c.key == names.LIVE_EVENT)
     taken = sa.select(status.c.recovery_attempts).where(status.c.workflow_uuid == job_id).scalar_subquery()
     tried = sa.select(tables.jobs.c.attempts).where(tables.jobs.c.id == job_id).scalar_subquery()

@@ -46,6 +46,18 @@ def dbos_url(database: sa.Engine) -> str:
     return database.url.set(drivername=database.dialect.name).render_as_string(hide_password=False)
 
 
+def status_table(database: sa.Engine) -> sa.TableClause:
+    """Where DBOS keeps the state of every job, as far as it is read here."""
+    columns = ("workflow_uuid", "status", "queue_name", "priority", "executor_id", "recovery_attempts")
+    moments = ("updated_at", "completed_at")
+    return sa.table("workflow_status", *map(sa.column, (*columns, *moments)), schema=dbos_schema(database))
+
+
+def event_table(database: sa.Engine) -> sa.TableClause:
+    """Where DBOS keeps what running jobs tell of themselves."""
+    return sa.table("workflow_events", *map(sa.column, ("workflow_uuid", "key", "value")), schema=dbos_schema(database))
+
+
 def open_client(database: sa.Engine) -> DBOSClient:
     """DBOS from outside a worker, on our pool; it raises when the database is gone instead of waiting for ever."""
     return DBOSClient(

@@ -21,6 +21,15 @@ from services.jobs.engine.live import Live, live_from_text
 from services.jobs.model import FINISHED, Job, JobFilter, JobState
 
 
+def open_queue(database_url: str) -> tuple[sa.Engine, JobQueue]:
+    """The database and the queue in it, with the tables that were missing; safe in several processes at once."""
+    database = tables.open_database(database_url)
+    tables.create_tables(database)
+    queue = JobQueue(database)
+    queue.create_tables()
+    return database, queue
+
+
 class JobQueue:
     """Durable jobs in one database; safe to share by threads."""
 
@@ -28,13 +37,8 @@ class JobQueue:
         configure_dbos_log()
         self._database = database
         self._client = names.open_client(database)
-        schema = names.dbos_schema(database)
-        self._status = sa.table(
-            "workflow_status",
-            *map(sa.column, ("workflow_uuid", "status", "updated_at", "completed_at")),
-            schema=schema,
-        )
-        self._event = sa.table("workflow_events", *map(sa.column, ("workflow_uuid", "key", "value")), schema=schema)
+        self._status = names.status_table(database)
+        self._event = names.event_table(database)
 
     def create_tables(self) -> None:
         """Create or migrate DBOS's own tables; safe in several processes at once."""

@@ -7,7 +7,7 @@ one is the turn that comes next, or follows the owner's last job that waits or r
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import sqlalchemy as sa
 
@@ -23,7 +23,7 @@ _UNFINISHED: Final = [*_QUEUED, *names.statuses_of(JobState.RUNNING)]
 
 def next_turn(connection: sa.Connection, owner: str) -> int:
     """The turn of the first of an owner's new jobs; the others follow it one by one."""
-    status = _status(connection.engine)
+    status = names.status_table(connection.engine)
     own = sa.select(sa.func.max(status.c.priority)).select_from(
         tables.jobs.join(status, status.c.workflow_uuid == tables.jobs.c.id).join(tables.batches)
     )
@@ -37,19 +37,14 @@ def next_turn(connection: sa.Connection, owner: str) -> int:
 
 def waiting(connection: sa.Connection) -> int:
     """How many jobs of the whole installation wait."""
-    status = _status(connection.engine)
+    status = names.status_table(connection.engine)
     wait = sa.and_(status.c.queue_name == names.QUEUE, status.c.status.in_(_QUEUED))
     return int(connection.execute(sa.select(sa.func.count()).select_from(status).where(wait)).scalar_one())
 
 
 def put_first(database: sa.Engine, executor_id: str) -> None:
     """Whatever that worker runs will, when it is queued again, run before every other job; call it before it is."""
-    status = _status(database)
+    status = names.status_table(database)
     its = sa.and_(status.c.status == "PENDING", status.c.executor_id == executor_id)
     with database.begin() as connection:
         connection.execute(sa.update(status).where(its).values(priority=_FIRST))
-
-
-def _status(database: sa.Engine) -> Any:
-    columns = ("workflow_uuid", "queue_name", "priority", "status", "executor_id")
-    return sa.table("workflow_status", *map(sa.column, columns), schema=names.dbos_schema(database))
