@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import numpy as np
 from numpy.typing import NDArray
-from tritonclient.grpc import InferenceServerClient, InferInput, InferRequestedOutput
+from tritonclient.grpc import InferenceServerClient, InferInput, InferRequestedOutput, InferResult
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 from services import telemetry
@@ -18,6 +18,9 @@ from services.tls.files import FileMade
 from services.tls.identity import ClientTls
 
 _READY_SECONDS = 5.0
+# What a call ends with whose server went away under it. gRPC itself repeats it until the answer begins; one that broke
+# off after that is repeated here, which costs nothing but time: inference changes nothing.
+_BROKEN_OFF = ("UNAVAILABLE", "UNKNOWN")
 
 Observe = Callable[[str, int, float, str], None]
 """Hears of every call: its model, its rows, its seconds, and the kind of its error or nothing"""
@@ -54,18 +57,29 @@ class TritonClient:
         """
         rows, started = len(next(iter(inputs.values()))), time.perf_counter()
         try:
-            answer = self._clients.current().infer(
-                model,
-                [_input(name, array) for name, array in inputs.items()],
-                outputs=[InferRequestedOutput(name) for name in outputs],
-                client_timeout=self._timeout,
-            )
+            answer = self._answer(model, inputs, outputs)
         except InferenceServerException as error:
             failure = self._failure(error, model)
             self._observe(model, rows, time.perf_counter() - started, failure.kind)
             raise failure from error
         self._observe(model, rows, time.perf_counter() - started, "")
         return {name: _output(answer.as_numpy(name), model, name) for name in outputs}
+
+    def _answer(self, model: str, inputs: Mapping[str, NDArray[np.generic]], outputs: Sequence[str]) -> InferResult:
+        def call() -> InferResult:
+            return self._clients.current().infer(
+                model,
+                [_input(name, array) for name, array in inputs.items()],
+                outputs=[InferRequestedOutput(name) for name in outputs],
+                client_timeout=self._timeout,
+            )
+
+        try:
+            return call()
+        except InferenceServerException as error:
+            if _status(error) not in _BROKEN_OFF:
+                raise
+            return call()
 
     def ready(self, models: Sequence[str]) -> bool:
         """True when the server answers and every model is loaded."""
@@ -85,8 +99,7 @@ class TritonClient:
         return InferenceServerClient(self._address, creds=credentials, channel_args=list(CHANNEL_OPTIONS))
 
     def _failure(self, error: InferenceServerException, model: str) -> ChorusError:
-        # tritonclient gives the status as text, such as "StatusCode.UNAVAILABLE".
-        status = str(error.status() or "").rpartition(".")[2]
+        status = _status(error)
         if status in ("UNAVAILABLE", "CANCELLED") or _will_come_back(error):
             reason = _first_line(error)
             return ChorusError(
@@ -107,6 +120,11 @@ def _output(array: NDArray[np.generic] | None, model: str, name: str) -> NDArray
     if array is None:
         raise ChorusError(ErrorKind.INTERNAL, "model-output-missing", model=model, output=name)
     return array
+
+
+def _status(error: InferenceServerException) -> str:
+    # tritonclient gives it as text, such as "StatusCode.UNAVAILABLE".
+    return str(error.status() or "").rpartition(".")[2]
 
 
 def _will_come_back(error: InferenceServerException) -> bool:
