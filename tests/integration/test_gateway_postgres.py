@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -72,19 +73,56 @@ def parent_of(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()[1])
 
 
-def test_a_worker_without_its_lock_ends_and_one_that_stops_hands_its_job_back(
-    gateway: Gateway, servers: Servers
-) -> None:
-    with running_worker(gateway.settings) as cut_off:
-        job_id = gateway.start_job("slow-12.mp4")
+def worker_log(settings: StackSettings) -> str:
+    return (settings.scratch.parent / "worker.log").read_text()
+
+
+def cut_lock_sessions(servers: Servers) -> None:
+    """As a network does that is cut for a moment."""
+    with servers.postgres.administer() as connection:
+        held = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted"
+        connection.execute(sa.text(f"SELECT pg_terminate_backend(pid) FROM ({held}) AS holders"))
+
+
+def test_jobs_go_on_while_the_database_restarts_and_when_sessions_are_cut(gateway: Gateway, servers: Servers) -> None:
+    settings, other = gateway.settings, other_worker(gateway.settings)
+    with running_worker(settings) as first, running_worker(other) as second:
+        batch = gateway.start_batch("slow-8.mp4", "slow-8.mp4")
+        ids = [job["id"] for job in batch["jobs"]]
+        wait_until(lambda: all(gateway.renders(each) for each in ids))
+        servers.postgres.restart()
+        wait_until(lambda: all("shows again" in worker_log(each) for each in (settings, other)))
+        cut_lock_sessions(servers)
+        jobs = [gateway.wait_for(each, "succeeded", "failed") for each in ids]
+        assert [(job["state"], job["attempt"]) for job in jobs] == [("succeeded", 1)] * 2
+        assert [len(gateway.renders(each)) for each in ids] == [1, 1]
+        assert (first.poll(), second.poll()) == (None, None)
+
+
+def test_a_worker_that_was_taken_for_dead_ends_its_job_and_goes_on(gateway: Gateway, servers: Servers) -> None:
+    settings = gateway.settings
+    with running_worker(settings) as frozen, ExitStack() as later:
+        job_id = gateway.start_job("slow-9.mp4")
         (child,) = wait_until(lambda: gateway.renders(job_id))
-        with servers.postgres.administer() as connection:
-            held = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted"
-            connection.execute(sa.text(f"SELECT pg_terminate_backend(pid) FROM ({held}) AS holders"))
-        assert cut_off.wait(15) == 70
-        wait_until(lambda: not is_alive(child), 3)
+        frozen.send_signal(signal.SIGSTOP)
+        later.callback(frozen.send_signal, signal.SIGCONT)
+        cut_lock_sessions(servers)
+        with running_worker(other_worker(settings)) as peer:
+            wait_until(lambda: len(gateway.renders(job_id)) == 2, 25)
+            later.close()
+            wait_until(lambda: not is_alive(child), 5)
+            job = gateway.wait_for(job_id, "succeeded", "failed")
+            assert (job["state"], job["attempt"]) == ("succeeded", 2)
+            peer.send_signal(signal.SIGTERM)
+            peer.wait(10)
+        assert gateway.wait_for(gateway.start_job("slow-0.mp4"), "succeeded", "failed")["state"] == "succeeded"
+        assert frozen.poll() is None
+
+
+def test_a_worker_that_stops_hands_its_job_back(gateway: Gateway) -> None:
     with running_worker(gateway.settings) as stopping:
-        wait_until(lambda: gateway.job(job_id)["attempt"] == 2, 25)
+        job_id = gateway.start_job("slow-12.mp4")
+        wait_until(lambda: gateway.job(job_id)["attempt"] == 1, 25)
         stopping.send_signal(signal.SIGTERM)
         assert stopping.wait(10) == 0
     assert gateway.job(job_id)["state"] == "queued"
@@ -105,5 +143,5 @@ def test_a_worker_that_may_drain_finishes_its_job_and_takes_no_other(gateway: Ga
     job = gateway.job(running)
     assert (job["state"], job["attempt"]) == ("succeeded", 1)
     assert (gateway.job(waiting)["state"], gateway.renders(waiting)) == ("queued", [])
-    assert "Traceback" not in (gateway.settings.scratch.parent / "worker.log").read_text()
+    assert "Traceback" not in worker_log(gateway.settings)
     assert gateway.http.post(f"/v1/jobs/{waiting}/cancel").json()["state"] == "cancelled"

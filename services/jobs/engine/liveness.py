@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import fcntl
 import logging
-import os
 import threading
+import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, TextIO
 
@@ -17,10 +18,23 @@ from services.errors import ChorusError
 _log = logging.getLogger(__name__)
 
 SWEEP_SECONDS: Final = 5.0
-_LOCK: Final = sa.text("SELECT pg_advisory_lock(hashtextextended(:name, 0))")
+_CHECK_SECONDS: Final = 1.0
+# How long a lock must be free before its worker counts as dead: a live one that lost its session has it again by then.
+_GRACE_SECONDS: Final = 3.0
 _TRY_LOCK: Final = sa.text("SELECT pg_try_advisory_lock(hashtextextended(:name, 0))")
 _UNLOCK: Final = sa.text("SELECT pg_advisory_unlock(hashtextextended(:name, 0))")
-_LOST_LOCK: Final = 70
+# In one question, since a lock at a time would be a million of them every five seconds for a thousand workers.
+_WITHOUT_LOCK: Final = sa.text(
+    """
+    SELECT DISTINCT executor_id FROM dbos.workflow_status AS job
+    WHERE status = 'PENDING' AND NOT EXISTS (
+        SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
+        WHERE locktype = 'advisory' AND objsubid = 1 AND granted AND datname = current_database()
+        AND (classid::bigint << 32 | objid::bigint) = hashtextextended(:prefix || job.executor_id, 0)
+    )
+    """
+)
+_PREFIX: Final = "chorus:worker:"
 
 
 def lock_file(path: Path, taken: ChorusError) -> TextIO:
@@ -38,7 +52,9 @@ def lock_file(path: Path, taken: ChorusError) -> TextIO:
 class TakeOver:
     """PostgreSQL only: holds this worker's session lock, and re-queues the jobs of workers that hold theirs no more.
 
-    The server itself frees the lock when the process or its machine is gone: no clock, no heartbeat, no false alarm.
+    The server itself frees the lock when the process or its machine is gone: no heartbeat, no false alarm. A worker
+    whose session ended while it lives (the database was restarted) takes its lock again and its jobs go on. If a peer
+    took them over before that, DBOS refuses the next word that a job writes, which ends it here.
     """
 
     def __init__(self, database: sa.Engine, executor_id: str, recover: Callable[[str], None]) -> None:
@@ -47,9 +63,9 @@ class TakeOver:
         self._executor_id = executor_id
         self._recover = recover
         self._stop = threading.Event()
-        self._hold = self._database.connect()
-        self._hold.execute(_LOCK, {"name": _lock_name(executor_id)})
-        self._thread = threading.Thread(target=self._sweep_until_stopped, name="take-over", daemon=True)
+        self._hold = self._take_lock()
+        self._is_silent = False
+        self._thread = threading.Thread(target=self._run, name="take-over", daemon=True)
 
     def start(self) -> None:
         """Begin to sweep; only after DBOS was launched."""
@@ -60,39 +76,67 @@ class TakeOver:
         self._stop.set()
         if self._thread.ident is not None:
             self._thread.join(SWEEP_SECONDS)
-        self._hold.close()
+        self._drop_lock()
 
-    def _sweep_until_stopped(self) -> None:
-        while not self._stop.wait(SWEEP_SECONDS):
-            self._check_own_lock()
+    def _run(self) -> None:
+        next_sweep = time.monotonic() + SWEEP_SECONDS
+        while not self._stop.wait(_CHECK_SECONDS):
             try:
-                self._sweep()
+                self._keep_lock()
+                self._is_silent = False
+                if time.monotonic() >= next_sweep:
+                    next_sweep = time.monotonic() + SWEEP_SECONDS
+                    self._sweep()
+            except sa.exc.OperationalError as error:
+                if not self._is_silent:
+                    _log.warning("the database does not answer; jobs wait for it: %s", error.orig)
+                self._is_silent = True
             except Exception:
-                # Tried again at the next sweep: a database that restarts must not end the taking over.
-                _log.exception("the sweep for dead workers failed")
+                # Tried again a second later: nothing may end the taking over.
+                _log.exception("the watch over workers failed")
 
-    def _check_own_lock(self) -> None:
-        try:
-            self._hold.execute(sa.text("SELECT 1"))
-        except sa.exc.DBAPIError:
-            # A peer may own our jobs by now. Whoever supervises this process starts it again.
-            _log.critical("lost the connection that shows that this worker is alive: it ends at once")
-            os._exit(_LOST_LOCK)
+    def _keep_lock(self) -> None:
+        if self._hold is not None:
+            try:
+                self._hold.execute(sa.text("SELECT 1"))
+                return
+            except sa.exc.DBAPIError:
+                _log.warning("lost the session that shows that this worker is alive")
+                self._drop_lock()
+        self._hold = self._take_lock()
+        if self._hold is not None:
+            _log.warning("this worker shows again that it is alive")
+
+    def _take_lock(self) -> sa.Connection | None:
+        """The session that holds it, or None while a peer tries whether this worker lives."""
+        with ExitStack() as undo:
+            connection = undo.enter_context(self._database.connect())
+            if not connection.execute(_TRY_LOCK, {"name": _PREFIX + self._executor_id}).scalar_one():
+                return None
+            undo.pop_all()
+            return connection
+
+    def _drop_lock(self) -> None:
+        if self._hold is not None:
+            self._hold.invalidate()
+            self._hold.close()
+            self._hold = None
 
     def _sweep(self) -> None:
-        pending = sa.text("SELECT DISTINCT executor_id FROM dbos.workflow_status WHERE status = 'PENDING'")
         with self._database.connect() as connection:
-            executors = set(connection.execute(pending).scalars()) - {self._executor_id, None}
-            for executor_id in executors:
-                name = {"name": _lock_name(executor_id)}
-                if not connection.execute(_TRY_LOCK, name).scalar_one():
-                    continue
-                try:
-                    _log.warning("worker %s is gone: its jobs are queued again", executor_id)
-                    self._recover(executor_id)
-                finally:
-                    connection.execute(_UNLOCK, name)
+            silent = set(connection.execute(_WITHOUT_LOCK, {"prefix": _PREFIX}).scalars()) - {self._executor_id, None}
+        if not silent or self._stop.wait(_GRACE_SECONDS):
+            return
+        with self._database.connect() as connection:
+            for executor_id in silent:
+                self._take_over(connection, executor_id)
 
-
-def _lock_name(executor_id: str) -> str:
-    return f"chorus:worker:{executor_id}"
+    def _take_over(self, connection: sa.Connection, executor_id: str) -> None:
+        name = {"name": _PREFIX + executor_id}
+        if not connection.execute(_TRY_LOCK, name).scalar_one():
+            return
+        try:
+            _log.warning("worker %s is gone: its jobs are queued again", executor_id)
+            self._recover(executor_id)
+        finally:
+            connection.execute(_UNLOCK, name)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
 
@@ -29,6 +29,8 @@ from services.storage import Storage, storage_error
 _log = logging.getLogger(__name__)
 
 _REPORT_SECONDS: Final = 1.0
+
+_T = TypeVar("_T")
 
 
 class WorkerStopping(BaseException):
@@ -97,9 +99,8 @@ class JobRunner:
             self._run(job_id, write)
 
     def _run(self, job_id: str, write: Callable[[dict[str, Any]], None]) -> None:
-        with tables.transaction(self._database) as connection:
-            spec = tables.find_spec(connection, job_id)
-            cause = find_cause(connection, job_id)
+        spec = self._ask(lambda connection: tables.find_spec(connection, job_id))
+        cause = self._ask(lambda connection: find_cause(connection, job_id))
         report = _Report(write, self.stopping, Live(started_ms=tables.now_ms()))
         started = time.monotonic()
         end = "left"  # cancelled, taken over by another worker, or this worker stops
@@ -138,8 +139,7 @@ class JobRunner:
         # First the fence, then the count: a worker that lost the job must not count itself.
         report.live = replace(report.live, progress=Progress(stage=Stage.STARTING))
         report.flush()
-        with tables.transaction(self._database) as connection:
-            number = tables.begin_attempt(connection, spec.job_id)
+        number = self._ask(lambda connection: tables.begin_attempt(connection, spec.job_id))
         telemetry.attempt_begun(cause)
         _log.info("job %s (%s): attempt %d (%s)", spec.job_id, spec.video_name, number, cause)
         with self._scratch_folder(spec.job_id) as folder:
@@ -152,6 +152,18 @@ class JobRunner:
             size = self._publish(spec, output)
             telemetry.stage_finished("publish", time.monotonic() - started)
             return size
+
+    def _ask(self, question: Callable[[sa.Connection], _T]) -> _T:
+        """The database's answer; one that is away is waited for, as DBOS does, since no job is to blame for it."""
+        while True:
+            try:
+                with tables.transaction(self._database) as connection:
+                    return question(connection)
+            except ChorusError as error:
+                if error.kind is not ErrorKind.UNAVAILABLE:
+                    raise
+            if self.stopping.wait(_REPORT_SECONDS):
+                raise WorkerStopping
 
     def _render(self, spec: JobSpec, output: Path, poster: Path, report: _Report) -> None:
         request = {"spec": spec_to_json(spec), "output_path": str(output), "poster_path": str(poster)}
