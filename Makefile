@@ -87,7 +87,7 @@ bench: install ## CPU and memory of every stage and process (minutes)
 	$(BIN)/python -m pytest tests/bench -m bench -s
 
 quality: install ## what the lips do: closures, sync, sharpness, pictures in outputs/quality (minutes)
-	$(BIN)/python -m pytest tests/quality -m quality -s $(if $(CLIPS),--clips "$(CLIPS)")
+	$(BIN)/python -m pytest tests/quality -m quality -s $(if $(CLIPS),--clips "$(CLIPS)") $(if $(TALKERS),--talkers "$(TALKERS)")
 
 cluster: install ## two of each pod of the manifests as processes, on PostgreSQL and S3 behind a proxy; killed and replaced (minutes)
 	$(BIN)/python -m pytest tests/cluster -m cluster -s

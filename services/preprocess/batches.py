@@ -18,11 +18,13 @@ from services.preprocess.faces import LANDMARKS, MEL_BANDS, CropSpec, FaceBatch,
 from services.preprocess.mel import mel_window
 from services.preprocess.pose import face_affine, place, seen_face
 from services.preprocess.ranking import frame_rows
-from services.preprocess.references import SavedReference
+from services.preprocess.references import SavedReference, mouth_opening, speaking_opening
 from services.preprocess.track_store import StoredTrack, TrackFile
 
 BATCH_FRAMES: Final = 8
 NO_TRACK: Final = -1
+_ROWS_SEEN: Final = 1000
+"""Of a track, to tell how far its mouth opens"""
 
 _Shown = tuple[int, Frame | None]
 """A source frame's index, and the frame where pixels are wanted"""
@@ -62,7 +64,9 @@ class TrackFaces:
         """The track and its reference frames."""
         faces = [self._reference(reference) for reference in self._track.references]
         batch = joined(faces, -1, self.number, self._side, [])
-        return FaceIntroduction(self.number, self._track.summary.eye_distance, batch)
+        rows = range(0, self._track.rows, self._track.rows // _ROWS_SEEN + 1)
+        opening = speaking_opening([mouth_opening(self._landmarks.read(row, row + 1)[0]) for row in rows])
+        return FaceIntroduction(self.number, self._track.summary.eye_distance, opening, batch)
 
     def batch(self, faces: Sequence[Face], first_frame: int, mels: Sequence[NDArray[np.float32]]) -> FaceBatch:
         """Faces of consecutive frames, and their mel windows if there are any."""

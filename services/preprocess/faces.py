@@ -116,6 +116,8 @@ class FaceIntroduction:
     track: int
     eye_distance: float
     """Median distance of the outer eye corners in source pixels"""
+    speaking_opening: float
+    """95th percentile of the opening of its lips in the footage, in eye distances; 0 when they hardly move there"""
     references: FaceBatch = field(repr=False)
     """At most four frames of this track, from the most closed to the most open mouth; `first_frame` is -1"""
 

@@ -73,7 +73,10 @@ def stream_responses(items: Iterable[FaceStreamItem]) -> Generator[wire.StreamFa
                 yield from (wire.StreamFacesResponse(speech=piece) for piece in speech_pieces(item))
             case FaceIntroduction():
                 introduction = wire.FaceIntroduction(
-                    track=item.track, eye_distance=item.eye_distance, references=_batch_message(item.references)
+                    track=item.track,
+                    eye_distance=item.eye_distance,
+                    speaking_opening=item.speaking_opening,
+                    references=_batch_message(item.references),
                 )
                 yield wire.StreamFacesResponse(introduction=introduction)
             case FaceBatch():
@@ -95,7 +98,9 @@ def stream_items(responses: Iterable[wire.StreamFacesResponse]) -> Generator[Fac
                     yield speech
             case "introduction":
                 introduction = response.introduction
-                yield FaceIntroduction(introduction.track, introduction.eye_distance, _batch(introduction.references))
+                references = _batch(introduction.references)
+                opening = introduction.speaking_opening
+                yield FaceIntroduction(introduction.track, introduction.eye_distance, opening, references)
             case "batch":
                 yield _batch(response.batch)
             case _:

@@ -18,6 +18,8 @@ _OPENING_BINS: Final = (0.03, 0.065, 0.10)
 """Borders between the four kinds of mouth, in eye distances between the inner lips"""
 _WIDEST_OPENING: Final = 0.15
 """Mouths that are open wider show no more"""
+_SPEAKING: Final = 0.05
+"""A mouth whose opening changes more than this speaks, or might as well"""
 _YAW_PRICE: Final = 0.3
 _MOTION_PRICE: Final = 0.8
 """Of an eye distance that the lips move in a frame: what moves is blurred"""
@@ -109,6 +111,12 @@ def decode_reference(png: bytes) -> NDArray[np.uint8]:
 def mouth_opening(landmarks: NDArray[np.floating]) -> float:
     """Distance of the inner lips in eye distances."""
     return float(np.linalg.norm(landmarks[13] - landmarks[14])) / max(eye_distance(landmarks), 1e-3)
+
+
+def speaking_opening(openings: Sequence[float]) -> float:
+    """95th percentile of a track's openings, or 0 when they hardly change."""
+    closed, open_wide = np.percentile(openings, [5, 95])
+    return float(open_wide) if open_wide - closed > _SPEAKING else 0.0
 
 
 def frontal_offset(landmarks: NDArray[np.floating]) -> float:

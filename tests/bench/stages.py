@@ -150,7 +150,7 @@ def _introduced(
         weight=np.ones(_BATCH, np.float32),
         mels=np.zeros((_BATCH, 80, 0), np.float32),
     )
-    animator.introduce(FaceIntroduction(0, float(eye_distance(landmarks)), batch))
+    animator.introduce(FaceIntroduction(0, float(eye_distance(landmarks)), 0, batch))
     return animator, batch
 
 

@@ -9,18 +9,28 @@ import pytest
 
 from tests.running_stack import RunningStack, running_stack
 
-_SUFFIXES = frozenset({".mp4", ".mov", ".mkv", ".webm", ".jpg", ".jpeg", ".png"})
+_SUFFIXES = frozenset({".mp4", ".mov", ".mkv", ".webm", ".mpg", ".jpg", ".jpeg", ".png"})
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--clips FOLDER`: more videos and stills to measure; for them no bars hold."""
+    """`--clips` and `--talkers`: more to measure; no bars hold for it."""
     parser.addoption("--clips", type=Path, help="folder of videos and stills to measure as well")
+    parser.addoption("--talkers", type=Path, help="folder of people who speak their own sound, to compare with")
 
 
 @pytest.fixture(scope="session")
 def more_clips(request: pytest.FixtureRequest) -> list[Path]:
     """Every video and still of the folder given."""
-    folder: Path | None = request.config.getoption("--clips", default=None)
+    return _clips(request.config.getoption("--clips", default=None))
+
+
+@pytest.fixture(scope="session")
+def talkers(request: pytest.FixtureRequest) -> list[Path]:
+    """Every video of the folder given."""
+    return _clips(request.config.getoption("--talkers", default=None))
+
+
+def _clips(folder: Path | None) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES) if folder else []
 
 

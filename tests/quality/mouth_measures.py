@@ -34,6 +34,12 @@ def inner_opening(landmarks: NDArray[np.floating]) -> Series:
     return np.asarray(between / eye_distance(landmarks))
 
 
+def mouth_width(landmarks: NDArray[np.floating]) -> Series:
+    """Distance of the corners of the mouth in eye distances, from (..., 478, 3)."""
+    left, right = (landmarks[..., corner, :2] for corner in CORNERS)
+    return np.asarray(np.linalg.norm(right - left, axis=-1) / eye_distance(landmarks))
+
+
 def requested_opening(coefficients: NDArray[np.floating]) -> Series:
     """(n,) inner opening in eye distances that the default family's renderer is asked for by (n, 8) coefficients."""
     jaw, close, _wide, _round, upper, lower, fv, _tongue = coefficients.astype(np.float64).T

@@ -40,7 +40,7 @@ ENGLISH, MANDARIN = spoken(SAMPLES / "announcement_en.wav"), spoken(SAMPLES / "a
 def beginning(recording: Recording, seconds: float, folder: Path) -> Recording:
     """The first seconds of a recording; its closures beyond them are passed over by the measures."""
     path = folder / f"{recording.name}.beginning.wav"
-    _write(path, read_speech(recording.path, name=recording.name)[: int(seconds * RATE)])
+    write_wave(path, read_speech(recording.path, name=recording.name)[: int(seconds * RATE)])
     return Recording("beginning", path, recording.phones)
 
 
@@ -52,7 +52,7 @@ def nobody_speaks(folder: Path) -> Recording:
     rain = random.normal(0, 0.05, time.size) * (0.6 + 0.4 * np.sin(2 * np.pi * 3 * time))
     chords = sum(np.sin(2 * np.pi * pitch * time) for pitch in (220, 277, 330)) * 0.1 * np.exp(-4 * (time % 0.5))
     path = folder / "nobody.wav"
-    _write(path, np.concatenate([room, rain, chords]))
+    write_wave(path, np.concatenate([room, rain, chords]))
     return Recording("nobody", path, None)
 
 
@@ -74,7 +74,8 @@ def sized_still(still: Path, height: int, folder: Path) -> Path:
     return path
 
 
-def _write(path: Path, samples: NDArray[np.floating]) -> None:
+def write_wave(path: Path, samples: NDArray[np.floating]) -> None:
+    """Mono, 16 kHz, 16 bit."""
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)

@@ -96,7 +96,7 @@ def introduced(
         weight=np.ones(rows, np.float32),
         mels=np.zeros((rows, 80, 0), np.float32),
     )
-    return FaceIntroduction(track=0, eye_distance=eye_distance, references=references)
+    return FaceIntroduction(track=0, eye_distance=eye_distance, speaking_opening=0, references=references)
 
 
 def with_eyes(image: NDArray[np.uint8], white: tuple[int, int, int]) -> NDArray[np.uint8]:

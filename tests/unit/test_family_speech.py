@@ -16,14 +16,25 @@ from services.render.families.default.speech import (
     CLOSE,
     COEFFICIENTS,
     FV,
+    JAW,
+    ROUND,
     MouthTrack,
     mouth_coefficients,
+    opened,
+    reach_of,
     sample_coefficients,
     sample_presence,
 )
 from services.triton import TritonClient
 
 RATES = [Fraction(25), Fraction(60), Fraction(30000, 1001), Fraction(24000, 1001), Fraction(10)]
+
+
+def unrounded(coefficients: NDArray[np.generic], lips_round: float = 0) -> NDArray[np.float32]:
+    """Lips that are not round leave the opening alone."""
+    flat = coefficients.astype(np.float32)
+    flat[:, ROUND] = lips_round
+    return flat
 
 
 class LocalNet:
@@ -38,7 +49,7 @@ class LocalNet:
         mel = cast(NDArray[np.float32], inputs["mel"])
         self.columns.append(mel.shape[2])
         seen = np.convolve(np.pad(mel[0, 0], 36), np.full(73, 1 / 73), "valid")
-        return {"coefficients": np.repeat(seen[None, None], len(COEFFICIENTS), axis=1).astype(np.float32)}
+        return {"coefficients": unrounded(np.repeat(seen[None, None], len(COEFFICIENTS), axis=1))}
 
 
 class PassingNet:
@@ -47,20 +58,21 @@ class PassingNet:
     def infer(
         self, _model: str, inputs: Mapping[str, NDArray[np.generic]], _outputs: Sequence[str]
     ) -> dict[str, NDArray[np.generic]]:
-        return {"coefficients": np.repeat(inputs["mel"][:, :1], len(COEFFICIENTS), axis=1)}
+        return {"coefficients": unrounded(np.repeat(inputs["mel"][:, :1], len(COEFFICIENTS), axis=1))}
 
 
 class ConstantNet:
     """In Triton's place: every coefficient is always what it is told."""
 
-    def __init__(self, value: float) -> None:
+    def __init__(self, value: float, lips_round: float = 0) -> None:
         self._value = value
+        self._round = lips_round
 
     def infer(
         self, _model: str, inputs: Mapping[str, NDArray[np.generic]], _outputs: Sequence[str]
     ) -> dict[str, NDArray[np.generic]]:
         shape = (1, len(COEFFICIENTS), inputs["mel"].shape[2])
-        return {"coefficients": np.full(shape, self._value, np.float32)}
+        return {"coefficients": unrounded(np.full(shape, self._value), self._round)}
 
 
 def speech_of(columns: int) -> Speech:
@@ -96,8 +108,7 @@ def test_in_a_pause_the_mouth_rests_shut_and_still_whatever_the_net_says() -> No
     speech = speech_of(800)
     speech.voice[300:500] = 0.1
     coefficients = track_of(speech, ConstantNet(0.6)).coefficients
-    assert coefficients[:15].max() == 0
-    assert coefficients[325:475].max() == 0
+    assert coefficients[325:420].max() == 0
     assert coefficients[40:290, 0].min() == coefficients[500:790, 0].min() == pytest.approx(0.6)
 
 
@@ -113,6 +124,34 @@ def test_lips_move_before_the_voice_is_heard() -> None:
     coefficients = track_of(speech_of(400), ConstantNet(0.6)).coefficients
     assert coefficients[34, CLOSE] > 0.8
     assert coefficients[28, 0] > 0.25
+
+
+def test_the_mouth_opens_for_a_breath_before_it_speaks_and_not_after_it() -> None:
+    speech = speech_of(800)
+    speech.voice[300:500] = 0.1
+    coefficients = track_of(speech, ConstantNet(0.1)).coefficients
+    assert coefficients[460:490, JAW].min() > 0.15
+    assert coefficients[460:490, CLOSE].max() == coefficients[325:420].max() == 0
+    assert np.abs(np.diff(coefficients[310:, JAW])).max() < 0.02
+    assert track_of(speech, ConstantNet(0.1), silence="source").coefficients[420:460].max() < 0.01
+
+
+def test_rounded_lips_leave_little_between_them() -> None:
+    spread, rounded = (track_of(speech_of(400), ConstantNet(0.5, by)).coefficients[200] for by in (0.0, 1.0))
+    parting = [COEFFICIENTS.index(name) for name in ("jaw", "upper", "lower")]
+    assert (rounded[parting] < 0.25 * spread[parting]).all()
+    others = [COEFFICIENTS.index(name) for name in ("close", "wide", "fv", "tongue")]
+    assert rounded[others].tolist() == spread[others].tolist()
+
+
+def test_people_open_as_far_as_their_footage_shows() -> None:
+    assert reach_of(0) == 1.4
+    assert reach_of(0.04) < reach_of(0.14) < reach_of(0.2) < 3
+    half = np.full((1, len(COEFFICIENTS)), 0.5, np.float32)
+    wide, wider = opened(half, 1.4), opened(half, 2)
+    assert 0.5 < wide[0, JAW] < wider[0, JAW] == 0.75
+    assert wider[0, CLOSE] == wider[0, ROUND] == 0.5
+    assert opened(np.ones_like(half), 2).max() == 1
 
 
 def test_the_mouth_shows_always_unless_the_footages_own_is_asked_for() -> None:
@@ -137,12 +176,12 @@ def test_expression_moves_the_mouth_farther_and_never_too_far(expression: float,
     gained = track_of(speech_of(400), ConstantNet(value), expression=expression).coefficients[200]
     brief = [CLOSE, FV]
     np.testing.assert_array_equal(gained[brief], plain[brief])
-    lasting = np.delete(gained / np.maximum(plain, 1e-6), brief)
+    lasting = np.delete(gained / np.maximum(plain, 1e-6), [*brief, ROUND])
     assert gained.max() <= 1
     if value == 0.4:
-        assert lasting == pytest.approx(np.full(6, {0.5: 0.5, 1.0: 1, 1.5: 1.34}[expression]), abs=0.01)
+        assert lasting == pytest.approx(np.full(5, {0.5: 0.5, 1.0: 1, 1.5: 1.34}[expression]), abs=0.01)
     if value == 0.05:
-        assert lasting == pytest.approx(np.full(6, expression), rel=0.03)
+        assert lasting == pytest.approx(np.full(5, expression), rel=0.03)
 
 
 def test_smoothing_takes_jitter_out_and_keeps_closures() -> None:

@@ -75,7 +75,7 @@ def assert_same(first: object, second: object) -> None:
     [
         AnalysisProgress(3, 250),
         speech_of(33),
-        FaceIntroduction(2, 160.5, batch(4, 0)),
+        FaceIntroduction(2, 160.5, 0.125, batch(4, 0)),
         batch(8),
         batch(1, 0),
         without_pixels(3),

@@ -9,7 +9,13 @@ import pytest
 from numpy.typing import NDArray
 
 from services.preprocess.faces import LANDMARKS
-from services.preprocess.references import ReferenceChoice, decode_reference, mouth_opening, save_references
+from services.preprocess.references import (
+    ReferenceChoice,
+    decode_reference,
+    mouth_opening,
+    save_references,
+    speaking_opening,
+)
 
 EYES = 100.0
 
@@ -73,3 +79,9 @@ def test_pictures_are_saved_exactly(tmp_path: Path) -> None:
         assert reference.scale == 1.0
         region = Numbered(kept.row).rgb_region(kept.left, kept.top, kept.left + 210, kept.top + kept.rgb.shape[0])
         assert np.array_equal(kept.rgb, region)
+
+
+def test_only_lips_that_move_tell_how_far_somebody_opens() -> None:
+    assert speaking_opening([0.10] * 50) == speaking_opening([0.0, 0.04]) == 0
+    speaks = [0.0] * 20 + [0.06] * 60 + [0.14] * 20
+    assert speaking_opening([*speaks, 0.9]) == pytest.approx(0.14)

@@ -151,7 +151,7 @@ def test_synthesis_runs_one_batch_ahead_and_no_further() -> None:
     pulled: list[int] = []
 
     def items() -> Iterator[FaceStreamItem]:
-        yield FaceIntroduction(0, 100.0, batch_of(-1, [True]))
+        yield FaceIntroduction(0, 100.0, 0.0, batch_of(-1, [True]))
         for first_frame in range(0, 80, 8):
             pulled.append(first_frame)
             yield batch_of(first_frame, [True] * 8)

@@ -360,9 +360,12 @@ class FaceIntroduction(_message.Message):
     TRACK_FIELD_NUMBER: _builtins.int
     EYE_DISTANCE_FIELD_NUMBER: _builtins.int
     REFERENCES_FIELD_NUMBER: _builtins.int
+    SPEAKING_OPENING_FIELD_NUMBER: _builtins.int
     track: _builtins.int
     eye_distance: _builtins.float
     """source pixels"""
+    speaking_opening: _builtins.float
+    """eye distances; 0: the lips hardly move in the footage"""
     @_builtins.property
     def references(self) -> Global___FaceBatch: ...
     def __init__(
@@ -371,10 +374,11 @@ class FaceIntroduction(_message.Message):
         track: _builtins.int = ...,
         eye_distance: _builtins.float = ...,
         references: Global___FaceBatch | None = ...,
+        speaking_opening: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["references", b"references"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["eye_distance", b"eye_distance", "references", b"references", "track", b"track"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["eye_distance", b"eye_distance", "references", b"references", "speaking_opening", b"speaking_opening", "track", b"track"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -15,7 +15,14 @@ from services.jobs.options import RenderOptions
 from services.preprocess.faces import CropSpec, FaceBatch, FaceIntroduction, MelSpec, Speech
 from services.render.edits.reposing import Grid, Repose, grid_over
 from services.render.families.default.interior import MouthInterior, asked_openings, mouth_interior
-from services.render.families.default.speech import MouthTrack, mouth_coefficients, sample_coefficients, sample_presence
+from services.render.families.default.speech import (
+    MouthTrack,
+    mouth_coefficients,
+    opened,
+    reach_of,
+    sample_coefficients,
+    sample_presence,
+)
 from services.render.families.family import Animator, ModelFamily
 from services.triton import TritonClient
 
@@ -36,7 +43,7 @@ _FINEST: Final = 1 / 512
 
 
 class DefaultAnimator:
-    """One job's mouth: what it does over time, and the interior of the person on screen."""
+    """One job's mouth: what it does over time, and the interior and the reach of the person on screen."""
 
     def __init__(self, mouth: MouthTrack, frame_rate: Fraction, triton: TritonClient) -> None:
         self._mouth = mouth
@@ -44,12 +51,14 @@ class DefaultAnimator:
         self._triton = triton
         self._track = -1
         self._interior: MouthInterior | None = None
+        self._reach = reach_of(0)
         self._area, self._window = grids(1.0)
 
     def introduce(self, introduction: FaceIntroduction) -> None:
         """Find the interior of the person's mouth; only that of the track on screen is kept."""
         if introduction.track != self._track:
             self._interior = mouth_interior(introduction, CROP)
+            self._reach = reach_of(introduction.speaking_opening)
             self._track = introduction.track
             self._area, self._window = grids(introduction.eye_distance)
 
@@ -64,7 +73,7 @@ class DefaultAnimator:
         scale = CROP.extent / batch.side
         crop_to_face = np.array([[scale, 0, CROP.left], [0, scale, CROP.top]])
         weights = batch.weight * sample_presence(self._mouth.presence, frames, self._frame_rate)
-        coefficients = sample_coefficients(self._mouth.coefficients, frames, self._frame_rate)
+        coefficients = opened(sample_coefficients(self._mouth.coefficients, frames, self._frame_rate), self._reach)
         interiors = [self._interior.at(opening) for opening in asked_openings(coefficients).tolist()]
         inputs: dict[str, NDArray[np.generic]] = {
             "landmarks": _moved(batch.landmarks, crop_to_face),
