@@ -121,7 +121,8 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         )
         behaviour = getattr(handler, name)
         guard = _guard_stream if handler.response_streaming else _guard_unary
-        guarded = guard(behaviour, handler_call_details.method)
+        origin = str(dict(handler_call_details.invocation_metadata or ()).get("traceparent", ""))
+        guarded = guard(behaviour, handler_call_details.method, origin)
         made: grpc.RpcMethodHandler[Any, Any] = getattr(grpc, f"{name}_rpc_method_handler")(
             guarded, handler.request_deserializer, handler.response_serializer
         )
@@ -132,11 +133,11 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 def _guard_unary(
-    behaviour: Callable[[Any, Context], Awaitable[Any]], method: str
+    behaviour: Callable[[Any, Context], Awaitable[Any]], method: str, origin: str
 ) -> Callable[[Any, Context], Awaitable[Any]]:
     async def call(request: Any, context: Context) -> Any:
         started = time.perf_counter()
-        with _counted(method, context):
+        with _counted(method, context, origin):
             try:
                 return await behaviour(request, context)
             except Exception as error:
@@ -148,10 +149,10 @@ def _guard_unary(
 
 
 def _guard_stream(
-    behaviour: Callable[[Any, Context], AsyncIterator[Any]], method: str
+    behaviour: Callable[[Any, Context], AsyncIterator[Any]], method: str, origin: str
 ) -> Callable[[Any, Context], AsyncIterator[Any]]:
     async def call(request: Any, context: Context) -> AsyncIterator[Any]:
-        with _counted(method, context):
+        with _counted(method, context, origin):
             try:
                 async for item in behaviour(request, context):
                     yield item
@@ -162,19 +163,21 @@ def _guard_stream(
 
 
 @contextmanager
-def _counted(method: str, context: Context) -> Iterator[None]:
-    """Count the call by the status with which the block ends."""
+def _counted(method: str, context: Context, origin: str) -> Iterator[None]:
+    """Count the call by the status with which the block ends, and make it a span of the trace of `origin`."""
     code = grpc.StatusCode.OK.name
-    try:
-        yield
-    except grpc.aio.AbortError:
-        code = _status_name(context)
-        raise
-    except BaseException:  # the client went away, or took no further item
-        code = grpc.StatusCode.CANCELLED.name
-        raise
-    finally:
-        telemetry.grpc_answered(method, code)
+    with telemetry.span(method.removeprefix("/"), {"rpc.system": "grpc"}, kind="server", traceparent=origin) as span:
+        try:
+            yield
+        except grpc.aio.AbortError:
+            code = _status_name(context)
+            raise
+        except BaseException:  # the client went away, or took no further item
+            code = grpc.StatusCode.CANCELLED.name
+            raise
+        finally:
+            telemetry.grpc_answered(method, code)
+            span.set({"rpc.response.status_code": code})
 
 
 def _status_name(context: Context) -> str:

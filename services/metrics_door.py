@@ -43,7 +43,7 @@ class _Door(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
         if path == "/metrics":
-            self._answer(HTTPStatus.OK, telemetry.metrics_text(), telemetry.METRICS_CONTENT_TYPE)
+            self._answer(HTTPStatus.OK, *telemetry.metrics_text(self.headers.get("Accept", "")))
         elif path == "/healthz" or (path == "/readyz" and self._is_ready()):
             self._answer(HTTPStatus.OK, b"ok\n", _TEXT)
         elif path == "/readyz":

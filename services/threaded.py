@@ -1,14 +1,28 @@
-"""Generators that work in threads, read on an event loop."""
+"""Calls and generators that work in threads, awaited on an event loop; what is at work there is so in the thread."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Generator, Iterable
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Final, TypeVar
+from contextvars import copy_context
+from functools import partial
+from typing import Final, ParamSpec, TypeVar
 
 Item = TypeVar("Item")
+Parameters = ParamSpec("Parameters")
 _END: Final = object()
+
+
+async def call_in_threads(
+    pool: ThreadPoolExecutor,
+    call: Callable[Parameters, Item],
+    *arguments: Parameters.args,
+    **named: Parameters.kwargs,
+) -> Item:
+    """What `call` returns, made in a thread of `pool`."""
+    context = copy_context()
+    return await asyncio.wrap_future(pool.submit(context.run, partial(call, *arguments, **named)))
 
 
 async def iterate_in_threads(items: Iterable[Item], pool: ThreadPoolExecutor) -> AsyncGenerator[Item]:
@@ -16,21 +30,21 @@ async def iterate_in_threads(items: Iterable[Item], pool: ThreadPoolExecutor) ->
 
     Between two items no thread is held. When the reader goes away, a generator is closed as soon as it is at rest.
     """
-    made = _generated(items)
+    made, context = _generated(items), copy_context()
     work: Future[object] | None = None
     try:
         while True:
-            work = pool.submit(next, made, _END)
+            work = pool.submit(context.run, partial(next, made, _END))
             item = await asyncio.wrap_future(work)
             if item is _END:
                 return
             yield item  # type: ignore[misc]  # what is not the end is an item
     finally:
         if work is None or work.done():
-            pool.submit(made.close)
+            pool.submit(context.run, made.close)
         else:
             # Closed while it works it would complain.
-            work.add_done_callback(lambda _: made.close())
+            work.add_done_callback(lambda _: context.run(made.close))
 
 
 def _generated(items: Iterable[Item]) -> Generator[Item]:

@@ -60,9 +60,9 @@ class TritonClient:
             answer = self._answer(model, inputs, outputs)
         except InferenceServerException as error:
             failure = self._failure(error, model)
-            self._observe(model, rows, time.perf_counter() - started, failure.kind)
+            self._tell(model, rows, time.perf_counter() - started, failure.kind)
             raise failure from error
-        self._observe(model, rows, time.perf_counter() - started, "")
+        self._tell(model, rows, time.perf_counter() - started, "")
         return {name: _output(answer.as_numpy(name), model, name) for name in outputs}
 
     def _answer(self, model: str, inputs: Mapping[str, NDArray[np.generic]], outputs: Sequence[str]) -> InferResult:
@@ -93,6 +93,10 @@ class TritonClient:
     def close(self) -> None:
         """Close the channel."""
         self._clients.current().close()
+
+    def _tell(self, model: str, rows: int, seconds: float, failure: str) -> None:
+        self._observe(model, rows, seconds, failure)
+        telemetry.current_span().note_call(f"triton {model}", rows, seconds, failed=bool(failure))
 
     def _open(self) -> InferenceServerClient:
         credentials = None if self._tls is None else self._tls.grpc_credentials()

@@ -55,6 +55,7 @@ def main() -> int:
     """Serve until SIGTERM; the exit code."""
     settings = GatewaySettings()
     telemetry.configure_logging("api", settings.log_level, settings.log_form)
+    telemetry.configure_tracing("api", settings)
     try:
         run(settings)
     except ChorusError as error:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
-from services.telemetry import LogForm
+from services.telemetry import LogForm, TracingSettings
 
 
 def _data_folder() -> Path:
     return Path("chorus-data").resolve()
 
 
-class StateSettings(BaseSettings):
+class StateSettings(TracingSettings):
     """The defaults run a whole installation on one machine: SQLite and a folder below the current one."""
 
     model_config = SettingsConfigDict(env_prefix="CHORUS_", frozen=True, use_attribute_docstrings=True)

@@ -138,6 +138,8 @@ jobs = sa.Table(
     # Tries that were begun, over all workers; the one column that changes.
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
     sa.Column("created_ms", sa.BigInteger, nullable=False, index=True),
+    # The span in which the job was asked for, as W3C's traceparent; every try of every worker goes on with it.
+    sa.Column("traceparent", sa.Text),
 )
 
 

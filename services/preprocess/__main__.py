@@ -32,6 +32,7 @@ def main() -> None:
     """Serve until SIGTERM."""
     settings = PreprocessSettings()
     telemetry.configure_logging("preprocess", settings.log_level, settings.log_form)
+    telemetry.configure_tracing("preprocess", settings)
     # Streams are the parallelism; threads inside a warp only compete with the renderer.
     cv2.setNumThreads(1)
     scratch = own_scratch(settings.scratch)

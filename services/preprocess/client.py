@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import closing
 
+from services import telemetry
 from services.grpc_client import Connection
 from services.preprocess import messages
 from services.preprocess.calls import answers
@@ -33,9 +34,10 @@ class PreprocessClient:
         the stream.
         """
         stub = preprocess_pb2_grpc.PreprocessServiceStub(self._connection.channel)
-        call = stub.StreamFaces(messages.stream_request(request))
-        with closing(answers(self._name, self._timeout, call)) as responses:
-            yield from messages.stream_items(responses)
+        with telemetry.detached_span("preprocess StreamFaces", kind="client") as span:
+            call = stub.StreamFaces(messages.stream_request(request), metadata=span.headers)
+            with closing(answers(self._name, self._timeout, call)) as responses:
+                yield from messages.stream_items(responses)
 
     def close(self) -> None:
         """Close the connection; streams in flight end with UNAVAILABLE."""

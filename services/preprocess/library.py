@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
+from contextvars import copy_context
 from copy import copy
 from dataclasses import dataclass, field
 from functools import partial
@@ -96,8 +97,10 @@ class FaceLibrary:
         if self._storage.size(key) is not None:
             _log.info("%s of %s reused", kind, name)
             telemetry.cache_lookup(kind, "hit")
+            telemetry.current_span().set({f"chorus.{kind}.stored": True})
             return
         telemetry.cache_lookup(kind, "miss")
+        telemetry.current_span().set({f"chorus.{kind}.stored": False})
         running = self._join(kind, key, name, work)
         try:
             while not running.ended.wait(_REPORT_SECONDS):
@@ -117,7 +120,9 @@ class FaceLibrary:
             if running is None:
                 running = self._running[key] = _RunningAnalysis(AnalysisProgress(0, 0))
                 arguments = (running, kind, key, name, work)
-                threading.Thread(target=self._run, args=arguments, name="analysis", daemon=True).start()
+                # It belongs to the trace of the request that began it; others wait for it.
+                run = partial(copy_context().run, self._run, *arguments)
+                threading.Thread(target=run, name="analysis", daemon=True).start()
             running.watchers += 1
             return running
 
@@ -141,7 +146,7 @@ class FaceLibrary:
     def _work(self, running: _RunningAnalysis, kind: telemetry.AnalysisKind, key: str, name: str, work: Work) -> None:
         """Do the work to its end, unless everybody goes away meanwhile."""
         started = time.monotonic()
-        with closing(work()) as steps:
+        with telemetry.span(f"analyse {kind}"), closing(work()) as steps:
             for progress in steps:
                 running.progress = progress
                 if self._abandoned(running, key):

@@ -9,6 +9,7 @@ from typing import Final
 
 import grpc
 
+from services import telemetry
 from services.errors import ChorusError, ErrorKind
 from services.grpc_client import Connection
 from services.grpc_errors import translate_call_errors
@@ -57,8 +58,9 @@ class LookClient:
                 ErrorKind.UNAVAILABLE, "service-unreachable", service=self._name, reason=reason
             ) from error
         stub = preprocess_pb2_grpc.PreprocessServiceStub(channel)
-        with translate_call_errors(self._name):
-            answer = stub.Probe(preprocess_pb2.ProbeRequest(key=key, name=name), timeout=_PROBE_SECONDS)
+        request = preprocess_pb2.ProbeRequest(key=key, name=name)
+        with telemetry.span("preprocess Probe", kind="client") as span, translate_call_errors(self._name):
+            answer = stub.Probe(request, timeout=_PROBE_SECONDS, metadata=span.headers)
         return Probed(media_facts(answer), answer.thumbnail)
 
     def analyse(
@@ -71,9 +73,11 @@ class LookClient:
         """
         request = preprocess_pb2.AnalyseVideoRequest(video_key=video_key, video_name=name)
         stub = preprocess_pb2_grpc.PreprocessServiceStub(self._connection.channel)
-        with closing(answers(self._name, self._timeout, stub.AnalyseVideo(request))) as responses:
-            for response in responses:
-                yield analysis_item(response)
+        with telemetry.detached_span("preprocess AnalyseVideo", kind="client") as span:
+            call = stub.AnalyseVideo(request, metadata=span.headers)
+            with closing(answers(self._name, self._timeout, call)) as responses:
+                for response in responses:
+                    yield analysis_item(response)
 
     def close(self) -> None:
         """Close the connection; analyses in flight end with UNAVAILABLE."""

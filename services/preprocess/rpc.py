@@ -20,7 +20,7 @@ from services.preprocess.summary_messages import analysis_response, probe_respon
 from services.preprocess.v1 import preprocess_pb2 as wire
 from services.preprocess.v1.preprocess_pb2_grpc import PreprocessServiceServicer
 from services.storage import Storage
-from services.threaded import iterate_in_threads
+from services.threaded import call_in_threads, iterate_in_threads
 
 _MOST_STREAMS: Final = 32
 SERVICE_NAME = wire.DESCRIPTOR.services_by_name["PreprocessService"].full_name
@@ -42,8 +42,7 @@ class PreprocessServicer(PreprocessServiceServicer):
         self, request: wire.ProbeRequest, context: Context
     ) -> wire.ProbeResponse:
         """See preprocess.proto."""
-        look = self._threads.submit(self._probe, request.key, request.name)
-        return probe_response(*await asyncio.wrap_future(look))
+        return probe_response(*await call_in_threads(self._threads, self._probe, request.key, request.name))
 
     async def AnalyseVideo(  # noqa: N802  # the name in the proto
         self, request: wire.AnalyseVideoRequest, context: Context

@@ -7,11 +7,11 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from services.telemetry import LogForm
+from services.telemetry import LogForm, TracingSettings
 from services.tls.settings import ServerTlsSettings, TritonTlsSettings
 
 
-class PreprocessSettings(ServerTlsSettings, TritonTlsSettings):
+class PreprocessSettings(ServerTlsSettings, TritonTlsSettings, TracingSettings):
     """Read from the environment, every name with the prefix CHORUS_."""
 
     model_config = SettingsConfigDict(env_prefix="CHORUS_", frozen=True, extra="forbid", use_attribute_docstrings=True)

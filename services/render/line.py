@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
+from contextvars import copy_context
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -65,10 +66,23 @@ class Rendered:
 
 def render(spec: JobSpec, services: RenderServices, output: Path, poster: Path, report: Report) -> Rendered:
     """Render one job into `output` (MP4) and `poster` (JPEG); `report` hears of every frame. Raises ChorusError."""
-    clock, options, family = StageClock(), spec.options, find_family(spec.options.family)
+    clock = StageClock()
+    try:
+        return _render(spec, services, output, poster, report, clock)
+    finally:
+        clock.record_spans()
+
+
+def _render(
+    spec: JobSpec, services: RenderServices, output: Path, poster: Path, report: Report, clock: StageClock
+) -> Rendered:
+    options, family = spec.options, find_family(spec.options.family)
     report(Progress(stage=Stage.STARTING))
-    storage = services.storage
-    with storage.local_copy(spec.video_key) as video, storage.local_copy(spec.audio_key) as audio:
+    with ExitStack() as files:
+        with clock.measure("fetch"):
+            video, audio = (
+                files.enter_context(services.storage.local_copy(key)) for key in (spec.video_key, spec.audio_key)
+            )
         clip = open_clip(video, name=spec.video_name)
         count = output_frames(clip, speech_seconds(audio, name=spec.audio_name), options)
         wanted = face_request(spec, family, count)
@@ -138,10 +152,11 @@ def synthesise_ahead(
                     return item, animator.synthesise(item)
         return None
 
+    context = copy_context()
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="synthesise") as thread:
-        pending = thread.submit(next_mouths)
+        pending = thread.submit(context.run, next_mouths)
         while (mouths := pending.result()) is not None:
-            pending = thread.submit(next_mouths)
+            pending = thread.submit(context.run, next_mouths)
             yield mouths
 
 

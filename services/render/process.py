@@ -15,6 +15,7 @@ from typing import Any
 
 import cv2
 
+from services import telemetry
 from services.errors import ChorusError, ErrorKind, error_to_json
 from services.jobs.model import Progress, Stage
 from services.jobs.spec import JobSpec, spec_from_json
@@ -38,19 +39,24 @@ def run(settings: RenderProcessSettings) -> int:
     cv2.setNumThreads(1)
     request = json.load(sys.stdin)
     spec = spec_from_json(request["spec"])
-    speaker = Speaker(_emit)
-    try:
-        rendered = _render(spec, settings, Path(request["output_path"]), Path(request["poster_path"]), speaker)
-    except Exception as error:
-        failure = _failure(error, spec)
-        speaker.say({"failed": error_to_json(failure)})
-        return 1
+    speaker, traceparent = Speaker(_emit), str(request.get("traceparent", ""))
+    telemetry.tell_spans(traceparent, speaker.note_span)
+    with (
+        telemetry.at_work(job_id=spec.job_id, batch_id=spec.batch_id, attempt=int(request.get("attempt", 0))),
+        telemetry.trace_continued(traceparent),
+    ):
+        try:
+            rendered = _render(spec, settings, Path(request["output_path"]), Path(request["poster_path"]), speaker)
+        except Exception as error:
+            failure = _failure(error, spec)
+            speaker.say({"failed": error_to_json(failure)})
+            return 1
     speaker.say({"succeeded": asdict(rendered)})
     return 0
 
 
 class Speaker:
-    """Says one document after the other, before each of them the calls to Triton that were made since the last.
+    """Says one document after the other, before each the calls to Triton and the spans that ended since the last.
 
     The worker is who is scraped: this process is gone before anybody could look at metrics of its own.
     """
@@ -58,16 +64,21 @@ class Speaker:
     def __init__(self, emit: Emit) -> None:
         self._emit = emit
         self._calls: deque[tuple[str, int, float, str]] = deque()
+        self._spans: deque[telemetry.Document] = deque()
 
     def note_call(self, model: str, rows: int, seconds: float, failure: str) -> None:
         """Keep one call to Triton for the next document; from any thread."""
         self._calls.append((model, rows, round(seconds, 6), failure))
 
+    def note_span(self, span: telemetry.Document) -> None:
+        """Keep one span for the next document; from any thread."""
+        self._spans.append(span)
+
     def say(self, document: Mapping[str, Any]) -> None:
-        """Emit the calls and the document."""
-        calls = [self._calls.popleft() for _ in range(len(self._calls))]
-        if calls:
-            self._emit({"inferences": calls})
+        """Emit the calls, the spans and the document."""
+        for name, kept in (("inferences", self._calls), ("spans", self._spans)):
+            if new := [kept.popleft() for _ in range(len(kept))]:
+                self._emit({name: new})
         self._emit(document)
 
 
@@ -92,6 +103,7 @@ def _render(spec: JobSpec, settings: RenderProcessSettings, output: Path, poster
     storage, patience = Storage(settings.store_url, output.parent), settings.stall_seconds
     preprocess = PreprocessClient(settings.preprocess_address, tls=settings.preprocess_tls, timeout_seconds=patience)
     with (
+        telemetry.span("render", {"chorus.family": spec.options.family}),
         closing(preprocess),
         closing(
             TritonClient(
@@ -108,7 +120,7 @@ def _failure(error: Exception, spec: JobSpec) -> ChorusError:
         return error
     if isinstance(error, OSError):
         return storage_error(error, spec.output_key)
-    _log.error("rendering %s failed", spec.video_name, exc_info=error, extra={"job_id": spec.job_id})
+    _log.error("rendering %s failed", spec.video_name, exc_info=error)
     return ChorusError(ErrorKind.INTERNAL, "render-failed", name=spec.video_name, job=spec.job_id)
 
 

@@ -1,7 +1,7 @@
-"""Logs on stderr and the metrics of a process. Imports nothing of ours; docs/metrics.md says what each metric means."""
+"""Logs on stderr, metrics and traces of a process; imports nothing of ours. See docs/metrics.md and docs/tracing.md."""
 
-from services.telemetry.exposition import METRICS_CONTENT_TYPE, metrics_text
-from services.telemetry.log import LogForm, configure_logging, job_at_work
+from services.telemetry.exposition import metrics_text
+from services.telemetry.log import LogForm, at_work, configure_logging
 from services.telemetry.metrics import (
     AnalysisKind,
     AttemptCause,
@@ -28,36 +28,67 @@ from services.telemetry.metrics import (
     worker_starts,
 )
 from services.telemetry.queue import QueueDepth, queue_watched
+from services.telemetry.settings import TracingSettings
+from services.telemetry.tracing import (
+    NO_SPAN,
+    Attributes,
+    Document,
+    Span,
+    configure_tracing,
+    current_span,
+    detached_span,
+    end_tracing,
+    hand_over,
+    record_span,
+    span,
+    spans_told,
+    tell_spans,
+    trace_continued,
+)
 
 __all__ = [
-    "METRICS_CONTENT_TYPE",
+    "NO_SPAN",
     "AnalysisKind",
     "AttemptCause",
+    "Attributes",
+    "Document",
     "LogForm",
     "QueueDepth",
+    "Span",
+    "TracingSettings",
     "analysed_frames",
     "analysis_finished",
+    "at_work",
     "attempt_begun",
     "bytes_downloaded",
     "bytes_published",
     "cache_lookup",
     "configure_logging",
+    "configure_tracing",
+    "current_span",
+    "detached_span",
     "disk_watched",
+    "end_tracing",
     "frames_rendered",
     "grpc_answered",
     "grpc_duration",
+    "hand_over",
     "http_answered",
     "inference",
-    "job_at_work",
     "job_failed",
     "job_finished",
     "jobs_created",
     "metrics_text",
     "queue_watched",
+    "record_span",
     "refused",
     "render_finished",
     "slot_busy",
+    "span",
+    "spans_told",
     "stage_finished",
+    "tell_spans",
+    "trace_continued",
     "upload_received",
     "worker_starts",
 ]

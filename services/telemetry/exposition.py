@@ -1,14 +1,12 @@
-"""The metrics of this process in Prometheus' text format."""
+"""The metrics of this process in a text format of Prometheus."""
 
 from __future__ import annotations
 
-from typing import Final
-
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
-
-METRICS_CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
+from prometheus_client import REGISTRY
+from prometheus_client.exposition import choose_encoder
 
 
-def metrics_text() -> bytes:
-    """All metrics of this process in Prometheus' text format (METRICS_CONTENT_TYPE)."""
-    return generate_latest(REGISTRY)
+def metrics_text(accept: str = "") -> tuple[bytes, str]:
+    """All metrics of this process, and their content type: OpenMetrics, with exemplars, for whom `accept` names it."""
+    encode, content_type = choose_encoder(accept)
+    return encode(REGISTRY), content_type

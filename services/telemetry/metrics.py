@@ -11,6 +11,8 @@ from typing import Final, Literal, get_args
 
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
+from services.telemetry.tracing import current_span
+
 # Their moments are in Prometheus itself, and they would double the number of series.
 disable_created_metrics()  # type: ignore[no-untyped-call]  # the library has left it without types
 
@@ -112,7 +114,7 @@ def bytes_downloaded(size: int) -> None:
 def http_answered(method: str, route: str, code: int, seconds: float) -> None:
     """Count a request; `route` is the path as the router knows it, `seconds` those until the answer began."""
     _http_requests.labels(method if method in _METHODS else "other", route, str(code)).inc()
-    _http_seconds.labels(route).observe(seconds)
+    _observe(_http_seconds.labels(route), seconds)
 
 
 def grpc_answered(method: str, code: str) -> None:
@@ -122,7 +124,7 @@ def grpc_answered(method: str, code: str) -> None:
 
 def grpc_duration(method: str, seconds: float) -> None:
     """Record how long a call with one answer took; a stream lasts as long as its listener wishes."""
-    _grpc_seconds.labels(method).observe(seconds)
+    _observe(_grpc_seconds.labels(method), seconds)
 
 
 def refused(door: Door, kind: str, code: str) -> None:
@@ -133,7 +135,7 @@ def refused(door: Door, kind: str, code: str) -> None:
 def job_finished(outcome: str, family: str, seconds: float) -> None:
     """Count a job that ended as `outcome` (succeeded, failed) `seconds` after this worker took it."""
     _jobs_finished.labels(outcome, family).inc()
-    _job_seconds.labels(outcome).observe(seconds)
+    _observe(_job_seconds.labels(outcome), seconds)
 
 
 def job_failed(kind: str) -> None:
@@ -154,13 +156,13 @@ def frames_rendered(count: int) -> None:
 def render_finished(video_seconds: float, seconds: float) -> None:
     """Record a render that made `video_seconds` of output in `seconds`."""
     _video_seconds.inc(video_seconds)
-    _render_seconds.observe(seconds)
-    _realtime.observe(video_seconds / seconds)
+    _observe(_render_seconds, seconds)
+    _observe(_realtime, video_seconds / seconds)
 
 
 def stage_finished(stage: str, seconds: float) -> None:
     """Record how long one render spent in `stage`."""
-    _stages.labels(stage).observe(seconds)
+    _observe(_stages.labels(stage), seconds)
 
 
 def bytes_published(size: int) -> None:
@@ -191,7 +193,7 @@ def analysed_frames(count: int) -> None:
 
 def analysis_finished(kind: AnalysisKind, seconds: float) -> None:
     """Record how long the analysis of one video or recording took."""
-    _analysis_seconds.labels(kind).observe(seconds)
+    _observe(_analysis_seconds.labels(kind), seconds)
 
 
 def cache_lookup(kind: AnalysisKind, result: LookupResult) -> None:
@@ -204,8 +206,8 @@ def inference(model: str, rows: int, seconds: float, failure: str = "") -> None:
     _inferences.labels(model, failure or "ok").inc()
     if failure:
         return
-    _inference_rows.labels(model).observe(rows)
-    _inference_seconds.labels(model).observe(seconds)
+    _observe(_inference_rows.labels(model), rows)
+    _observe(_inference_seconds.labels(model), seconds)
 
 
 def disk_watched(place: Literal["store", "scratch"], free: Callable[[], int | None]) -> None:
@@ -220,6 +222,12 @@ def disk_watched(place: Literal["store", "scratch"], free: Callable[[], int | No
 
     if free() is not None:
         _disk_free.labels(place).set_function(look)
+
+
+def _observe(histogram: Histogram, value: float) -> None:
+    """Record a value with the trace that it belongs to, where there is one that a collector has."""
+    span = current_span()
+    histogram.observe(value, {"trace_id": span.trace_id} if span.sampled else None)
 
 
 def _owner_label(owner: str) -> str:

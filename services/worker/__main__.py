@@ -25,6 +25,7 @@ def main() -> int:
     """Work until SIGTERM; the exit code."""
     settings = WorkerSettings()
     telemetry.configure_logging("worker", settings.log_level, settings.log_form)
+    telemetry.configure_tracing("worker", settings)
     render = RenderSettings(
         command=(sys.executable, "-m", "services.render"),
         scratch=settings.scratch,

@@ -17,6 +17,14 @@ ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 # Found by their names at run time: SQLAlchemy's driver for PostgreSQL, and what FastAPI reads forms with.
 BY_NAME = {"psycopg", "python-multipart"}
+# A process imports it only where its environment names a collector of traces.
+TRACING = "services.telemetry.otel"
+# One package of several distributions.
+NAMESPACE = {
+    "opentelemetry.exporter.otlp.proto.grpc": "opentelemetry-exporter-otlp-proto-grpc",
+    "opentelemetry.sdk": "opentelemetry-sdk",
+    "opentelemetry": "opentelemetry-api",
+}
 
 
 @pytest.mark.parametrize(
@@ -27,6 +35,7 @@ BY_NAME = {"psycopg", "python-multipart"}
         ("render", ["services.render.__main__"]),
         ("preprocess", ["services.preprocess.__main__"]),
         ("local", ["services.cli.main", "services.local.__main__"]),
+        ("otel", [TRACING]),
     ],
 )
 def test_an_extra_declares_what_its_process_imports_and_no_more(extra: str, roots: list[str]) -> None:
@@ -70,6 +79,8 @@ def distributions_of(roots: list[str]) -> set[str]:
     found: set[str] = set()
     while waiting:
         module = waiting.pop()
+        if module == TRACING and TRACING not in roots:
+            continue
         if module in seen or (path := path_of(module)) is None:
             continue
         seen.add(module)
@@ -126,4 +137,7 @@ def distribution_of(module: str) -> str:
     # python-multipart brings a module of this name as well, which steps back for the real one.
     special["multipart"] = "multipart"
     top = module.split(".")[0]
+    for package, distribution in NAMESPACE.items():
+        if f"{module}.".startswith(f"{package}."):
+            return distribution
     return special.get(top) or _distributions().get(top, [top])[0].lower().replace("_", "-")

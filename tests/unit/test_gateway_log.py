@@ -63,7 +63,7 @@ def test_what_a_process_of_ours_logs_comes_back_as_it_was(tmp_path: Path, capfd:
     name = "two\nlines \x1b[31m 多人.mp4"
     try:
         telemetry.configure_logging("worker", "INFO", "json")
-        with telemetry.job_at_work("b.0"):
+        with telemetry.at_work(job_id="b.0"):
             logging.getLogger("services.z").info("job of %s", name)
         try:
             raise ValueError("odd")

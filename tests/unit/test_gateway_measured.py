@@ -39,7 +39,7 @@ def request(app: ASGIApp) -> None:
     async def send(_message: Message) -> None:
         """Nobody listens."""
 
-    asyncio.run(Measured(app)({"type": "http", "method": "POST", "path": "/things/7"}, receive, send))
+    asyncio.run(Measured(app)({"type": "http", "method": "POST", "path": "/things/7", "headers": []}, receive, send))
 
 
 def counted(route: str, code: str) -> float:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from services import telemetry
 from services.errors import ChorusError, ErrorKind
 from services.jobs.families import family_cards
 from services.jobs.options import FACE_RANKS, RenderOptions
@@ -94,6 +95,13 @@ def job_rows(
                 "audio_name": audio.name,
                 "spec": spec_to_json(spec),
                 "created_ms": created_ms,
+                "traceparent": _hand_over(spec, alone=len(videos) == 1),
             }
         )
     return rows
+
+
+def _hand_over(spec: JobSpec, *, alone: bool) -> str:
+    """What a job's workers go on with: the trace of its request, or one of its own where a request asks for several."""
+    about = {"chorus.batch.id": spec.batch_id, "chorus.job.id": spec.job_id}
+    return telemetry.hand_over("enqueue job", about, own_trace=not alone)

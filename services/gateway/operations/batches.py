@@ -87,8 +87,10 @@ class Operations:
         """One job for each video, all or none. The same key with the same request returns the batch made before."""
         request.check()
         batch_id = uuid.uuid4().hex
+        about: telemetry.Attributes = {"chorus.batch.id": batch_id, "chorus.jobs": len(request.video_ids)}
         try:
-            self._insert_batch(batch_id, request)
+            with telemetry.at_work(batch_id=batch_id), telemetry.span("create batch", about):
+                self._insert_batch(batch_id, request)
         except sa.exc.IntegrityError:
             batch_id = self._find_same_batch(request)
         return self.get_batch(batch_id)

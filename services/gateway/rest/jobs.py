@@ -210,6 +210,7 @@ def get_readiness(operations: Ops) -> JSONResponse:
 
 
 @router.get("/metrics", tags=["service"], response_class=Response)
-def get_metrics() -> Response:
+def get_metrics(request: Request) -> Response:
     """This process's metrics and the queue's depth, for Prometheus."""
-    return Response(telemetry.metrics_text(), media_type=telemetry.METRICS_CONTENT_TYPE)
+    text, content_type = telemetry.metrics_text(request.headers.get("accept", ""))
+    return Response(text, media_type=content_type)

@@ -3,7 +3,6 @@
 # ruff: noqa: N802 (the methods are named by the proto)
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
@@ -32,7 +31,7 @@ from services.jobs.families import family_cards
 from services.library.archive import zip_pieces
 from services.library.limits import PAGE_ITEMS
 from services.library.stored_file import StoredFile
-from services.threaded import iterate_in_threads
+from services.threaded import call_in_threads, iterate_in_threads
 
 # Calls that are at work in the database or the store; watchers hold none of these.
 _THREADS: Final = 32
@@ -266,7 +265,7 @@ class GatewayServicer(GatewayServiceServicer):
         self, operation: Callable[Parameters, Answer], *arguments: Parameters.args, **named: Parameters.kwargs
     ) -> Answer:
         """What an operation returns, made in a thread."""
-        return await asyncio.wrap_future(self._threads.submit(operation, *arguments, **named))
+        return await call_in_threads(self._threads, operation, *arguments, **named)
 
 
 async def _contents(requests: AsyncIterator[pb.AppendUploadRequest]) -> AsyncIterator[bytes]:

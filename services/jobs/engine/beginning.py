@@ -1,22 +1,65 @@
-"""Why a worker has a job in hand: it is new, or somebody or something made it necessary once more."""
+"""How a worker comes to have a job in hand: why, since when, and which trace it goes on with."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import sqlalchemy as sa
 
+from services import telemetry
 from services.jobs import tables
 from services.jobs.engine import names
 from services.telemetry import AttemptCause
 
+_MS: int = 1_000_000
+"""Nanoseconds"""
 
-def find_cause(connection: sa.Connection, job_id: str) -> AttemptCause:
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What is known when a worker has taken a job; moments are milliseconds since 1970."""
+
+    cause: AttemptCause
+    traceparent: str | None
+    """Of the span in which it was asked for"""
+    queued_ms: int
+    """When it was asked for"""
+    taken_ms: int
+    """When this worker took it from the queue"""
+
+    def record_spans(self) -> None:
+        """The wait in the queue, of a new job only (of others nobody knows since when), and the taking."""
+        now_ms = tables.now_ms()
+        if self.cause == "new":
+            telemetry.record_span("queue wait", self.queued_ms * _MS, self.taken_ms * _MS)
+        telemetry.record_span("claim", self.taken_ms * _MS, now_ms * _MS)
+
+
+def find_beginning(connection: sa.Connection, job_id: str) -> Beginning:
     """Call it before the first sign of life of this worker is written."""
     status, event = names.status_table(connection.engine), names.event_table(connection.engine)
+    jobs = tables.jobs.c
     live = sa.exists().where(event.c.workflow_uuid == job_id, event.c.key == names.LIVE_EVENT)
-    taken = sa.select(status.c.recovery_attempts).where(status.c.workflow_uuid == job_id).scalar_subquery()
-    tried = sa.select(tables.jobs.c.attempts).where(tables.jobs.c.id == job_id).scalar_subquery()
-    row = connection.execute(sa.select(taken.label("taken"), tried.label("tried"), live.label("live"))).one()
-    if row.tried == 0:
+    statement = (
+        sa.select(
+            jobs.attempts,
+            jobs.traceparent,
+            jobs.created_ms,
+            status.c.recovery_attempts.label("taken"),
+            sa.func.coalesce(status.c.started_at_epoch_ms, tables.now_ms()).label("taken_ms"),
+            live.label("live"),
+        )
+        .join_from(tables.jobs, status, status.c.workflow_uuid == jobs.id)
+        .where(jobs.id == job_id)
+    )
+    row = connection.execute(statement).one()
+    return Beginning(_cause(row), row.traceparent, row.created_ms, row.taken_ms)
+
+
+def _cause(row: sa.Row[Any]) -> AttemptCause:
+    """Somebody or something made it necessary once more, unless the job is new."""
+    if row.attempts == 0:
         return "new"
     # DBOS counts how often a job was taken; what its worker hands back, or a user retries, begins again at one.
     if row.taken > 1:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final
 
+from services import telemetry
 from services.errors import ChorusError, ErrorKind, error_from_json
 from services.jobs.engine.live import progress_from_json
 from services.jobs.model import Progress
@@ -42,7 +43,14 @@ class Inferences:
     calls: Sequence[tuple[str, int, float, str]]
 
 
-Message = Progress | Inferences | Succeeded
+@dataclass(frozen=True, slots=True)
+class Spans:
+    """What the child tells of its trace since it last did."""
+
+    documents: Sequence[telemetry.Document]
+
+
+Message = Progress | Inferences | Spans | Succeeded
 
 
 class RenderChild:
@@ -121,6 +129,8 @@ class RenderChild:
             if "inferences" in message:
                 calls = message["inferences"]
                 return Inferences([(str(name), int(rows), float(took), str(kind)) for name, rows, took, kind in calls])
+            if "spans" in message:
+                return Spans(list(message["spans"]))
             failure = error_from_json(message["failed"])
         except (ValueError, KeyError, TypeError) as error:
             raise ChorusError(ErrorKind.INTERNAL, "render-answer-unusable", name=self._video_name) from error

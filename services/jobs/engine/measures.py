@@ -1,9 +1,9 @@
-"""What a render child tells of its work, passed on to the metrics of the worker, which outlives it."""
+"""What a render child tells of its work, passed on to the metrics and the trace of the worker, which outlives it."""
 
 from __future__ import annotations
 
 from services import telemetry
-from services.jobs.engine.child import Inferences, Message, Succeeded
+from services.jobs.engine.child import Inferences, Message, Spans, Succeeded
 from services.jobs.model import Progress, Stage
 
 
@@ -20,6 +20,8 @@ class RenderMeasures:
         elif isinstance(message, Inferences):
             for model, rows, seconds, failure in message.calls:
                 telemetry.inference(model, rows, seconds, failure)
+        elif isinstance(message, Spans):
+            telemetry.spans_told(message.documents)
         elif isinstance(message, Succeeded):
             self._count_frames(message.frames)
             telemetry.render_finished(message.video_seconds, message.seconds)

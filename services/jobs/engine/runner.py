@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from services import telemetry
 from services.errors import ChorusError, ErrorKind
 from services.jobs import tables
-from services.jobs.engine.beginning import find_cause
+from services.jobs.engine.beginning import find_beginning
 from services.jobs.engine.child import RenderChild
 from services.jobs.engine.live import Live, live_to_json
 from services.jobs.engine.measures import RenderMeasures
@@ -95,12 +95,14 @@ class JobRunner:
 
         Raises the ChorusError that ended the job, after it was written.
         """
-        with telemetry.job_at_work(job_id), telemetry.slot_busy():
-            self._run(job_id, write)
+        with telemetry.at_work(job_id=job_id), telemetry.slot_busy():
+            spec = self._ask(lambda connection: tables.find_spec(connection, job_id))
+            beginning = self._ask(lambda connection: find_beginning(connection, job_id))
+            with telemetry.at_work(batch_id=spec.batch_id), telemetry.trace_continued(beginning.traceparent):
+                beginning.record_spans()
+                self._run(spec, beginning.cause, write)
 
-    def _run(self, job_id: str, write: Callable[[dict[str, Any]], None]) -> None:
-        spec = self._ask(lambda connection: tables.find_spec(connection, job_id))
-        cause = self._ask(lambda connection: find_cause(connection, job_id))
+    def _run(self, spec: JobSpec, cause: telemetry.AttemptCause, write: Callable[[dict[str, Any]], None]) -> None:
         report = _Report(write, self.stopping, Live(started_ms=tables.now_ms()))
         started = time.monotonic()
         end = "left"  # cancelled, taken over by another worker, or this worker stops
@@ -118,7 +120,7 @@ class JobRunner:
             raise failure from error
         finally:
             seconds = time.monotonic() - started
-            _log.info("job %s (%s): %s after %.1f s", job_id, spec.video_name, end, seconds)
+            _log.info("job %s (%s): %s after %.1f s", spec.job_id, spec.video_name, end, seconds)
             if end != "left":
                 telemetry.job_finished(end, spec.options.family, seconds)
 
@@ -141,15 +143,26 @@ class JobRunner:
         report.flush()
         number = self._ask(lambda connection: tables.begin_attempt(connection, spec.job_id))
         telemetry.attempt_begun(cause)
-        _log.info("job %s (%s): attempt %d (%s)", spec.job_id, spec.video_name, number, cause)
+        about: telemetry.Attributes = {
+            "chorus.batch.id": spec.batch_id,
+            "chorus.job.id": spec.job_id,
+            "chorus.attempt": number,
+            "chorus.attempt.cause": cause,
+        }
+        with telemetry.at_work(attempt=number), telemetry.span("attempt", about, kind="consumer"):
+            _log.info("job %s (%s): attempt %d (%s)", spec.job_id, spec.video_name, number, cause)
+            return self._render_and_publish(spec, number, report)
+
+    def _render_and_publish(self, spec: JobSpec, number: int, report: _Report) -> int:
         with self._scratch_folder(spec.job_id) as folder:
             output, poster = folder / "output.mp4", folder / "poster.jpg"
-            self._render(spec, output, poster, report)
+            self._render(spec, number, output, poster, report)
             frames = _last(report).frames_total
             report.progress(replace(_last(report), stage=Stage.PUBLISHING, frames_done=frames, seconds_left=0.0))
             started = time.monotonic()
-            self._storage.put_file(spec.poster_key, poster, create_only=True)
-            size = self._publish(spec, output)
+            with telemetry.span("publish"):
+                self._storage.put_file(spec.poster_key, poster, create_only=True)
+                size = self._publish(spec, output)
             telemetry.stage_finished("publish", time.monotonic() - started)
             return size
 
@@ -165,8 +178,14 @@ class JobRunner:
             if self.stopping.wait(_REPORT_SECONDS):
                 raise WorkerStopping
 
-    def _render(self, spec: JobSpec, output: Path, poster: Path, report: _Report) -> None:
-        request = {"spec": spec_to_json(spec), "output_path": str(output), "poster_path": str(poster)}
+    def _render(self, spec: JobSpec, number: int, output: Path, poster: Path, report: _Report) -> None:
+        request = {
+            "spec": spec_to_json(spec),
+            "output_path": str(output),
+            "poster_path": str(poster),
+            "attempt": number,
+            "traceparent": telemetry.current_span().traceparent_if_sampled,
+        }
         measures = RenderMeasures()
         with RenderChild(self._settings.command, request, video_name=spec.video_name) as child:
             for message in child.messages(self._settings.stall_seconds):
