@@ -212,7 +212,8 @@ def is_alive(pid: int) -> bool:
 def main(_arguments: Sequence[str]) -> None:
     """The worker process."""
     settings = WorkerSettings()
-    telemetry.configure_logging("test-worker", settings.log_level)
+    telemetry.configure_logging("test-worker", settings.log_level, settings.log_form)
+    telemetry.configure_tracing("worker", settings)
     render = RenderSettings(
         command=(sys.executable, str(Path(__file__).with_name("fake_render.py"))),
         scratch=settings.scratch,

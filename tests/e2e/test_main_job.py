@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import math
 import subprocess
 import sys
@@ -19,6 +20,7 @@ import yaml
 
 from services.media import open_clip, probe, read_frames
 from services.timeline import Extend
+from tests.otlp_receiver import Collector, orphans
 from tests.prometheus_server import MONITORING, Prometheus, metrics_of, panels, running_prometheus
 from tests.running_stack import SAMPLES, RunningStack
 
@@ -119,6 +121,49 @@ def test_a_second_job_with_the_same_video_and_audio_analyses_nothing_again(
     job = stack.create_batch(AUDIO, [VIDEO])["jobs"][0]
     assert stack.wait_for(job["id"])["state"] == "succeeded"
     assert stack.log().count("reused") >= before + 2, "face track and speech"
+
+
+def test_a_job_is_one_trace_through_every_process(stack: RunningStack, collector: Collector) -> None:
+    caller = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    body = {"audio_id": stack.media_id(AUDIO), "video_ids": [stack.media_id(STILL)], "options": {}}
+    with stack.http as http:
+        job = http.post("/v1/batches", json=body, headers={"traceparent": caller}).json()["jobs"][0]
+    assert stack.wait_for(job["id"])["state"] == "succeeded"
+    trace = collector.wait_for(job["id"], lambda spans: any(each.name == "publish" for each in spans))
+    trace = [each for each in collector.spans if each.trace_id == caller[3:35]]
+    assert orphans(trace) == ["POST /v1/batches"], "whose parent is the caller's"
+    by_process: dict[str, set[str]] = {}
+    for span in trace:
+        by_process.setdefault(span.service, set()).add(span.name)
+    assert by_process["chorus-api"] == {"POST /v1/batches", "create batch", "enqueue job"}
+    assert by_process["chorus-worker"] == {"queue wait", "claim", "attempt", "publish"}
+    stages = {"fetch", "analyse", "listen", "decode", "faces", "synthesise", "composite", "encode"}
+    calls = {"preprocess StreamFaces", "triton mouth_renderer", "triton speech_to_mouth"}
+    assert by_process["chorus-render"] == {"render"} | stages | calls
+    assert "chorus.preprocess.v1.PreprocessService/StreamFaces" in by_process["chorus-preprocess"]
+    # A face analysis or a recording that no job before has had.
+    first = [each for each in collector.spans if each.name.startswith("analyse ")]
+    assert {each.name for each in first} == {"analyse track", "analyse speech"}
+    assert not any(each.failed for each in trace)
+
+
+def test_the_jobs_of_a_batch_have_a_trace_each(batch: dict[str, dict[str, Any]], collector: Collector) -> None:
+    traces = [collector.trace_of(job["id"]) for job in batch.values()]
+    assert [orphans(trace) for trace in traces] == [[]] * 3
+    assert len({trace[0].trace_id for trace in traces}) == 3
+    assert [any(each.name == "attempt" and each.failed for each in trace) for trace in traces] == [False, True, False]
+
+
+def test_what_is_logged_of_a_job_names_it_and_its_trace(
+    stack: RunningStack, batch: dict[str, dict[str, Any]], collector: Collector
+) -> None:
+    job_id = batch[VIDEO.name]["id"]
+    records = [json.loads(line) for line in stack.log().splitlines()]
+    (began,) = (each for each in records if f"job {job_id} " in each["message"] and "attempt 1" in each["message"])
+    assert (began["service"], began["job_id"], began["attempt"]) == ("worker", job_id, 1)
+    assert began["batch_id"] == batch[VIDEO.name]["batch_id"]
+    (attempt,) = (each for each in collector.trace_of(job_id) if each.name == "attempt")
+    assert (began["trace_id"], began["span_id"]) == (attempt.trace_id, attempt.span_id)
 
 
 def test_the_command_line_uses_the_running_stack_and_counts_failures(
