@@ -141,6 +141,7 @@ class Cluster:
         ours = {
             "CHORUS_DATABASE_URL": self._database,
             "CHORUS_TOKEN": TOKEN,
+            "OTEL_SDK_DISABLED": "true",  # nothing here collects traces
             "CHORUS_USERS": str(users),
             **self.bucket.environment,
         }

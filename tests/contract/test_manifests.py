@@ -122,10 +122,11 @@ def test_every_variable_is_a_setting_and_has_a_value_that_it_takes(overlay: str)
         workload.settings()  # raises for what is missing or wrong
 
 
-def test_a_variable_that_nobody_reads_is_found() -> None:
+@pytest.mark.parametrize("name", ["CHORUS_WORKER_SLOT", "OTEL_TRACES_SAMPLE"])
+def test_a_variable_that_nobody_reads_is_found(name: str) -> None:
     worker = copy.deepcopy(next(each for each in workloads("cpu") if each.name == "worker"))
-    worker.container["env"].append({"name": "CHORUS_WORKER_SLOT", "value": "2"})
-    assert worker.unknown_variables() == ["CHORUS_WORKER_SLOT"]
+    worker.container["env"].append({"name": name, "value": "2"})
+    assert worker.unknown_variables() == [name]
 
 
 @each_overlay

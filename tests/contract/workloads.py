@@ -10,6 +10,8 @@ from typing import Any, Final
 from unittest import mock
 from urllib.parse import urlparse
 
+import opentelemetry.environment_variables
+import opentelemetry.sdk.environment_variables
 from pydantic_settings import BaseSettings
 
 from scripts.manifests import Resource, environment, of_kind, resources
@@ -33,6 +35,13 @@ STORE_VARIABLES: Final = {
     "AWS_ENDPOINT",
     "AWS_REGION",
     "AWS_SECRET_ACCESS_KEY",
+}
+# Those of OpenTelemetry's standard, as the SDK lists those that it reads.
+TRACING_VARIABLES: Final = {
+    name
+    for module in (opentelemetry.environment_variables, opentelemetry.sdk.environment_variables)
+    for name in vars(module)
+    if name.startswith("OTEL_")
 }
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443, "postgresql": 5432}
 
@@ -95,11 +104,11 @@ class Workload:
         return environment(resources(self.overlay), self.container)
 
     def unknown_variables(self) -> list[str]:
-        """Variables of ours that no settings class of it has, and ones for a bucket that obstore does not read."""
+        """Variables of ours that no settings class of it has, and those that neither obstore nor OpenTelemetry reads."""
         if not self.modules:
             return []
-        known = {f"CHORUS_{name.upper()}" for each in self.modules for name in each.model_fields} | STORE_VARIABLES
-        return sorted(self.variables.keys() - known)
+        known = {f"CHORUS_{name.upper()}" for each in self.modules for name in each.model_fields}
+        return sorted(self.variables.keys() - known - STORE_VARIABLES - TRACING_VARIABLES)
 
     def settings(self) -> dict[str, Any]:
         """What its settings classes read from its environment alone; ValidationError when they refuse it."""
@@ -110,8 +119,12 @@ class Workload:
         return found
 
     def addresses(self) -> dict[str, Address]:
-        """Whom it calls, by what it calls them: database, store, preprocess, triton."""
+        """Whom it calls, by what it calls them: database, store, preprocess, triton, collector, traces."""
         given, found = self.settings(), {}
+        if "TRACES_ENDPOINT" in self.variables:  # the collector's own
+            found["traces"] = _address(f"//{self.variables['TRACES_ENDPOINT']}")
+        if given.get("otel_exporter_otlp_endpoint"):
+            found["collector"] = _address(given["otel_exporter_otlp_endpoint"])
         if "database_url" in given:
             found["database"] = _address(given["database_url"])
         if "store_url" in given and "AWS_ENDPOINT" in self.variables:
