@@ -30,6 +30,8 @@ Every setting is a variable of the environment. This table is made from the code
 `up` is `chorus up`, which gives the other processes what they need; a worker's `render` children have its environment.
 For a bucket, [obstore](https://developmentseed.org/obstore/) reads `AWS_ENDPOINT`, `AWS_REGION`, `AWS_ACCESS_KEY_ID`,
 `AWS_SECRET_ACCESS_KEY`, `AWS_ALLOW_HTTP` and their kin, and `SSL_CERT_FILE` where its authority is not the system's.
+The `OTEL_` variables below decide whether anything is traced; OpenTelemetry's SDK reads further ones by itself
+([tracing.md](tracing.md)).
 
 | variable | read by | default | what it says |
 | --- | --- | --- | --- |

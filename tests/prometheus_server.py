@@ -75,6 +75,7 @@ def running_prometheus(targets: Mapping[str, str], folder: Path) -> Iterator[Pro
     port = free_port()
     command = [
         program("prometheus"),
+        "--enable-feature=exemplar-storage",
         f"--config.file={folder / 'prometheus.yaml'}",
         f"--storage.tsdb.path={folder / 'data'}",
         f"--web.listen-address=127.0.0.1:{port}",

@@ -66,7 +66,7 @@ def _panel(panel: Panel) -> timeseries.Panel:
     )
     for letter, query in zip(ascii_uppercase, panel.queries, strict=False):
         target = prometheus.Dataquery().ref_id(letter).expr(query.expression).legend_format(query.legend).range()
-        made = made.with_target(target)
+        made = made.with_target(target.exemplar(True) if query.has_exemplars else target)
     return made
 
 

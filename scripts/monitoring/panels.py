@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,11 @@ class Query:
 
     expression: str
     legend: str
+
+    @property
+    def has_exemplars(self) -> bool:
+        """Dots that lead to a trace: our histograms' buckets have them."""
+        return re.search(r"\bchorus_\w+_bucket\b", self.expression) is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import re
 import subprocess
 import sys
 import time
@@ -22,7 +23,7 @@ from services.media import open_clip, probe, read_frames
 from services.timeline import Extend
 from tests.otlp_receiver import Collector, orphans
 from tests.prometheus_server import MONITORING, Prometheus, metrics_of, panels, running_prometheus
-from tests.running_stack import SAMPLES, RunningStack
+from tests.running_stack import ROOT, SAMPLES, RunningStack
 
 AUDIO = SAMPLES / "announcement_en.wav"
 VIDEO = SAMPLES / "astronaut.mp4"
@@ -141,6 +142,12 @@ def test_a_job_is_one_trace_through_every_process(stack: RunningStack, collector
     calls = {"preprocess StreamFaces", "triton mouth_renderer", "triton speech_to_mouth"}
     assert by_process["chorus-render"] == {"render"} | stages | calls
     assert "chorus.preprocess.v1.PreprocessService/StreamFaces" in by_process["chorus-preprocess"]
+    described = (ROOT / "docs" / "tracing.md").read_text()
+    assert [
+        name
+        for name in {re.sub("^triton .*", "triton MODEL", each.name) for each in trace}
+        if f"`{name}`" not in described
+    ] == []
     # A face analysis or a recording that no job before has had.
     first = [each for each in collector.spans if each.name.startswith("analyse ")]
     assert {each.name for each in first} == {"analyse track", "analyse speech"}
@@ -164,6 +171,17 @@ def test_what_is_logged_of_a_job_names_it_and_its_trace(
     assert began["batch_id"] == batch[VIDEO.name]["batch_id"]
     (attempt,) = (each for each in collector.trace_of(job_id) if each.name == "attempt")
     assert (began["trace_id"], began["span_id"]) == (attempt.trace_id, attempt.span_id)
+
+
+def test_prometheus_keeps_the_traces_of_slow_jobs_as_exemplars(
+    prometheus: Prometheus, batch: dict[str, dict[str, Any]], collector: Collector
+) -> None:
+    traces = {collector.trace_of(job["id"])[0].trace_id for job in batch.values()}
+    for histogram in ("chorus_job_duration_seconds", "chorus_stage_duration_seconds"):
+        wanted = {"query": f"{histogram}_bucket", "start": time.time() - 600, "end": time.time()}
+        series = prometheus.ask("query_exemplars", **wanted)
+        found = {each["labels"]["trace_id"] for one in series for each in one["exemplars"]}
+        assert found & traces, histogram
 
 
 def test_the_command_line_uses_the_running_stack_and_counts_failures(
