@@ -192,5 +192,6 @@ async def _abort(error: Exception, context: Context) -> NoReturn:
         _log.error("a call failed unexpectedly", exc_info=error)
         error = ChorusError(ErrorKind.INTERNAL, "service-failed")
     telemetry.refused("grpc", error.kind, error.code)
+    telemetry.current_span().fail(error.code)
     code, details, trailer = status_of(error)
     await context.abort(code, details, trailer)

@@ -119,6 +119,7 @@ class _Span(RecordedSpan):
     def __init__(self, otel: OtelSpan) -> None:
         super().__init__()
         self.otel = otel
+        self._failed = False
         context = otel.get_span_context()
         self.trace_id = f"{context.trace_id:032x}"
         self.span_id = f"{context.span_id:016x}"
@@ -134,6 +135,9 @@ class _Span(RecordedSpan):
         self.otel.update_name(name)
 
     def fail(self, code: str) -> None:
+        if self._failed:
+            return
+        self._failed = True
         self.otel.set_attribute("error.type", code)
         self.otel.set_status(Status(StatusCode.ERROR, code))
 

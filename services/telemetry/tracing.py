@@ -77,7 +77,7 @@ class Span:
         """Give it the name that was not known at its start."""
 
     def fail(self, code: str) -> None:
-        """Mark it as failed."""
+        """Mark it as failed; the first word counts."""
 
     def end(self, end_ns: int | None = None) -> None:
         """It ends now, or ended then (nanoseconds since 1970)."""
@@ -105,7 +105,9 @@ class RecordedSpan(Span):
             calls.slowest_seconds = max(calls.slowest_seconds, seconds)
 
     def end(self, end_ns: int | None = None) -> None:
-        for name, calls in self._calls.items():
+        with self._lock:
+            noted = list(self._calls.items())
+        for name, calls in noted:
             _record(name, calls.begin_ns, calls.end_ns, calls.attributes(), self)
 
 

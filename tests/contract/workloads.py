@@ -104,7 +104,7 @@ class Workload:
         return environment(resources(self.overlay), self.container)
 
     def unknown_variables(self) -> list[str]:
-        """Variables of ours that no settings class of it has, and others that neither obstore nor OpenTelemetry reads."""
+        """Variables that no settings class of it has and neither obstore nor OpenTelemetry reads."""
         if not self.modules:
             return []
         known = {f"CHORUS_{name.upper()}" for each in self.modules for name in each.model_fields}

@@ -143,11 +143,8 @@ def test_a_job_is_one_trace_through_every_process(stack: RunningStack, collector
     assert by_process["chorus-render"] == {"render"} | stages | calls
     assert "chorus.preprocess.v1.PreprocessService/StreamFaces" in by_process["chorus-preprocess"]
     described = (ROOT / "docs" / "tracing.md").read_text()
-    assert [
-        name
-        for name in {re.sub("^triton .*", "triton MODEL", each.name) for each in trace}
-        if f"`{name}`" not in described
-    ] == []
+    names = {re.sub("^triton .*", "triton MODEL", each.name) for each in trace}
+    assert [name for name in names if f"`{name}`" not in described] == []
     # A face analysis or a recording that no job before has had.
     first = [each for each in collector.spans if each.name.startswith("analyse ")]
     assert {each.name for each in first} == {"analyse track", "analyse speech"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -12,8 +12,7 @@ from services.jobs import tables
 from services.jobs.engine import names
 from services.telemetry import AttemptCause
 
-_MS: int = 1_000_000
-"""Nanoseconds"""
+_NS_OF_MS: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +29,10 @@ class Beginning:
 
     def record_spans(self) -> None:
         """The wait in the queue, of a new job only (of others nobody knows since when), and the taking."""
-        now_ms = tables.now_ms()
+        taken_ns = self.taken_ms * _NS_OF_MS
         if self.cause == "new":
-            telemetry.record_span("queue wait", self.queued_ms * _MS, self.taken_ms * _MS)
-        telemetry.record_span("claim", self.taken_ms * _MS, now_ms * _MS)
+            telemetry.record_span("queue wait", self.queued_ms * _NS_OF_MS, taken_ns)
+        telemetry.record_span("claim", taken_ns, tables.now_ms() * _NS_OF_MS)
 
 
 def find_beginning(connection: sa.Connection, job_id: str) -> Beginning:
