@@ -95,7 +95,7 @@ def job_rows(
                 "audio_name": audio.name,
                 "spec": spec_to_json(spec),
                 "created_ms": created_ms,
-                "traceparent": _hand_over(spec, alone=len(videos) == 1),
+                "traceparent": _hand_over(spec, alone=len(videos) == 1) or None,
             }
         )
     return rows

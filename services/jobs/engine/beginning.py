@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,22 +18,19 @@ _NS_OF_MS: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
-    """What is known when a worker has taken a job; moments are milliseconds since 1970."""
+    """What is known when a worker has taken a job; milliseconds since 1970."""
 
     cause: AttemptCause
     traceparent: str | None
     """Of the span in which it was asked for"""
     queued_ms: int
     """When it was asked for"""
-    taken_ms: int
-    """When this worker took it from the queue"""
 
-    def record_spans(self) -> None:
-        """The wait in the queue, of a new job only (of others nobody knows since when), and the taking."""
-        taken_ns = self.taken_ms * _NS_OF_MS
+    def record_spans(self, taken_ns: int) -> None:
+        """The wait in the queue, of a new job only (of others nobody knows since when), and the claim that ends now."""
         if self.cause == "new":
             telemetry.record_span("queue wait", self.queued_ms * _NS_OF_MS, taken_ns)
-        telemetry.record_span("claim", taken_ns, tables.now_ms() * _NS_OF_MS)
+        telemetry.record_span("claim", taken_ns, time.time_ns())
 
 
 def find_beginning(connection: sa.Connection, job_id: str) -> Beginning:
@@ -46,14 +44,13 @@ def find_beginning(connection: sa.Connection, job_id: str) -> Beginning:
             jobs.traceparent,
             jobs.created_ms,
             status.c.recovery_attempts.label("taken"),
-            sa.func.coalesce(status.c.started_at_epoch_ms, tables.now_ms()).label("taken_ms"),
             live.label("live"),
         )
         .join_from(tables.jobs, status, status.c.workflow_uuid == jobs.id)
         .where(jobs.id == job_id)
     )
     row = connection.execute(statement).one()
-    return Beginning(_cause(row), row.traceparent, row.created_ms, row.taken_ms)
+    return Beginning(_cause(row), row.traceparent, row.created_ms)
 
 
 def _cause(row: sa.Row[Any]) -> AttemptCause:

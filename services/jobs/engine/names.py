@@ -49,7 +49,7 @@ def dbos_url(database: sa.Engine) -> str:
 def status_table(database: sa.Engine) -> sa.TableClause:
     """Where DBOS keeps the state of every job, as far as it is read here."""
     columns = ("workflow_uuid", "status", "queue_name", "priority", "executor_id", "recovery_attempts")
-    moments = ("updated_at", "started_at_epoch_ms", "completed_at")
+    moments = ("updated_at", "completed_at")
     return sa.table("workflow_status", *map(sa.column, (*columns, *moments)), schema=dbos_schema(database))
 
 

@@ -95,11 +95,12 @@ class JobRunner:
 
         Raises the ChorusError that ended the job, after it was written.
         """
+        taken_ns = time.time_ns()
         with telemetry.at_work(job_id=job_id), telemetry.slot_busy():
             spec = self._ask(lambda connection: tables.find_spec(connection, job_id))
             beginning = self._ask(lambda connection: find_beginning(connection, job_id))
             with telemetry.at_work(batch_id=spec.batch_id), telemetry.trace_continued(beginning.traceparent):
-                beginning.record_spans()
+                beginning.record_spans(taken_ns)
                 self._run(spec, beginning.cause, write)
 
     def _run(self, spec: JobSpec, cause: telemetry.AttemptCause, write: Callable[[dict[str, Any]], None]) -> None:
