@@ -21,13 +21,14 @@ import yaml
 
 from services.media import open_clip, probe, read_frames
 from services.timeline import Extend
-from tests.otlp_receiver import Collector, orphans
+from tests.otlp_receiver import Collector, Received, orphans
 from tests.prometheus_server import MONITORING, Prometheus, metrics_of, panels, running_prometheus
 from tests.running_stack import ROOT, SAMPLES, RunningStack
 
 AUDIO = SAMPLES / "announcement_en.wav"
 VIDEO = SAMPLES / "astronaut.mp4"
 STILL = SAMPLES / "portrait.jpg"
+CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 pytestmark = pytest.mark.timeout(300)
 WITHOUT_DATA_HERE = {
     "GPU utilisation": "Triton shows it on a GPU",
@@ -115,23 +116,25 @@ def test_ranges_poster_and_archive(stack: RunningStack, batch: dict[str, dict[st
         assert whole in [files.read(name) for name in files.namelist()]
 
 
-def test_a_second_job_with_the_same_video_and_audio_analyses_nothing_again(
-    stack: RunningStack, batch: dict[str, dict[str, Any]]
-) -> None:
+@pytest.fixture(scope="module")
+def second(stack: RunningStack, batch: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """A finished job with the video and audio of another, asked for by a caller that is traced; `reused` is new of it."""
     before = stack.log().count("reused")
-    job = stack.create_batch(AUDIO, [VIDEO])["jobs"][0]
-    assert stack.wait_for(job["id"])["state"] == "succeeded"
-    assert stack.log().count("reused") >= before + 2, "face track and speech"
-
-
-def test_a_job_is_one_trace_through_every_process(stack: RunningStack, collector: Collector) -> None:
-    caller = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-    body = {"audio_id": stack.media_id(AUDIO), "video_ids": [stack.media_id(STILL)], "options": {}}
+    body = {"audio_id": stack.media_id(AUDIO), "video_ids": [stack.media_id(VIDEO)], "options": {}}
     with stack.http as http:
-        job = http.post("/v1/batches", json=body, headers={"traceparent": caller}).json()["jobs"][0]
-    assert stack.wait_for(job["id"])["state"] == "succeeded"
-    trace = collector.wait_for(job["id"], lambda spans: any(each.name == "publish" for each in spans))
-    trace = [each for each in collector.spans if each.trace_id == caller[3:35]]
+        made = http.post("/v1/batches", json=body, headers={"traceparent": CALLER}).json()["jobs"][0]
+    job = stack.wait_for(made["id"])
+    return {**job, "reused": stack.log().count("reused") - before}
+
+
+def test_a_second_job_with_the_same_video_and_audio_analyses_nothing_again(second: dict[str, Any]) -> None:
+    assert second["state"] == "succeeded"
+    assert second["reused"] >= 2, "face track and speech"
+
+
+def test_a_job_is_one_trace_through_every_process(second: dict[str, Any], collector: Collector) -> None:
+    trace = collector.wait_for(second["id"], has_published)
+    assert {each.trace_id for each in trace} == {CALLER[3:35]}
     assert orphans(trace) == ["POST /v1/batches"], "whose parent is the caller's"
     by_process: dict[str, set[str]] = {}
     for span in trace:
@@ -141,20 +144,29 @@ def test_a_job_is_one_trace_through_every_process(stack: RunningStack, collector
     stages = {"fetch", "analyse", "listen", "decode", "faces", "synthesise", "composite", "encode"}
     calls = {"preprocess StreamFaces", "triton mouth_renderer", "triton speech_to_mouth"}
     assert by_process["chorus-render"] == {"render"} | stages | calls
-    assert "chorus.preprocess.v1.PreprocessService/StreamFaces" in by_process["chorus-preprocess"]
-    described = (ROOT / "docs" / "tracing.md").read_text()
-    names = {re.sub("^triton .*", "triton MODEL", each.name) for each in trace}
-    assert [name for name in names if f"`{name}`" not in described] == []
-    # A face analysis or a recording that no job before has had.
-    first = [each for each in collector.spans if each.name.startswith("analyse ")]
-    assert {each.name for each in first} == {"analyse track", "analyse speech"}
+    assert by_process["chorus-preprocess"] == {"chorus.preprocess.v1.PreprocessService/StreamFaces"}
     assert not any(each.failed for each in trace)
+    assert undescribed(trace) == []
+
+
+def has_published(trace: list[Received]) -> bool:
+    """The span of an attempt ends after that of its publishing, which is told with it."""
+    return {"publish", "attempt"} <= {each.name for each in trace}
+
+
+def undescribed(trace: list[Received]) -> list[str]:
+    """Spans that docs/tracing.md does not name."""
+    page = (ROOT / "docs" / "tracing.md").read_text()
+    return [each.name for each in trace if f"`{re.sub('^triton .*', 'triton MODEL', each.name)}`" not in page]
 
 
 def test_the_jobs_of_a_batch_have_a_trace_each(batch: dict[str, dict[str, Any]], collector: Collector) -> None:
     traces = [collector.trace_of(job["id"]) for job in batch.values()]
     assert [orphans(trace) for trace in traces] == [[]] * 3
     assert len({trace[0].trace_id for trace in traces}) == 3
+    analyses = [each.name for trace in traces for each in trace if each.name.startswith("analyse ")]
+    assert sorted(analyses) == ["analyse speech", "analyse track", "analyse track", "analyse track"]
+    assert [undescribed(trace) for trace in traces] == [[]] * 3
     assert [any(each.name == "attempt" and each.failed for each in trace) for trace in traces] == [False, True, False]
 
 
