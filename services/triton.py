@@ -90,6 +90,16 @@ class TritonClient:
             )
         return False
 
+    def alive(self) -> bool:
+        """True when the server answers that it lives and takes calls."""
+        client = self._clients.current()
+        with suppress(InferenceServerException):
+            return bool(
+                client.is_server_live(client_timeout=_READY_SECONDS)
+                and client.is_server_ready(client_timeout=_READY_SECONDS)
+            )
+        return False
+
     def close(self) -> None:
         """Close the channel."""
         self._clients.current().close()

@@ -18,7 +18,7 @@ import grpc
 
 from services.grpc_client import open_channel
 from services.grpc_server import Context, build_server, serve
-from services.local.child import dying_with_us
+from services.parent_death import dying_with_us
 
 ROOT = Path(__file__).resolve().parents[1]
 _SERVICE = "chorus.test.v1.AnswerService"

@@ -25,8 +25,8 @@ import sqlalchemy as sa
 import trustme
 from obstore.store import S3Store
 
-from services.local import die_with_parent
 from services.local.ports import free_port
+from services.parent_death import dying_with_us
 from tests.certificates import pair
 
 # Every sign in it means something in a URL; the server trusts everybody and does not look at it.
@@ -195,7 +195,7 @@ def _binaries(folder: Path, user: str | None) -> Path:
 
 
 def _start(command: list[str], last_signal: signal.Signals, **options: object) -> subprocess.Popen[bytes]:
-    dying = [sys.executable, die_with_parent.__file__, str(last_signal.value), str(os.getpid())]
+    dying = dying_with_us([], last_signal)
     if options.get("user") is not None:
         # Who is not root may not read this environment either.
         dying = ["/usr/bin/setpriv", "--pdeathsig", last_signal.name.removeprefix("SIG")]

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
-import psutil
 
-from services.local import die_with_parent
 from services.local.ports import free_port
+from services.parent_death import dying_with_us
 from tests.running_stack import ROOT, RunningStack
 
 STICKY_COOKIE = "chorus_replica"
@@ -96,9 +95,8 @@ def started_at(metrics: str) -> str:
 
 
 def _start(command: list[str], *, environment: dict[str, str], log: object, cwd: Path) -> subprocess.Popen[bytes]:
-    dying = [sys.executable, die_with_parent.__file__, str(signal.SIGKILL.value), str(psutil.Process().pid)]
     return subprocess.Popen(  # type: ignore[call-overload,no-any-return]
-        [*dying, *command], env=environment, stdout=log, stderr=log, cwd=cwd
+        dying_with_us(command), env=environment, stdout=log, stderr=log, cwd=cwd
     )
 
 

@@ -5,17 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from services.local.log_file import Drain, LogFile
 from services.local.settings import child_environment
-
-_DIE_WITH_PARENT = Path(__file__).with_name("die_with_parent.py")
+from services.parent_death import dying_with_us
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +30,8 @@ class Service:
     """Asked until True after each start; answers within seconds"""
     is_broken: Callable[[int], bool] = lambda _: False
     """Asked now and then with the process id: True when it lives but has to be replaced"""
+    answers: Callable[[], bool] = lambda: True
+    """Asked every few seconds once it is ready, in a thread of its own: whether it does its work; gives up by itself"""
     clear_leftovers: Callable[[], None] = lambda: None
     """Called before each start and after the stop: removes what a killed start left outside its process"""
     is_noise: Callable[[str], bool] = lambda _: False
@@ -48,7 +47,7 @@ class Child:
         self.service = service
         self.started = time.monotonic()
         self._process = subprocess.Popen(
-            dying_with_us(service.command, signal.SIGKILL),
+            dying_with_us(service.command),
             env=child_environment(service.environment),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -90,8 +89,3 @@ class Child:
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
-
-
-def dying_with_us(command: Sequence[str], number: signal.Signals) -> list[str]:
-    """`command` so that its process gets `number` when this one dies; start it from a thread that lives as long."""
-    return [sys.executable, "-I", "-S", str(_DIE_WITH_PARENT), str(int(number)), str(os.getpid()), *command]

@@ -44,6 +44,7 @@ def examine(settings: LocalSettings) -> Iterator[Finding]:
     yield _ffmpeg()
     yield _disk(settings.folders.data)
     yield _port(settings)
+    yield from _down(settings)
 
 
 def _python() -> Finding:
@@ -95,3 +96,9 @@ def _port(settings: LocalSettings) -> Finding:
         return Finding("port", True, f"Chorus is running at {stack.address}; /metrics of {metrics}")
     good = is_free(settings.port, settings.host)
     return Finding("port", good, f"{settings.port} is {'free' if good else 'taken: use `chorus up --port N`'}")
+
+
+def _down(settings: LocalSettings) -> Iterator[Finding]:
+    stack = find_running(settings.folders)
+    for name, why in (stack.down if stack is not None else {}).items():
+        yield Finding(name, False, f"{why}; it is started again and again: see {settings.folders.log_file}")

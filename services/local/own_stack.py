@@ -12,9 +12,9 @@ from tempfile import TemporaryFile
 from typing import IO
 
 from services.errors import ChorusError, ErrorKind
-from services.local.child import dying_with_us
 from services.local.run_file import RunningStack, await_running, find_running
 from services.local.settings import Folders, LocalSettings, child_environment
+from services.parent_death import dying_with_us
 
 _START_SECONDS = 180.0
 _STOP_SECONDS = 20.0

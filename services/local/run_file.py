@@ -5,9 +5,9 @@ from __future__ import annotations
 import fcntl
 import json
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
@@ -29,6 +29,8 @@ class RunningStack:
     """The file with the certificate that the stack shows"""
     metrics: Mapping[str, str] = field(default_factory=dict)
     """host:port of each process's /metrics, by the name that Prometheus knows it by"""
+    down: Mapping[str, str] = field(default_factory=dict)
+    """Which processes do not run at the moment, by name, and why"""
 
 
 @contextmanager
@@ -41,17 +43,29 @@ def hold_lock(folders: Folders) -> Iterator[None]:
 
 
 @contextmanager
-def publish(folders: Folders, running: RunningStack) -> Iterator[None]:
-    """Let find_running see this process's stack for the time of the block; call it under the lock."""
+def publish(folders: Folders, running: RunningStack) -> Iterator[Callable[[Mapping[str, str]], None]]:
+    """Let find_running see this process's stack for the time of the block; call it under the lock.
+
+    What the block gets takes the place of `running.down` when it is called.
+    """
+
+    def update(down: Mapping[str, str]) -> None:
+        with suppress(OSError):  # a full disk: the stack runs on
+            _write(folders, replace(running, down=down))
+
+    _write(folders, running)
+    try:
+        yield update
+    finally:
+        _path(folders).unlink(missing_ok=True)
+
+
+def _write(folders: Folders, running: RunningStack) -> None:
     path = _path(folders)
     draft = path.with_suffix(".new")
     draft.touch(mode=0o600)
     draft.write_text(json.dumps(asdict(running)))
     draft.replace(path)
-    try:
-        yield
-    finally:
-        path.unlink(missing_ok=True)
 
 
 def find_running(folders: Folders) -> RunningStack | None:

@@ -69,6 +69,8 @@ class LocalSettings(ServerTlsSettings, TritonTlsSettings):
     """Virtual environment of the embedded Triton"""
     model_repository: Path = CHECKOUT / "model_repository"
     """Folder of the models that Triton serves"""
+    hang_seconds: float = Field(default=30, ge=1)
+    """A process that does not answer for that long, several times in a row, is killed and started again, seconds"""
     xdg_data_home: Path = Field(default=Path("~/.local/share"), validation_alias="XDG_DATA_HOME")
     """Where `chorus/` holds the state"""
     xdg_state_home: Path = Field(default=Path("~/.local/state"), validation_alias="XDG_STATE_HOME")

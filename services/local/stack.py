@@ -56,17 +56,19 @@ def run_stack(settings: LocalSettings, stop: Event, report: Callable[[str], None
         log = LogFile(folders.log_file)
         ports = choose_ports(settings)
         settings = _with_token(settings)
-        supervisor = Supervisor(services_of(settings, folders, ports), log, report)
+        services = services_of(settings, folders, ports)
+        supervisor = Supervisor(services, log, report, hang_seconds=settings.hang_seconds)
         try:
             supervisor.start(stop)
             if not stop.is_set():
                 page = _page(settings, ports)
                 metrics = metrics_of(settings, ports)
-                with publish(folders, RunningStack(os.getpid(), page, settings.token, _certificate(settings), metrics)):
+                running = RunningStack(os.getpid(), page, settings.token, _certificate(settings), metrics)
+                with publish(folders, running) as show:
                     report(f"Chorus is ready: {page}   (Ctrl-C stops it)")
                     if settings.host not in _LOOPBACK:
                         report(f"Listening on {settings.host}: whoever reaches it needs a login or the token")
-                    supervisor.watch(stop)
+                    supervisor.watch(stop, show)
         finally:
             supervisor.stop()
             log.close()
@@ -180,26 +182,31 @@ def _preprocess(common: dict[str, str], scratch: Path, ports: Ports) -> Service:
         environment=common | own,
         address=address,
         is_ready=lambda: _is_serving(address),
+        answers=lambda: _is_serving(address),
     )
 
 
 def _worker(common: dict[str, str], scratch: Path, ports: Ports) -> Service:
     own = {"CHORUS_SCRATCH": str(scratch), "CHORUS_METRICS_PORT": str(ports.worker_metrics)}
+    door = f"http://127.0.0.1:{ports.worker_metrics}"
     return Service(
         name="worker",
         command=(sys.executable, "-m", "services.worker"),
         environment=common | own,
-        is_ready=lambda: _answers(f"http://127.0.0.1:{ports.worker_metrics}/metrics"),
+        is_ready=lambda: _answers(f"{door}/readyz"),
+        answers=lambda: _answers(f"{door}/healthz"),
     )
 
 
 def _api(common: dict[str, str], scratch: Path, settings: LocalSettings, ports: Ports) -> Service:
+    page = _page(settings, ports)
     return Service(
         name="api",
         command=(sys.executable, "-m", "services.gateway"),
         environment=common | {"CHORUS_SCRATCH": str(scratch)},
         address=f"{_reachable(settings.host)}:{ports.page} (gRPC {ports.grpc})",
-        is_ready=lambda: _answers(f"{_page(settings, ports)}/readyz", settings.tls_certificate),
+        is_ready=lambda: _answers(f"{page}/readyz", settings.tls_certificate),
+        answers=lambda: _answers(f"{page}/healthz", settings.tls_certificate),
     )
 
 

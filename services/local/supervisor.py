@@ -3,31 +3,36 @@
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from threading import Event
 
 from services.errors import ChorusError, ErrorKind
 from services.local.child import Child, Service
 from services.local.log_file import LogFile
+from services.local.pulse import Pulse
 
 _POLL_SECONDS = 0.1
 _HEALTH_SECONDS = 2.0
 _STOP_SECONDS = 10.0  # longer than a worker or an api takes to give up by itself, 9 s
-_BACK_OFF_LIMIT = 10.0
-_MOST_DEATHS = 8
-_DEATHS_WINDOW = 300.0
+_HANG_SECONDS = 30.0
+_FIRST_BACK_OFF = 0.25
+_BACK_OFF_LIMIT = 60.0
+_STEADY_SECONDS = 120.0  # who was ready for that long begins to count its deaths anew
 
 
 @dataclass(slots=True)
 class _Watched:
     service: Service
     child: Child | None = None
-    ready: bool = False
+    pulse: Pulse | None = None
+    ready_at: float | None = None
     start_at: float = 0.0
     checked_at: float = 0.0
-    deaths: deque[float] = field(default_factory=lambda: deque(maxlen=_MOST_DEATHS))
+    deaths: int = 0
+    """In a row"""
+    down: str = ""
+    """Why it does not run at the moment"""
 
 
 class Supervisor:
@@ -40,13 +45,19 @@ class Supervisor:
         report: Callable[[str], None],
         *,
         stop_seconds: float = _STOP_SECONDS,
+        hang_seconds: float = _HANG_SECONDS,
     ) -> None:
-        """`report` gets one line for a person whenever something happens; a tier gets `stop_seconds` to end."""
+        """`report` gets one line for a person whenever something happens; a tier gets `stop_seconds` to end.
+
+        A service that is ready but does not answer for `hang_seconds` is killed and started again.
+        """
         self._tiers = [[_Watched(service) for service in tier] for tier in tiers]
         self._all = [watched for tier in self._tiers for watched in tier]
         self._log = log
         self._report = report
         self._stop_seconds = stop_seconds
+        self._hang_seconds = hang_seconds
+        self._show: Callable[[Mapping[str, str]], None] = lambda _: None
 
     def start(self, stop: Event) -> None:
         """Start all at once and return when all are ready, or when `stop` is set.
@@ -55,14 +66,18 @@ class Supervisor:
         """
         for watched in self._all:
             self._start_child(watched)
-        while not all(watched.ready for watched in self._all) and not stop.is_set():
+        while not all(watched.ready_at for watched in self._all) and not stop.is_set():
             for watched in self._all:
                 self._fail_early(watched)
                 self._look_for_ready(watched)
             stop.wait(_POLL_SECONDS)
 
-    def watch(self, stop: Event) -> None:
-        """Restart what dies until `stop` is set; UNAVAILABLE when a service keeps dying."""
+    def watch(self, stop: Event, show: Callable[[Mapping[str, str]], None] = lambda _: None) -> None:
+        """Restart what dies or hangs until `stop` is set, what keeps dying ever more seldom; the others run on.
+
+        `show` gets the services that do not run, by name, and why, whenever that changes.
+        """
+        self._show = show
         while not stop.wait(_POLL_SECONDS):
             for watched in self._all:
                 self._keep_alive(watched)
@@ -70,6 +85,8 @@ class Supervisor:
     def stop(self) -> None:
         """Stop all, the last tier first, killing what does not end in time. Nothing is left when it returns."""
         for tier in reversed(self._tiers):
+            for watched in tier:
+                self._close_pulse(watched)
             children = [watched.child for watched in tier if watched.child is not None]
             for child in children:
                 child.terminate()
@@ -85,7 +102,7 @@ class Supervisor:
         return next((w.child.pid for w in self._all if w.service.name == name and w.child is not None), None)
 
     def _start_child(self, watched: _Watched) -> None:
-        watched.ready = False
+        watched.ready_at = None
         try:
             watched.child = Child(watched.service, self._log)
         except OSError as error:
@@ -95,7 +112,7 @@ class Supervisor:
 
     def _fail_early(self, watched: _Watched) -> None:
         child, name = watched.child, watched.service.name
-        if child is None or watched.ready:
+        if child is None or watched.ready_at:
             return
         if (ending := child.exit_text()) is not None:
             raise ChorusError(
@@ -109,50 +126,67 @@ class Supervisor:
             )
 
     def _look_for_ready(self, watched: _Watched) -> None:
-        if watched.child is None or watched.ready or not watched.service.is_ready():
+        service = watched.service
+        if watched.child is None or watched.ready_at or not service.is_ready():
             return
-        watched.ready = True
-        self._say(f"{watched.service.name:<12} ready  {watched.service.address:<22} {watched.child.age:.1f} s")
+        watched.ready_at = time.monotonic()
+        watched.pulse = Pulse(service.answers, self._hang_seconds)
+        self._say(f"{service.name:<12} ready  {service.address:<22} {watched.child.age:.1f} s")
+        self._mark(watched, "")
 
     def _keep_alive(self, watched: _Watched) -> None:
         if watched.child is None:
             if time.monotonic() >= watched.start_at:
-                self._start_child(watched)
+                self._start_again(watched)
             return
         problem = watched.child.exit_text() or self._illness(watched)
         if problem is None:
             self._look_for_ready(watched)
             return
-        self._bury(watched, watched.child, problem)
+        watched.child.end(time.monotonic())
+        self._put_off(watched, problem)
+
+    def _start_again(self, watched: _Watched) -> None:
+        try:
+            self._start_child(watched)
+        except ChorusError as error:
+            # This machine has no room for a process, or its program was replaced: both may pass.
+            self._put_off(watched, error.message)
 
     def _illness(self, watched: _Watched) -> str | None:
         assert watched.child is not None
-        if not watched.ready:
+        if watched.ready_at is None:
             return "did not become ready" if watched.child.age > watched.service.ready_seconds else None
         if time.monotonic() - watched.checked_at < _HEALTH_SECONDS:
             return None
         watched.checked_at = time.monotonic()
+        if watched.pulse is not None and watched.pulse.is_lost():
+            return f"has not answered for {self._hang_seconds:g} s and was killed"
         return "lost a part of itself" if watched.service.is_broken(watched.child.pid) else None
 
-    def _bury(self, watched: _Watched, child: Child, problem: str) -> None:
-        child.end(time.monotonic())
-        watched.child = None
+    def _put_off(self, watched: _Watched, problem: str) -> None:
+        """It does not run: start it again after a while, which doubles as long as it does not stay up."""
         now = time.monotonic()
-        watched.deaths.append(now)
-        name = watched.service.name
-        if len(watched.deaths) == _MOST_DEATHS and now - watched.deaths[0] < _DEATHS_WINDOW:
-            raise ChorusError(
-                ErrorKind.UNAVAILABLE,
-                "process-keeps-failing",
-                process=name,
-                problem=problem,
-                times=_MOST_DEATHS,
-                lines=child.tail(),
-            )
-        recent = sum(now - death < _DEATHS_WINDOW for death in watched.deaths)
-        delay = min(_BACK_OFF_LIMIT, 0.25 * 2 ** (recent - 1))
+        if watched.ready_at is not None and now - watched.ready_at >= _STEADY_SECONDS:
+            watched.deaths = 0
+        watched.child, watched.ready_at = None, None
+        self._close_pulse(watched)
+        delay = min(_BACK_OFF_LIMIT, _FIRST_BACK_OFF * 2.0 ** min(watched.deaths, 16))
+        watched.deaths += 1
         watched.start_at = now + delay
-        self._say(f"{name:<12} {problem}; starting it again")
+        again = f"starting it again in {delay:g} s" + (f", the {watched.deaths}. time" if watched.deaths > 1 else "")
+        self._say(f"{watched.service.name:<12} {problem}; {again}")
+        self._mark(watched, problem)
+
+    def _mark(self, watched: _Watched, down: str) -> None:
+        if watched.down != down:
+            watched.down = down
+            self._show({each.service.name: each.down for each in self._all if each.down})
+
+    def _close_pulse(self, watched: _Watched) -> None:
+        if watched.pulse is not None:
+            watched.pulse.close()
+            watched.pulse = None
 
     def _say(self, line: str) -> None:
         self._log.write("chorus", line)

@@ -6,6 +6,7 @@ import hashlib
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from services.errors import ChorusError, ErrorKind
+from services.parent_death import dying_with_us
 
 REQUIREMENTS: Final = Path(__file__).with_name("triton-requirements.txt")
 INSTALL_COMMAND: Final = f"{sys.executable} -m services.local install-triton"
@@ -116,8 +118,14 @@ def _ensure_libpython() -> None:
 
 
 def _run(command: list[str]) -> None:
+    # Asked, not killed: a package manager must not be torn from its work.
     done = subprocess.run(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=_INSTALL_SECONDS, check=False
+        dying_with_us(command, signal.SIGTERM),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=_INSTALL_SECONDS,
+        check=False,
     )
     if done.returncode:
         tail = "\n".join(done.stdout.splitlines()[-8:])

@@ -26,6 +26,8 @@ _NOISE: Final = (
     "Cuda failure",
 )
 
+_LOST: Final = frozenset({psutil.STATUS_ZOMBIE, psutil.STATUS_STOPPED})
+
 
 def triton_service(
     runtime: TritonRuntime, repository: Path, models: Sequence[str], scratch: Path, *, port: int, metrics_port: int
@@ -64,6 +66,7 @@ def triton_service(
         },
         address=address,
         is_ready=lambda: client.ready(models),
+        answers=client.alive,
         is_broken=_lost_a_stub,
         clear_leftovers=lambda: _sweep(region_prefix),
         is_noise=lambda line: any(words in line for words in _NOISE),
@@ -87,7 +90,7 @@ def _build_backends(runtime: TritonRuntime, folder: Path) -> None:
 
 
 def _lost_a_stub(pid: int) -> bool:
-    """True when a model's process has died: Triton answers on, but this model fails until Triton starts again."""
+    """True when a model's process has died or was stopped: Triton answers on, but without this model."""
     with suppress(psutil.Error):
-        return any(child.status() == psutil.STATUS_ZOMBIE for child in psutil.Process(pid).children())
+        return any(child.status() in _LOST for child in psutil.Process(pid).children())
     return False

@@ -184,9 +184,6 @@ process-ended-early =
 process-not-ready =
     { $process } was not ready within { $seconds } s. Its last lines:
     { $lines }
-process-keeps-failing =
-    { $process } { $problem }, { $times } times now. Its last lines:
-    { $lines }
 triton-unusable = The Triton at CHORUS_TRITON_URL={ $address } does not answer or lacks one of these models: { $models }
 triton-not-installed = Triton is not installed in { $folder }: run `{ $command }`
 triton-install-failed =

@@ -201,9 +201,6 @@ process-ended-early =
 process-not-ready =
     { $process } 在 { $seconds } 秒内没有就绪。它最后的输出：
     { $lines }
-process-keeps-failing =
-    { $process } 已经失败 { $times } 次（{ $problem }）。它最后的输出：
-    { $lines }
 triton-unusable = CHORUS_TRITON_URL={ $address } 的 Triton 没有响应，或者缺少其中的模型：{ $models }
 triton-not-installed = { $folder } 里没有安装 Triton。请运行 `{ $command }`。
 triton-install-failed =

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import os
 import threading
 from concurrent.futures import TimeoutError as Overdue
 from concurrent.futures.process import BrokenProcessPool
@@ -63,7 +64,9 @@ class ProbePool:
     def _make(self) -> ProcessPool:
         # Spawned: a process with gRPC in it must not fork.
         context = multiprocessing.get_context("spawn")
-        pool = ProcessPool(_AT_ONCE, max_tasks=_FILES_A_CHILD, initializer=die_with_parent, context=context)
+        pool = ProcessPool(
+            _AT_ONCE, max_tasks=_FILES_A_CHILD, initializer=die_with_parent, initargs=[os.getpid()], context=context
+        )
         # At once, so that FFmpeg is loaded before the first file comes.
         pool.schedule(_load)
         return pool

@@ -19,7 +19,6 @@ from services import telemetry
 from services.errors import ChorusError, ErrorKind, error_to_json
 from services.jobs.model import Progress, Stage
 from services.jobs.spec import JobSpec, spec_from_json
-from services.parent_death import die_with_parent
 from services.preprocess.client import PreprocessClient
 from services.render.line import Rendered, RenderServices, render
 from services.render.settings import RenderProcessSettings
@@ -34,7 +33,6 @@ _REPORT_SECONDS = 0.5
 
 def run(settings: RenderProcessSettings) -> int:
     """Render the job on stdin; 0 when it succeeded, 1 when it failed. The last line on stdout says which and why."""
-    die_with_parent()
     # Jobs are the parallelism; OpenCV's threads only compete with the encoder's.
     cv2.setNumThreads(1)
     request = json.load(sys.stdin)

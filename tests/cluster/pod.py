@@ -15,7 +15,7 @@ import grpc
 import httpx
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from services.local.child import dying_with_us
+from services.parent_death import dying_with_us
 from tests.contract.workloads import Workload
 
 ROOT: Final = Path(__file__).resolve().parents[2]

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import yaml
 
-from services.local.child import dying_with_us
 from services.local.ports import free_port
+from services.parent_death import dying_with_us
 from tests.contract.workloads import workloads
 
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,6 +19,7 @@ import pytest
 from services.errors import ChorusError, ErrorKind
 from services.local.child import Service
 from services.local.log_file import LogFile
+from services.local.pulse import Pulse
 from services.local.supervisor import Supervisor
 
 SLEEP = "import time; print('up', flush=True); time.sleep(600)"
@@ -116,17 +117,122 @@ def test_a_service_that_lives_but_is_broken_is_replaced(log: LogFile) -> None:
     supervisor.stop()
 
 
-def test_a_service_that_keeps_dying_ends_the_stack_with_its_last_words(
-    log: LogFile, monkeypatch: pytest.MonkeyPatch
+def test_one_that_keeps_dying_is_started_ever_more_seldom_while_the_others_run_on(
+    log: LogFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.local.supervisor._BACK_OFF_LIMIT", 0.1)
-    supervisor = Supervisor([[_service("weak", "print('my leg', flush=True)")]], log, lambda _: None)
+    monkeypatch.setattr("services.local.supervisor._FIRST_BACK_OFF", 0.01)
+    monkeypatch.setattr("services.local.supervisor._BACK_OFF_LIMIT", 0.2)
+    cure = tmp_path / "cure"
+    program = f"import os, time\nwhile os.path.exists({str(cure)!r}): time.sleep(0.1)"
+    said: list[str] = []
+    shown: list[Mapping[str, str]] = []
+    weak = _service("weak", program, ready=cure.exists)
+    supervisor = Supervisor([[weak, _service("strong", SLEEP)]], log, said.append)
+    stop = threading.Event()
+    cure.touch()
+    supervisor.start(stop)
+    strong = supervisor.pid("strong")
+
+    def let_it_die_and_come_back() -> None:
+        cure.unlink()
+        _wait_for(lambda: any("the 10. time" in line for line in said), 30)
+        assert set(shown[-1]) == {"weak"}
+        cure.touch()
+        _wait_for(lambda: shown[-1] == {})
+
+    with _acting(let_it_die_and_come_back, stop):
+        supervisor.watch(stop, shown.append)
+    assert supervisor.pid("strong") == strong
+    supervisor.stop()
+    assert "weak         ended with exit code 0; starting it again in 0.01 s" in said
+    assert "weak         ended with exit code 0; starting it again in 0.2 s, the 10. time" in said
+    assert [line for line in said if line.startswith("weak         ready")][1:]
+    assert _children() == []
+
+
+def test_one_that_cannot_be_started_again_is_tried_again(
+    log: LogFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.local.supervisor._BACK_OFF_LIMIT", 0.2)
+    said: list[str] = []
+    supervisor = Supervisor([[_service("one", SLEEP)]], log, said.append)
     stop = threading.Event()
     supervisor.start(stop)
-    with pytest.raises(ChorusError, match=r"weak ended with exit code 0, 8 times now.*\nmy leg"):
+    first = supervisor.pid("one")
+    assert first is not None
+
+    def refuse(*_: object) -> None:
+        raise BlockingIOError("no more processes")
+
+    def kill_and_refuse() -> None:
+        with monkeypatch.context() as refusing:
+            refusing.setattr("services.local.supervisor.Child", refuse)
+            os.kill(first, signal.SIGKILL)
+            _wait_for(lambda: any("no more processes" in line for line in said))
+        _wait_for(lambda: supervisor.pid("one") not in (None, first))
+
+    with _acting(kill_and_refuse, stop):
         supervisor.watch(stop)
     supervisor.stop()
-    assert _children() == []
+
+
+def test_a_stopped_process_is_killed_and_started_again(log: LogFile, tmp_path: Path) -> None:
+    told = tmp_path / "beat"
+    program = f"import pathlib, time\nwhile True: pathlib.Path({str(told)!r}).touch(); time.sleep(0.05)"
+    said: list[str] = []
+
+    def answers() -> bool:
+        told.unlink(missing_ok=True)
+        time.sleep(0.3)
+        return told.exists()
+
+    service = Service(
+        name="one", command=(sys.executable, "-c", program), is_ready=lambda: told.exists(), answers=answers
+    )
+    supervisor = Supervisor([[service]], log, said.append, hang_seconds=1.5)
+    stop = threading.Event()
+    supervisor.start(stop)
+    first = supervisor.pid("one")
+    assert first is not None
+
+    def halt() -> None:
+        time.sleep(3)
+        assert supervisor.pid("one") == first
+        os.kill(first, signal.SIGSTOP)
+        _wait_for(lambda: supervisor.pid("one") not in (None, first))
+
+    with _acting(halt, stop):
+        supervisor.watch(stop)
+    supervisor.stop()
+    assert "one          has not answered for 1.5 s and was killed; starting it again in 0.25 s" in said
+    assert not psutil.pid_exists(first)
+
+
+def test_a_machine_that_slept_has_missed_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    asleep = threading.Event()
+    asked: list[bool] = []
+
+    def answers() -> bool:
+        asked.append(not asleep.is_set())
+        return asked[-1]
+
+    clock = time.monotonic
+    pulse = Pulse(answers, 30, ask_seconds=0.05)
+    try:
+        _wait_for(lambda: True in asked)
+        asleep.set()
+        _wait_for(lambda: False in asked)
+        monkeypatch.setattr("services.local.pulse.time.monotonic", lambda: clock() + 3600)
+        asleep.clear()
+        assert not pulse.is_lost()
+        _wait_for(lambda: asked[-1])
+        asleep.set()
+        _wait_for(lambda: asked[-4:] == [False] * 4)
+        assert not pulse.is_lost()
+        monkeypatch.setattr("services.local.pulse.time.monotonic", lambda: clock() + 3600 + 30)
+        assert pulse.is_lost()
+    finally:
+        pulse.close()
 
 
 def test_one_that_dies_at_its_start_is_told_with_its_last_words(log: LogFile) -> None:

@@ -18,6 +18,7 @@ from services import telemetry
 from services.errors import ChorusError, ErrorKind, error_from_json
 from services.jobs.engine.live import progress_from_json
 from services.jobs.model import Progress
+from services.parent_death import dying_with_us
 
 _TICK_SECONDS: Final = 0.5
 _LINE_LIMIT: Final = 1 << 20
@@ -58,7 +59,9 @@ class RenderChild:
 
     def __init__(self, command: Sequence[str], request: Mapping[str, Any], *, video_name: str) -> None:
         self._video_name = video_name
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
+        self._process = subprocess.Popen(
+            dying_with_us(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+        )
         self._request = json.dumps(request).encode()
 
     def __enter__(self) -> RenderChild:

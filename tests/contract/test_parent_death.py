@@ -1,0 +1,52 @@
+"""Every process that ours start dies with who started it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import services
+
+SOURCES = sorted(Path(services.__path__[0]).rglob("*.py"))
+STARTS = frozenset({"Popen", "run", "call", "check_call", "check_output", "getoutput", "getstatusoutput"})
+OTHER_STARTS = frozenset(
+    {"fork", "forkpty", "posix_spawn", "posix_spawnp", "system", "popen", "create_subprocess_exec"}
+    | {"create_subprocess_shell", "ProcessPoolExecutor", "Process", "Pool"}
+)
+# psutil.Process looks at processes.
+HARMLESS = frozenset({"psutil.Process"})
+
+
+def calls(path: Path) -> Iterator[tuple[str, ast.Call]]:
+    """Dotted names of what a file calls."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call):
+            yield ast.unparse(node.func), node
+
+
+def test_every_command_is_started_so_that_it_dies_with_us() -> None:
+    started = [
+        (path.name, ast.unparse(call.args[0]))
+        for path in SOURCES
+        for name, call in calls(path)
+        if name.startswith("subprocess.") and name.removeprefix("subprocess.") in STARTS
+    ]
+    assert len(started) >= 4
+    assert [(file, command) for file, command in started if not command.startswith("dying_with_us(")] == []
+
+
+def test_children_of_multiprocessing_die_with_us() -> None:
+    pools = [ast.unparse(call) for path in SOURCES for name, call in calls(path) if name == "ProcessPool"]
+    assert pools
+    assert [pool for pool in pools if "initializer=die_with_parent" not in pool] == []
+
+
+def test_nothing_is_started_in_another_way() -> None:
+    other = [
+        (path.name, name)
+        for path in SOURCES
+        for name, _ in calls(path)
+        if name.rpartition(".")[2] in OTHER_STARTS and name not in HARMLESS
+    ]
+    assert other == []
