@@ -1,9 +1,9 @@
-"""gRPC's health protocol: serving, until the process stops."""
+"""gRPC's health protocol: serving, until the process stops or hangs."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import grpc
@@ -20,8 +20,10 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # the base 
     they hear of no stop, and an open Watch holds a stop for its whole grace. Build it on the event loop.
     """
 
-    def __init__(self, services: Iterable[str]) -> None:
+    def __init__(self, services: Iterable[str], is_hung: Callable[[], object] = lambda: False) -> None:
+        """While `is_hung`, Check says NOT_SERVING, so that a kubelet restarts the process; a Watch hears of no hang."""
         self._services = frozenset(("", *services))
+        self._is_hung = is_hung
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -34,6 +36,8 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # the base 
         """The state at once; NOT_FOUND for a service that is not ours."""
         if request.service not in self._services:
             await context.abort(grpc.StatusCode.NOT_FOUND, f"no service {request.service!r} is served here")
+        if self._is_hung():
+            return _Response(status=_Response.NOT_SERVING)
         return self._state(request.service)
 
     async def Watch(  # noqa: N802 - the proto's name

@@ -76,18 +76,23 @@ class Server:
         await self.core.stop(grace_seconds)
 
 
-async def build_server(services: Sequence[str] = (), interceptors: Sequence[grpc.aio.ServerInterceptor] = ()) -> Server:
+async def build_server(
+    services: Sequence[str] = (),
+    interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
+    is_hung: Callable[[], object] = lambda: False,
+) -> Server:
     """A server that turns errors into statuses and answers health and reflection for `services` (full proto names).
 
     `interceptors` stand inside the translation of errors: they may raise ChorusError in a handler. The handlers that
-    are added to it are coroutines. It awaits nothing, and is one itself because it must run on the server's event loop.
+    are added to it are coroutines. `is_hung` is for Health. It awaits nothing, and is one itself because it must run on
+    the server's event loop.
     """
     core = grpc.aio.server(
         interceptors=[ErrorInterceptor(), *interceptors],
         options=_SERVER_OPTIONS,
         maximum_concurrent_rpcs=_MOST_CALLS,
     )
-    server = Server(core, Health(services))
+    server = Server(core, Health(services, is_hung))
     health_pb2_grpc.add_HealthServicer_to_server(server.health, core)
     reflection.enable_server_reflection((*services, health.SERVICE_NAME, reflection.SERVICE_NAME), core)
     return server

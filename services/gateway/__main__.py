@@ -75,7 +75,7 @@ def run(settings: GatewaySettings) -> None:
     gate = build_gate(settings, tables.find_secret(database, "session"), requests, logins)
     app = build_app(operations, gate, [login])
     mount_page(app, operations)
-    open_metrics_door(settings.metrics_host, settings.metrics_port)
+    open_metrics_door(settings.metrics_host, settings.metrics_port, hung=app.state.watchdog.hung)
     stop, exchange = threading.Event(), CountExchange(requests)
     threading.Thread(target=_sweep_hourly, args=(operations, requests, stop), daemon=True).start()
     try:

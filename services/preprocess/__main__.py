@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -23,6 +22,7 @@ from services.preprocess.settings import PreprocessSettings
 from services.preprocess.v1.preprocess_pb2_grpc import add_PreprocessServiceServicer_to_server
 from services.storage import Storage
 from services.triton import TritonClient
+from services.watchdog import Watchdog, WatchedThreads, watch_loop
 
 _MOST_AT_WORK = 32
 """Calls whose next item is being made; the others wait, and health checks with none of them"""
@@ -41,12 +41,13 @@ def main() -> None:
     library = FaceLibrary(storage, triton, scratch, max_minutes=settings.max_minutes)
     # librosa compiles and imports at its first use, which takes seconds: before the door opens.
     mel_of(np.zeros(1600, np.float32))
-    threads = ThreadPoolExecutor(_MOST_AT_WORK, thread_name_prefix="preprocess")
+    threads, watchdog = WatchedThreads(_MOST_AT_WORK, "preprocess"), Watchdog()
+    watchdog.add("threads", threads.is_stuck)
     servicer = PreprocessServicer(library, storage, probes, threads)
     telemetry.disk_watched("scratch", lambda: shutil.disk_usage(scratch).free)
-    open_metrics_door(settings.metrics_host, settings.metrics_port)
+    open_metrics_door(settings.metrics_host, settings.metrics_port, hung=watchdog.hung)
     try:
-        asyncio.run(_serve(servicer, settings))
+        asyncio.run(_serve(servicer, settings, watchdog))
     finally:
         threads.shutdown(wait=False, cancel_futures=True)
         probes.close()
@@ -54,10 +55,12 @@ def main() -> None:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-async def _serve(servicer: PreprocessServicer, settings: PreprocessSettings) -> None:
-    server = await build_server([SERVICE_NAME])
+async def _serve(servicer: PreprocessServicer, settings: PreprocessSettings, watchdog: Watchdog) -> None:
+    server = await build_server([SERVICE_NAME], is_hung=watchdog.hung)
     add_PreprocessServiceServicer_to_server(servicer, server.core)
+    watching = asyncio.create_task(watch_loop(watchdog))
     await serve(server, settings.preprocess_listen, settings.server_tls, grace_seconds=settings.drain_seconds)
+    watching.cancel()
 
 
 def own_scratch(parent: Path) -> Path:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from importlib.metadata import version
 from typing import Final
 
+import anyio
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -28,6 +28,8 @@ from services.gateway.rest import media as rest_media
 from services.gateway.rest import service as rest_service
 from services.gateway.rest import session, tus
 from services.gateway.rest.measured import Measured
+from services.gateway.rest.route_threads import watch_route_threads
+from services.watchdog import Watchdog, WatchedThreads, watch_loop
 
 _THREADS: Final = 64
 
@@ -40,6 +42,7 @@ def build_app(operations: Operations, gate: Gate, further: Sequence[APIRouter] =
     app = FastAPIOffline(title="Chorus", version=version("chorus"), redoc_url=None, lifespan=_lifespan)
     app.state.operations = operations
     app.state.gate = gate
+    app.state.watchdog = Watchdog()
     app.state.receivers = Receivers(operations.uploads)
     app.add_middleware(Guard, gate=gate)
     # Added last, so it stands before the guard, and counts what that refuses as well.
@@ -54,12 +57,18 @@ def build_app(operations: Operations, gate: Gate, further: Sequence[APIRouter] =
 
 
 @asynccontextmanager
-async def _lifespan(_app: FastAPI) -> AsyncIterator[None]:
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    watchdog: Watchdog = app.state.watchdog
     # By default there are six on two cores, and each upload that is looked into holds one for seconds.
-    with ThreadPoolExecutor(_THREADS, thread_name_prefix="api") as threads:
+    with WatchedThreads(_THREADS, "api") as threads:
+        watchdog.add("threads", threads.is_stuck)
         asyncio.get_running_loop().set_default_executor(threads)
-        _log.info("the api is ready")
-        yield
+        async with anyio.create_task_group() as watching:
+            watching.start_soon(watch_loop, watchdog)
+            watching.start_soon(watch_route_threads, watchdog)
+            _log.info("the api is ready")
+            yield
+            watching.cancel_scope.cancel()
 
 
 async def _answer_refusal(request: Request, error: Exception) -> JSONResponse:

@@ -194,10 +194,12 @@ def list_dependencies(operations: Ops) -> list[schemas.CheckBody]:
     return [schemas.CheckBody.model_validate(check) for check in operations.readiness.dependencies()]
 
 
-@router.get("/healthz", tags=["service"])
-async def get_health() -> dict[str, str]:
-    """The process is alive."""
-    return {"status": "alive"}
+@router.get("/healthz", tags=["service"], responses={503: {"model": schemas.HungBody}})
+async def get_health(request: Request) -> JSONResponse:
+    """Whether the process does its work; if not, it is to be restarted. Names what does not go on."""
+    hung: list[str] = request.app.state.watchdog.hung()
+    body = schemas.HungBody(status="hung" if hung else "alive", hung=hung)
+    return JSONResponse(body.model_dump(), status_code=503 if hung else 200)
 
 
 @router.get("/readyz", tags=["service"], responses={503: {"model": schemas.ReadyBody}})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -172,6 +173,14 @@ class CheckBody(Body):
     name: str
     ready: bool
     message: str
+
+
+class HungBody(Body):
+    """Whether the process goes on."""
+
+    status: Literal["alive", "hung"]
+    hung: list[str]
+    """What of it does not"""
 
 
 class ReadyBody(Body):
