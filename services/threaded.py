@@ -1,8 +1,12 @@
-"""Calls and generators that work in threads, awaited on an event loop; what is at work there is so in the thread."""
+"""Work in threads: generators that are read on an event loop, and calls that are not waited for beyond a time.
+
+What is at work where a call is made is so in its thread.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
@@ -45,6 +49,21 @@ async def iterate_in_threads(items: Iterable[Item], pool: ThreadPoolExecutor) ->
         else:
             # Closed while it works it would complain.
             work.add_done_callback(lambda _: context.run(made.close))
+
+
+def within(seconds: float, call: Callable[[], Item]) -> Item:
+    """What `call` returns or raises; TimeoutError when it takes longer: its thread goes on, and nobody waits for it."""
+    result: Future[Item] = Future()
+    context = copy_context()
+
+    def work() -> None:
+        try:
+            result.set_result(context.run(call))
+        except BaseException as error:
+            result.set_exception(error)
+
+    threading.Thread(target=work, name="within", daemon=True).start()
+    return result.result(seconds)
 
 
 def _generated(items: Iterable[Item]) -> Generator[Item]:

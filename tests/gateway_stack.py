@@ -217,7 +217,7 @@ def main(_arguments: Sequence[str]) -> None:
     render = RenderSettings(
         command=(sys.executable, str(Path(__file__).with_name("fake_render.py"))),
         scratch=settings.scratch,
-        stall_seconds=settings.stall_seconds,
+        stalls=settings.stalls,
         retry_delays=(0.5,),
     )
     run_worker(settings, render)

@@ -29,7 +29,7 @@ def main() -> int:
     render = RenderSettings(
         command=(sys.executable, "-m", "services.render"),
         scratch=settings.scratch,
-        stall_seconds=settings.stall_seconds,
+        stalls=settings.stalls,
     )
     try:
         run(settings, render)

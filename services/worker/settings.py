@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from services.jobs.engine.stalls import StallLimits
 from services.jobs.settings import StateSettings
 from services.tls.settings import ClientTlsSettings
 
@@ -16,7 +17,26 @@ class WorkerSettings(StateSettings, ClientTlsSettings):
 
     worker_slots: int = Field(default=1, ge=1)
     """Jobs that one worker renders at the same time"""
+    start_stall_seconds: float = Field(default=60, gt=0)
+    """A render child that does not begin, or of whose files no byte comes, for that long is killed and tried again"""
+    fetch_stall_seconds: float = Field(default=600, gt=0)
+    """The same while preprocess fetches a video or a recording, which shows no progress, seconds"""
     stall_seconds: float = Field(default=120, gt=0)
-    """A render that shows no progress for that long is killed and tried again, seconds"""
+    """The same for an analysis that comes no further, seconds"""
+    render_stall_seconds: float = Field(default=60, gt=0)
+    """The same for a render that makes no frame, seconds"""
+    publish_stall_seconds: float = Field(default=120, gt=0)
+    """How long putting an output into the store may take, plus a second for each MiB, before the job is tried again"""
     drain_seconds: float = Field(default=0, ge=0)
     """How long running jobs may still take when the worker is told to stop, before they are handed back, seconds"""
+
+    @property
+    def stalls(self) -> StallLimits:
+        """When each stage of a render counts as hung."""
+        return StallLimits(
+            starting=self.start_stall_seconds,
+            fetching=self.fetch_stall_seconds,
+            analysing=self.stall_seconds,
+            rendering=self.render_stall_seconds,
+            publishing=self.publish_stall_seconds,
+        )

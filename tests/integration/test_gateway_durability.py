@@ -78,7 +78,8 @@ def refuse_second_worker(gateway: Gateway) -> None:
     if tables.sqlite_path(gateway.database) is not None:
         places.append((Path("elsewhere"), "SQLite database"))
     for scratch, what in places:
-        render = RenderSettings(command=(), scratch=gateway.settings.scratch.parent / scratch, stall_seconds=1)
+        folder = gateway.settings.scratch.parent / scratch
+        render = RenderSettings(command=(), scratch=folder, stalls=gateway.settings.stalls)
         with pytest.raises(ChorusError, match=f"Another worker uses the {what}") as refusal:
             Worker(gateway.database, gateway.storage, render, slots=1, drain_seconds=0)
         assert refusal.value.kind is ErrorKind.CONFLICT

@@ -7,7 +7,6 @@ import os
 import select
 import signal
 import subprocess
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,12 +16,14 @@ from typing import Any, Final
 from services import telemetry
 from services.errors import ChorusError, ErrorKind, error_from_json
 from services.jobs.engine.live import progress_from_json
+from services.jobs.engine.stalls import StallWatch
 from services.jobs.model import Progress
 from services.parent_death import dying_with_us
 
 _TICK_SECONDS: Final = 0.5
 _LINE_LIMIT: Final = 1 << 20
 _END_SECONDS: Final = 10.0
+STALLED: Final = "render-stalled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,25 +79,22 @@ class RenderChild:
                 stream.close()
         self._process.wait(_END_SECONDS)
 
-    def messages(self, stall_seconds: float) -> Iterator[Message | None]:
+    def messages(self, stalls: StallWatch) -> Iterator[Message | None]:
         """What the child says, and None about twice a second in between; ends with Succeeded.
 
-        Raises the child's own ChorusError; DEADLINE when no line comes for `stall_seconds`; UNAVAILABLE when it was
-        killed, INTERNAL when it ended by itself without a word.
+        Raises the child's own ChorusError; DEADLINE when it has stalled; UNAVAILABLE when it was killed, INTERNAL when
+        it ended by itself without a word.
         """
         self._send_request()
-        last_line = time.monotonic()
         for line in self._lines():
-            if line is not None:
-                last_line = time.monotonic()
-                message = self._parse(line)
-                yield message
-                if isinstance(message, Succeeded):
-                    return
-            elif time.monotonic() - last_line > stall_seconds:
-                raise ChorusError(ErrorKind.DEADLINE, "render-stalled", name=self._video_name, seconds=stall_seconds)
-            else:
-                yield None
+            message = None if line is None else self._parse(line)
+            if isinstance(message, Progress):
+                stalls.note(message)
+            yield message
+            if isinstance(message, Succeeded):
+                return
+            if (seconds := stalls.look()) is not None:
+                raise ChorusError(ErrorKind.DEADLINE, STALLED, name=self._video_name, seconds=seconds)
         raise self._death()
 
     def _send_request(self) -> None:

@@ -19,16 +19,20 @@ from services import telemetry
 from services.errors import ChorusError, ErrorKind
 from services.jobs import tables
 from services.jobs.engine.beginning import find_beginning
-from services.jobs.engine.child import RenderChild
+from services.jobs.engine.child import STALLED, RenderChild
 from services.jobs.engine.live import Live, live_to_json
 from services.jobs.engine.measures import RenderMeasures
+from services.jobs.engine.stalls import StallLimits, StallWatch
 from services.jobs.model import JobState, Progress, Stage
 from services.jobs.spec import JobSpec, spec_to_json
 from services.storage import Storage, storage_error
+from services.threaded import within
 
 _log = logging.getLogger(__name__)
 
 _REPORT_SECONDS: Final = 1.0
+_MOST_STALLS: Final = 2
+_PUBLISHED_A_SECOND: Final = 1 << 20
 
 _T = TypeVar("_T")
 
@@ -45,7 +49,7 @@ class RenderSettings:
     """Started once per try, with the job on stdin"""
     scratch: Path
     """Local folder for unfinished outputs, of this worker alone"""
-    stall_seconds: float
+    stalls: StallLimits
     retry_delays: Sequence[float] = (2, 5, 10, 15, 30)
     """Seconds to wait before each further try after an error that may pass"""
 
@@ -126,12 +130,17 @@ class JobRunner:
                 telemetry.job_finished(end, spec.options.family, seconds)
 
     def _try_until_done(self, spec: JobSpec, report: _Report, cause: telemetry.AttemptCause) -> int:
-        """Tries until one succeeds, and returns the output's bytes; an error that may pass is tried again, later."""
+        """Tries until one succeeds, and returns the output's bytes; an error that may pass is tried again, later.
+
+        What hangs three times is given up: each of these tries takes minutes.
+        """
+        stalled = 0
         for delay in (*self._settings.retry_delays, None):
             try:
                 return self._attempt(spec, report, cause)
             except ChorusError as error:
-                if not error.retryable or delay is None:
+                stalled += error.code == STALLED
+                if not error.retryable or delay is None or stalled > _MOST_STALLS:
                     raise
                 _log.warning("job %s: %s; next try in %g s", spec.job_id, error, delay)
                 self._wait(delay, report)
@@ -162,8 +171,7 @@ class JobRunner:
             report.progress(replace(_last(report), stage=Stage.PUBLISHING, frames_done=frames, seconds_left=0.0))
             started = time.monotonic()
             with telemetry.span("publish"):
-                self._storage.put_file(spec.poster_key, poster, create_only=True)
-                size = self._publish(spec, output)
+                size = self._publish_in_time(spec, output, poster)
             telemetry.stage_finished("publish", time.monotonic() - started)
             return size
 
@@ -189,12 +197,21 @@ class JobRunner:
         }
         measures = RenderMeasures()
         with RenderChild(self._settings.command, request, video_name=spec.video_name) as child:
-            for message in child.messages(self._settings.stall_seconds):
+            for message in child.messages(StallWatch(self._settings.stalls, output.parent)):
                 measures.take(message)
                 report.progress(message if isinstance(message, Progress) else None)
 
-    def _publish(self, spec: JobSpec, output: Path) -> int:
+    def _publish_in_time(self, spec: JobSpec, output: Path, poster: Path) -> int:
+        """As _publish, but DEADLINE when the store hangs; what it is sent is then left to the store's own limits."""
+        seconds = self._settings.stalls.publishing + output.stat().st_size / _PUBLISHED_A_SECOND
+        try:
+            return within(seconds, lambda: self._publish(spec, output, poster))
+        except TimeoutError as error:
+            raise ChorusError(ErrorKind.DEADLINE, STALLED, name=spec.video_name, seconds=round(seconds)) from error
+
+    def _publish(self, spec: JobSpec, output: Path, poster: Path) -> int:
         size = output.stat().st_size
+        self._storage.put_file(spec.poster_key, poster, create_only=True)
         if self._storage.put_file(spec.output_key, output, create_only=True):
             telemetry.bytes_published(size)
             return size
