@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any, Final
 
 import grpc
@@ -42,14 +42,14 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # the base 
 
     async def Watch(  # noqa: N802 - the proto's name
         self, request: health_pb2.HealthCheckRequest, context: _Context
-    ) -> None:
+    ) -> AsyncIterator[health_pb2.HealthCheckResponse]:
         """The state, and once more when the process stops."""
         before = self._state(request.service)
-        await context.write(before)
+        yield before
         await self._stopping.wait()
         after = self._state(request.service)
         if after != before:
-            await context.write(after)
+            yield after
 
     def _state(self, service: str) -> health_pb2.HealthCheckResponse:
         if service not in self._services:

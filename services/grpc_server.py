@@ -6,7 +6,7 @@ import asyncio
 import logging
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
@@ -20,9 +20,14 @@ from services.errors import ChorusError, ErrorKind
 from services.grpc_client import MESSAGE_LIMIT
 from services.grpc_errors import status_of
 from services.grpc_health import Health
+from services.grpc_requests import CallBudget, Check, only, read_messages, until_drained
 from services.tls.identity import ServerTls
 
 _log = logging.getLogger(__name__)
+
+Context = grpc.aio.ServicerContext[Any, Any]
+# Any: its four behaviours are typed as those of gRPC's threads.
+Handler = Any
 
 _SERVER_OPTIONS: Final = (
     ("grpc.max_send_message_length", MESSAGE_LIMIT),
@@ -35,14 +40,21 @@ _SERVER_OPTIONS: Final = (
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.http2.ping_timeout_ms", 10_000),
+    # Who connects and says nothing is hung up on; who opens stream after stream gets no further ones.
+    ("grpc.server_handshake_timeout_ms", 10_000),
+    ("grpc.max_concurrent_streams", 1_000),
+    ("grpc.max_allowed_incoming_connections", 2_000),
     # Below what grpc_client.py sends.
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_ping_interval_without_data_ms", 2000),
 )
-# Health and reflection answer by themselves, and write where ours give.
+# Health and reflection: not counted, and no token is asked for health.
 _GRPCS_OWN: Final = "/grpc."
-# Above it, a call is told to come again: thousands of watchers are meant to be here.
+# Above them, a call is told to come again: thousands of watchers are meant to be here, but none keeps others out.
 _MOST_CALLS: Final = 10_000
+_MOST_CALLS_OF_ONE: Final = 5_000
+_MOST_OPEN_CALLS: Final = 1_000
+_MOST_OPEN_CALLS_OF_ONE: Final = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +63,7 @@ class Server:
 
     core: grpc.aio.Server
     health: Health
+    draining: asyncio.Event
 
     async def start(self, listen: str, tls: ServerTls | None = None) -> int:
         """Start listening on host:port, without `tls` in the clear, and return the port.
@@ -71,8 +84,12 @@ class Server:
         return port
 
     async def stop(self, grace_seconds: float) -> None:
-        """Tell every watcher of the health, take no new call, and let running ones end within the grace."""
+        """Tell every watcher, take no new call, and let running ones end within the grace.
+
+        Streams end at once with UNAVAILABLE, unless build_server was told to let them finish.
+        """
         self.health.stop()
+        self.draining.set()
         await self.core.stop(grace_seconds)
 
 
@@ -80,19 +97,24 @@ async def build_server(
     services: Sequence[str] = (),
     interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
     is_hung: Callable[[], object] = lambda: False,
+    *,
+    check: Check = lambda _: None,
+    finishing: Container[str] = (),
 ) -> Server:
     """A server that turns errors into statuses and answers health and reflection for `services` (full proto names).
 
     `interceptors` stand inside the translation of errors: they may raise ChorusError in a handler. The handlers that
-    are added to it are coroutines. `is_hung` is for Health. It awaits nothing, and is one itself because it must run on
-    the server's event loop.
+    are added to it are coroutines. `is_hung` is for Health. `check` may refuse each message that comes in. `finishing`:
+    names of methods whose streams a stop waits for. It awaits nothing, and is one itself because it must run on the
+    server's event loop.
     """
+    draining = asyncio.Event()
     core = grpc.aio.server(
-        interceptors=[ErrorInterceptor(), *interceptors],
+        interceptors=[ErrorInterceptor(check, draining, finishing), *interceptors],
         options=_SERVER_OPTIONS,
         maximum_concurrent_rpcs=_MOST_CALLS,
     )
-    server = Server(core, Health(services, is_hung))
+    server = Server(core, Health(services, is_hung), draining)
     health_pb2_grpc.add_HealthServicer_to_server(server.health, core)
     reflection.enable_server_reflection((*services, health.SERVICE_NAME, reflection.SERVICE_NAME), core)
     return server
@@ -110,7 +132,18 @@ async def serve(server: Server, listen: str, tls: ServerTls | None = None, *, gr
 
 
 class ErrorInterceptor(grpc.aio.ServerInterceptor):
-    """ChorusError -> its status and message; anything else -> INTERNAL with nothing of the inside, logged here."""
+    """ChorusError -> its status and message; anything else -> INTERNAL with nothing of the inside, logged here.
+
+    Every call is served as one whose requests stream: only then is it ours before its message has come, and only then
+    is it our word that a client hears whose message is none.
+    """
+
+    def __init__(self, check: Check, draining: asyncio.Event, finishing: Container[str]) -> None:
+        self._check = check
+        self._draining = draining
+        self._finishing = finishing
+        self._budget = CallBudget(_MOST_CALLS, _MOST_CALLS_OF_ONE)
+        self._open_budget = CallBudget(_MOST_OPEN_CALLS, _MOST_OPEN_CALLS_OF_ONE)
 
     async def intercept_service(
         self,
@@ -119,22 +152,43 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
     ) -> grpc.RpcMethodHandler[Any, Any] | None:
         """The call's handler, guarded."""
         handler = await continuation(handler_call_details)
-        if handler is None or handler_call_details.method.startswith(_GRPCS_OWN):
-            return handler
-        name = ("stream" if handler.request_streaming else "unary") + (
-            "_stream" if handler.response_streaming else "_unary"
-        )
-        behaviour = getattr(handler, name)
-        guard = _guard_stream if handler.response_streaming else _guard_unary
+        if handler is None:
+            return None
+        method = handler_call_details.method
         origin = str(dict(handler_call_details.invocation_metadata or ()).get("traceparent", ""))
-        guarded = guard(behaviour, handler_call_details.method, origin)
-        made: grpc.RpcMethodHandler[Any, Any] = getattr(grpc, f"{name}_rpc_method_handler")(
-            guarded, handler.request_deserializer, handler.response_serializer
-        )
-        return made
+        if handler.response_streaming:
+            guarded = _guard_stream(self._stream_of(handler, method), method, origin)
+            return grpc.stream_stream_rpc_method_handler(guarded, None, handler.response_serializer)
+        answer = _guard_unary(self._answer_of(handler, method), method, origin)
+        return grpc.stream_unary_rpc_method_handler(answer, None, handler.response_serializer)
 
+    def _answer_of(self, handler: Handler, method: str) -> Callable[[Any, Context], Awaitable[Any]]:
+        async def call(wire: AsyncIterator[bytes], context: Context) -> Any:
+            with self._budget_of(method).taken(context.peer()):
+                requests = read_messages(wire, handler.request_deserializer, self._check)
+                if handler.request_streaming:
+                    return await handler.stream_unary(requests, context)
+                return await handler.unary_unary(await only(requests), context)
 
-Context = grpc.aio.ServicerContext[Any, Any]
+        return call
+
+    def _stream_of(self, handler: Handler, method: str) -> Callable[[Any, Context], AsyncIterator[Any]]:
+        is_finishing = method.startswith(_GRPCS_OWN) or method.rpartition("/")[2] in self._finishing
+
+        async def call(wire: AsyncIterator[bytes], context: Context) -> AsyncIterator[Any]:
+            with self._budget_of(method).taken(context.peer()):
+                requests = read_messages(wire, handler.request_deserializer, self._check)
+                if handler.request_streaming:
+                    items = handler.stream_stream(requests, context)
+                else:
+                    items = handler.unary_stream(await only(requests), context)
+                async for item in items if is_finishing else until_drained(items, self._draining):
+                    yield item
+
+        return call
+
+    def _budget_of(self, method: str) -> CallBudget:
+        return self._open_budget if method.startswith(_GRPCS_OWN) else self._budget
 
 
 def _guard_unary(
@@ -148,7 +202,8 @@ def _guard_unary(
             except Exception as error:
                 await _abort(error, context)
             finally:
-                telemetry.grpc_duration(method, time.perf_counter() - started)
+                if not method.startswith(_GRPCS_OWN):
+                    telemetry.grpc_duration(method, time.perf_counter() - started)
 
     return call
 
@@ -170,6 +225,9 @@ def _guard_stream(
 @contextmanager
 def _counted(method: str, context: Context, origin: str) -> Iterator[None]:
     """Count the call by the status with which the block ends, and make it a span of the trace of `origin`."""
+    if method.startswith(_GRPCS_OWN):
+        yield
+        return
     code = grpc.StatusCode.OK.name
     with telemetry.span(method.removeprefix("/"), {"rpc.system": "grpc"}, kind="server", traceparent=origin) as span:
         try:

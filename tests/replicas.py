@@ -55,7 +55,12 @@ def second_api(stack: RunningStack, folder: Path) -> Iterator[Replica]:
     """An api on the stack's database, store, preprocess and Triton, with ports and a scratch folder of its own."""
     (first,) = stack.processes("services.gateway")
     port = free_port()
-    own = {"CHORUS_PORT": str(port), "CHORUS_GRPC_PORT": str(free_port()), "CHORUS_SCRATCH": str(folder / "scratch")}
+    own = {
+        "CHORUS_PORT": str(port),
+        "CHORUS_GRPC_PORT": str(free_port()),
+        "CHORUS_METRICS_PORT": "0",
+        "CHORUS_SCRATCH": str(folder / "scratch"),
+    }
     with (folder / "api.log").open("wb") as log:
         environment = {**first.environ(), **own}
         process = _start([sys.executable, "-m", "services.gateway"], environment=environment, log=log, cwd=ROOT)

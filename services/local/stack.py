@@ -41,6 +41,7 @@ class Ports:
     preprocess: int
     triton: int
     triton_metrics: int
+    api_metrics: int
     worker_metrics: int
     preprocess_metrics: int
 
@@ -129,7 +130,7 @@ def services_of(settings: LocalSettings, folders: Folders, ports: Ports) -> list
 def metrics_of(settings: LocalSettings, ports: Ports) -> dict[str, str]:
     """host:port of each process's /metrics; another machine's Triton says by itself where it has its own."""
     found = {
-        "chorus-api": f"{_reachable(settings.host)}:{ports.page}",
+        "chorus-api": f"127.0.0.1:{ports.api_metrics}",
         "chorus-worker": f"127.0.0.1:{ports.worker_metrics}",
         "chorus-preprocess": f"127.0.0.1:{ports.preprocess_metrics}",
     }
@@ -203,7 +204,7 @@ def _api(common: dict[str, str], scratch: Path, settings: LocalSettings, ports: 
     return Service(
         name="api",
         command=(sys.executable, "-m", "services.gateway"),
-        environment=common | {"CHORUS_SCRATCH": str(scratch)},
+        environment=common | {"CHORUS_SCRATCH": str(scratch), "CHORUS_METRICS_PORT": str(ports.api_metrics)},
         address=f"{_reachable(settings.host)}:{ports.page} (gRPC {ports.grpc})",
         is_ready=lambda: _answers(f"{page}/readyz", settings.tls_certificate),
         answers=lambda: _answers(f"{page}/healthz", settings.tls_certificate),

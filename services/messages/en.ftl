@@ -156,6 +156,11 @@ login-needed = Log in, or send the header Authorization: Bearer <token>
 login-wrong = The name or the password is wrong
 too-many-logins = Too many tries to log in: wait a minute
 too-many-requests = Too many requests: wait a minute
+client-silent = Nothing came for { $seconds } s: the call was ended, begin it again
+message-missing = The call ended without its message: send one
+message-unreadable = What was sent is not the message of this call: is the client made from another .proto?
+too-many-calls = Too many calls are open: end some, or try again in a moment
+service-stopping = The server is stopping: begin again, on another one
 host-unknown = Chorus is not known as { $host }: use localhost, or add it to CHORUS_ALLOWED_HOSTS
 foreign-origin = Another web site has sent this request: open Chorus itself
 lock-needed = CHORUS_HOST={ $host } opens Chorus to the network, where it does not start without a lock. Set CHORUS_USERS to a file and add users to it (chorus user add NAME), or set CHORUS_TOKEN, or both

@@ -173,6 +173,11 @@ login-needed = 请先登录，或者发送请求头 Authorization: Bearer <token
 login-wrong = 用户名或密码有误。
 too-many-logins = 尝试登录的次数过多。请等一分钟。
 too-many-requests = 请求太多。请等一分钟。
+client-silent = { $seconds } 秒内没有收到任何内容，调用已结束，请重新开始
+message-missing = 调用没有发送消息就结束了，请发送一条消息
+message-unreadable = 发送的内容不是此调用的消息：客户端是否由另一份 .proto 生成？
+too-many-calls = 打开的调用过多：请结束一些，或稍后再试
+service-stopping = 服务器正在停止：请在另一台上重新开始
 host-unknown = Chorus 没有 { $host } 这个名字。请使用 localhost，或者把它加入 CHORUS_ALLOWED_HOSTS。
 foreign-origin = 这个请求来自另一个网站。请直接打开 Chorus。
 lock-needed = CHORUS_HOST={ $host } 会把 Chorus 开放给网络，没有锁就不会启动。请把 CHORUS_USERS 设为一个文件并在其中添加用户（chorus user add NAME），或者设置 CHORUS_TOKEN，也可以两者都用。

@@ -48,10 +48,11 @@ def test_nobody_comes_in_without_a_login(locked: Gateway, browser: httpx.Client)
     wrong = locked.http.get("/v1/jobs", headers={"Authorization": "Bearer wrong"})
     assert wrong.status_code == 401
     assert locked.http.get("/v1/jobs", headers=BEARER).status_code == 200
-    for path in ("/healthz", "/metrics"):
-        assert locked.http.get(path).status_code == 200
+    assert locked.http.get("/healthz").status_code == 200
     assert locked.http.get("/readyz").status_code == 200
-    assert locked.http.get("/v1/dependencies").status_code == 401
+    for path in ("/v1/dependencies", "/metrics"):
+        assert locked.http.get(path).status_code == 401
+    assert locked.http.get("/metrics", headers=BEARER).status_code == 200
     sent = browser.get("/history")
     assert (sent.status_code, sent.headers["location"]) == (303, "/login?next=/history")
 

@@ -64,7 +64,9 @@ class Gate:
 
     def check_host(self, host: str) -> None:
         """FORBIDDEN for a name that cannot be ours: a web page elsewhere that made its own name point to us."""
-        name = urlsplit(f"//{host}").hostname or ""
+        name = _host_name(host)
+        if name is None:
+            raise ChorusError(ErrorKind.FORBIDDEN, "host-unknown", host=host)
         if name in self._hosts or (not self._is_local and not self._hosts):
             return
         if not (name == "localhost" or _is_address(name)):
@@ -77,7 +79,7 @@ class Gate:
         if fetch_site is not None:
             is_ours = fetch_site in ("same-origin", "none")
         else:
-            is_ours = origin is None or urlsplit(origin).netloc in {host, *self._hosts}
+            is_ours = origin is None or _origin_host(origin) in {host, *self._hosts}
         if not is_ours:
             raise ChorusError(ErrorKind.FORBIDDEN, "foreign-origin")
 
@@ -131,6 +133,21 @@ class Gate:
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _host_name(host: str) -> str | None:
+    """The name in a Host header, without its port; None for what is no host at all, as `[`."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return None
+
+
+def _origin_host(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
 
 
 def _is_address(name: str) -> bool:

@@ -17,10 +17,14 @@ from services.gateway.access.caller import Caller, new_anonymous
 from services.gateway.access.gate import OWNER_COOKIE, SESSION_COOKIE, Gate
 from services.gateway.access.refusal import refuse
 
-_OPEN_PATHS: Final = frozenset({"/healthz", "/readyz", "/metrics"})
+_OPEN_PATHS: Final = frozenset({"/healthz", "/readyz"})
+# It names owners: where nobody comes in without a login, Prometheus asks the metrics port, or shows the token.
+_METRICS: Final = "/metrics"
 _LOGIN_PATHS: Final = frozenset({"/login", "/v1/session"})
 # Style sheets and pictures of the page, which the login form shows too.
 _STATIC: Final = "/page/"
+# The page's socket, which begins as a GET where a proxy lets no WebSocket through, and obeys whoever holds it.
+_SOCKET: Final = "/_nicegui_ws/"
 _OWNER_SECONDS: Final = 400 * 24 * 3600
 _SECURITY_HEADERS: Final = {
     # The page's framework compiles its templates in the browser, which takes the two 'unsafe' words.
@@ -53,7 +57,7 @@ class Guard:
         new_owner = None
         try:
             caller = None
-            if scope["path"] not in _OPEN_PATHS:
+            if not self._is_open(scope["path"]):
                 caller = self._admit(connection)
             if caller == Caller() and self._wants_page(connection) and "authorization" not in connection.headers:
                 new_owner = new_anonymous()
@@ -65,11 +69,15 @@ class Guard:
         cookie = None if new_owner is None else owner_cookie(new_owner, connection)
         await self._app(scope, receive, _with_headers(send, cookie))
 
+    def _is_open(self, path: str) -> bool:
+        return path in _OPEN_PATHS or (path == _METRICS and not self._gate.is_locked)
+
     def _admit(self, connection: HTTPConnection) -> Caller:
         headers = connection.headers
         host = headers.get("host", "")
         self._gate.check_host(host)
-        method = "CONNECT" if connection.scope["type"] == "websocket" else connection.scope["method"]
+        is_socket = connection.scope["type"] == "websocket" or connection.scope["path"].startswith(_SOCKET)
+        method = "CONNECT" if is_socket else connection.scope["method"]
         self._gate.check_origin(method, host, headers.get("origin"), headers.get("sec-fetch-site"))
         cookies = _cookies(headers)
         session = cookies.get(SESSION_COOKIE, "")
@@ -88,7 +96,8 @@ class Guard:
             telemetry.refused("rest", error.kind, error.code)
             return _Denial()
         if error.kind is ErrorKind.UNAUTHENTICATED and self._wants_page(connection):
-            return RedirectResponse(f"/login?next={quote(connection.url.path)}", 303)
+            path: str = connection.scope["path"]
+            return RedirectResponse(f"/login?next={quote(path)}", 303)
         return refuse(error, connection)
 
     def _wants_page(self, connection: HTTPConnection) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from pydantic import BaseModel, Field
 from starlette.requests import HTTPConnection
@@ -37,6 +38,13 @@ _HEADERS: Final[Mapping[ErrorKind, Mapping[str, str]]] = {
 }
 
 
+class _Answer(JSONResponse):
+    """Names what was wrong, also where that is half a letter, which UTF-8 has no bytes for."""
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
+
+
 def refuse(
     error: ChorusError,
     connection: HTTPConnection,
@@ -55,7 +63,7 @@ def refuse(
         retryable=error.retryable,
     )
     language_headers = {"Content-Language": language, "Vary": "Accept-Language, Cookie"}
-    return JSONResponse(
+    return _Answer(
         ErrorBody(error=detail).model_dump(),
         status or ERROR_TABLE[error.kind].http,
         {**_HEADERS.get(error.kind, {}), **(headers or {}), **language_headers},

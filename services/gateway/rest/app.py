@@ -87,7 +87,7 @@ async def _answer_http_error(request: Request, error: Exception) -> JSONResponse
     assert isinstance(error, HTTPException)
     kind = ErrorKind.NOT_FOUND if error.status_code == HTTPStatus.NOT_FOUND else ErrorKind.INVALID_INPUT
     refusal = ChorusError(
-        kind, "request-refused", method=request.method, path=request.url.path, reason=str(error.detail)
+        kind, "request-refused", method=request.method, path=request.scope["path"], reason=str(error.detail)
     )
     return refuse(refusal, request, status=error.status_code, headers=error.headers)
 

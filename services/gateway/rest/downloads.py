@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Sequence
+from typing import Final
 from urllib.parse import quote
 
 from sse_starlette import ServerSentEvent
@@ -12,10 +14,15 @@ from starlette.responses import Response, StreamingResponse
 from services.library.archive import Reader, zip_pieces
 from services.library.stored_file import StoredFile
 
+# What a quoted string of a header cannot hold as it is; a question mark stood for other letters since the beginning.
+_NOT_PLAIN: Final = re.compile(r'[^ -~]|["\\?]')
+# More digits than any size has; int() refuses some thousands of them.
+_MOST_DIGITS: Final = 18
+
 
 def content_disposition(kind: str, name: str) -> str:
     """The header that names a download; UTF-8 for browsers, ASCII for the rest."""
-    plain = name.encode("ascii", errors="replace").decode().replace("?", "_").replace("\\", "_").replace('"', "_")
+    plain = _NOT_PLAIN.sub("_", name)
     return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
 
 
@@ -56,10 +63,14 @@ def parse_range(header: str, size: int) -> tuple[int, int] | None:
     if unit.strip() != "bytes" or not dash or not _digits(first + last):
         return None
     if not first:
-        return max(0, size - int(last)), size
-    if last and int(last) < int(first):
+        return max(0, size - _number(last)), size
+    if last and _number(last) < _number(first):
         return None
-    return int(first), min(int(last) + 1, size) if last else size
+    return _number(first), min(_number(last) + 1, size) if last else size
+
+
+def _number(digits: str) -> int:
+    return int(digits) if len(digits) <= _MOST_DIGITS else 10**_MOST_DIGITS
 
 
 def _digits(text: str) -> bool:

@@ -12,12 +12,13 @@ from sse_starlette import EventSourceResponse
 
 from services import telemetry
 from services.gateway.operations.batch_request import BatchRequest
+from services.gateway.operations.bounds import Id, Limit, Moment, NamePart, Offset
 from services.gateway.rest import schemas
 from services.gateway.rest.downloads import send_archive, send_changes, send_file
-from services.gateway.rest.parameters import PING_SECONDS, REFUSALS, Limit, Offset, Ops, Owner, Who, owner_filter
+from services.gateway.rest.parameters import PING_SECONDS, REFUSALS, Ops, Owner, Who, owner_filter
 from services.jobs.families import family_cards
 from services.jobs.model import Job, JobFilter, JobState
-from services.library.limits import CALL_IDS, ID_LENGTH, NAME_LENGTH
+from services.library.limits import CALL_IDS, NAME_LENGTH
 
 router = APIRouter()
 v1 = APIRouter(prefix="/v1", responses=REFUSALS)
@@ -51,19 +52,19 @@ def list_batches(operations: Ops, caller: Who, limit: Limit = 50, offset: Offset
 
 
 @v1.get("/batches/{batch_id}", tags=["batches"])
-def get_batch(batch_id: str, operations: Ops) -> schemas.BatchBody:
+def get_batch(batch_id: Id, operations: Ops) -> schemas.BatchBody:
     """A batch with all its jobs."""
     return schemas.batch_body(operations.get_batch(batch_id), operations.jobs_of(batch_id))
 
 
 @v1.post("/batches/{batch_id}/cancel", tags=["batches"])
-def cancel_batch(batch_id: str, operations: Ops) -> schemas.BatchBody:
+def cancel_batch(batch_id: Id, operations: Ops) -> schemas.BatchBody:
     """Cancel the jobs that have not finished."""
     return schemas.batch_body(operations.cancel_batch(batch_id), operations.jobs_of(batch_id))
 
 
 @v1.get("/batches/{batch_id}/archive", tags=["batches"], response_class=Response)
-def get_archive(batch_id: str, operations: Ops) -> Response:
+def get_archive(batch_id: Id, operations: Ops) -> Response:
     """The finished videos of a batch in one ZIP."""
     entries = operations.open_archive(batch_id)
     return send_archive(f"chorus {datetime.now(UTC):%Y-%m-%d} {batch_id[:8]}.zip", entries, operations.outputs.read)
@@ -71,7 +72,7 @@ def get_archive(batch_id: str, operations: Ops) -> Response:
 
 @v1.get("/archive", tags=["jobs"], response_class=Response)
 def get_jobs_archive(
-    operations: Ops, job: Annotated[list[str], Query(min_length=1, max_length=CALL_IDS, description="Ids of jobs")]
+    operations: Ops, job: Annotated[list[Id], Query(min_length=1, max_length=CALL_IDS, description="Ids of jobs")]
 ) -> Response:
     """The finished videos among some jobs in one ZIP."""
     entries = operations.open_jobs_archive(job)
@@ -79,7 +80,7 @@ def get_jobs_archive(
 
 
 @v1.get("/batches/{batch_id}/events", tags=["batches"], response_class=EventSourceResponse)
-def get_batch_events(batch_id: str, operations: Ops) -> EventSourceResponse:
+def get_batch_events(batch_id: Id, operations: Ops) -> EventSourceResponse:
     """Server-sent events: `progress` with all jobs after each change, at last `finished`."""
     operations.get_batch(batch_id)  # refused before the stream begins
     jobs = _jobs_texts(operations.watch_batch(batch_id))
@@ -96,13 +97,11 @@ def list_jobs(
     operations: Ops,
     caller: Who,
     state: JobState | None = None,
-    batch: Annotated[str | None, Query(max_length=ID_LENGTH, description="A batch's id")] = None,
-    name: Annotated[
-        str | None, Query(max_length=NAME_LENGTH, description="Part of the output's or video's name")
-    ] = None,
+    batch: Annotated[Id | None, Query(description="A batch's id")] = None,
+    name: Annotated[NamePart | None, Query(description="Part of the output's or video's name")] = None,
     owner: Owner = "all",
-    since: Annotated[datetime | None, Query(description="Created at or after")] = None,
-    until: Annotated[datetime | None, Query(description="Created before")] = None,
+    since: Annotated[Moment | None, Query(description="Created at or after")] = None,
+    until: Annotated[Moment | None, Query(description="Created before")] = None,
     limit: Limit = 50,
     offset: Offset = 0,
 ) -> schemas.JobPageBody:
@@ -127,25 +126,25 @@ def delete_jobs(body: schemas.JobIdsBody, operations: Ops) -> schemas.DeletedBod
 
 
 @v1.get("/jobs/{job_id}", tags=["jobs"])
-def get_job(job_id: str, operations: Ops) -> schemas.JobBody:
+def get_job(job_id: Id, operations: Ops) -> schemas.JobBody:
     """One job."""
     return schemas.job_body(operations.get_job(job_id))
 
 
 @v1.post("/jobs/{job_id}/cancel", tags=["jobs"])
-def cancel_job(job_id: str, operations: Ops) -> schemas.JobBody:
+def cancel_job(job_id: Id, operations: Ops) -> schemas.JobBody:
     """End a job that has not finished."""
     return schemas.job_body(operations.cancel_job(job_id))
 
 
 @v1.post("/jobs/{job_id}/retry", tags=["jobs"])
-def retry_job(job_id: str, operations: Ops) -> schemas.JobBody:
+def retry_job(job_id: Id, operations: Ops) -> schemas.JobBody:
     """Queue a failed or cancelled job again."""
     return schemas.job_body(operations.retry_job(job_id))
 
 
 @v1.delete("/jobs/{job_id}", status_code=204, tags=["jobs"])
-def delete_job(job_id: str, operations: Ops) -> None:
+def delete_job(job_id: Id, operations: Ops) -> None:
     """Delete a finished job and its output."""
     operations.outputs.delete_job(job_id)
 
@@ -153,7 +152,7 @@ def delete_job(job_id: str, operations: Ops) -> None:
 @v1.head("/jobs/{job_id}/output", include_in_schema=False)
 @v1.get("/jobs/{job_id}/output", tags=["jobs"], response_class=Response)
 def get_output(
-    job_id: str,
+    job_id: Id,
     request: Request,
     operations: Ops,
     inline: Annotated[bool, Query(description="To be played, not saved")] = False,
@@ -165,13 +164,13 @@ def get_output(
 
 @v1.head("/jobs/{job_id}/poster", include_in_schema=False)
 @v1.get("/jobs/{job_id}/poster", tags=["jobs"], response_class=Response)
-def get_poster(job_id: str, request: Request, operations: Ops) -> Response:
+def get_poster(job_id: Id, request: Request, operations: Ops) -> Response:
     """A picture of the finished video."""
     return send_file(request, operations.outputs.open_poster(job_id), operations.outputs.read, disposition="inline")
 
 
 @v1.get("/jobs/{job_id}/events", tags=["jobs"], response_class=EventSourceResponse)
-def get_events(job_id: str, operations: Ops) -> EventSourceResponse:
+def get_events(job_id: Id, operations: Ops) -> EventSourceResponse:
     """Server-sent events: `progress` with the job after each change, at last `finished`."""
     operations.get_job(job_id)  # refused before the stream begins
     return EventSourceResponse(send_changes(_job_texts(operations.watch_job(job_id))), ping=PING_SECONDS)

@@ -9,7 +9,6 @@ from fastapi import Depends, Query, Request
 from services.gateway.access.caller import Caller
 from services.gateway.access.refusal import ErrorBody
 from services.gateway.operations.batches import Operations
-from services.library.limits import LARGEST_OFFSET, PAGE_ITEMS
 
 PING_SECONDS: Final = 15
 REFUSALS: Final[dict[int | str, dict[str, Any]]] = {"4XX": {"model": ErrorBody}}
@@ -27,8 +26,6 @@ async def _caller(request: Request) -> Caller:
 
 Ops = Annotated[Operations, Depends(_operations)]
 Who = Annotated[Caller, Depends(_caller)]
-Limit = Annotated[int, Query(ge=1, le=PAGE_ITEMS)]
-Offset = Annotated[int, Query(ge=0, le=LARGEST_OFFSET)]
 Owner = Annotated[Literal["me", "all"], Query(description="me: only what the caller uploaded or asked for")]
 
 

@@ -10,9 +10,10 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.gateway.operations.batches import Batch
+from services.gateway.operations.bounds import Id, Text
 from services.jobs.model import Deleted, Job, JobState, Stage
 from services.jobs.options import FaceRank, RenderOptions
-from services.library.limits import BATCH_VIDEOS, CALL_IDS, ID_LENGTH
+from services.library.limits import BATCH_VIDEOS, CALL_IDS
 from services.messages.catalogue import Value
 
 
@@ -25,9 +26,9 @@ class Body(BaseModel):
 class NewBatchBody(Body):
     """One driving audio and the videos that shall speak it."""
 
-    audio_id: str = Field(max_length=ID_LENGTH)
-    video_ids: list[str] = Field(min_length=1, max_length=BATCH_VIDEOS)
-    faces: dict[str, FaceRank] = Field(
+    audio_id: Id
+    video_ids: list[Id] = Field(min_length=1, max_length=BATCH_VIDEOS)
+    faces: dict[Id, FaceRank] = Field(
         default={}, description="Rank of the face to use, by video id; the others use options.face"
     )
     options: RenderOptions = RenderOptions()
@@ -84,7 +85,7 @@ class JobPageBody(Body):
 class JobIdsBody(Body):
     """Several jobs."""
 
-    ids: list[str] = Field(min_length=1, max_length=CALL_IDS)
+    ids: list[Id] = Field(min_length=1, max_length=CALL_IDS)
 
 
 class DeletedBody(Body):
@@ -123,8 +124,8 @@ class DiskUseBody(Body):
 class LoginBody(Body):
     """A colleague's name and password."""
 
-    name: str = Field(max_length=100)
-    password: str = Field(max_length=1000)
+    name: Text = Field(max_length=100)
+    password: Text = Field(max_length=1000)
 
 
 class SessionBody(Body):

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
+from services.gateway.operations.bounds import Id, LogLines
 from services.gateway.operations.run_log import LogLine
 from services.gateway.rest import schemas
 from services.gateway.rest.downloads import content_disposition
@@ -19,7 +20,7 @@ from services.jobs.model import JobState
 _BLOCK_LINES: Final = 1000
 
 router = APIRouter(prefix="/v1", tags=["service"], responses=REFUSALS)
-Job = Annotated[str | None, Query(max_length=64, description="Only lines of this job or batch")]
+Job = Annotated[Id | None, Query(description="Only lines of this job or batch")]
 
 
 @router.get("/limits")
@@ -45,9 +46,7 @@ def get_disk_use(operations: Ops) -> schemas.DiskUseBody:
 def get_log(
     operations: Ops,
     job: Job = None,
-    lines: Annotated[
-        int | None, Query(ge=1, le=10_000, description="Only the last ones; none: all that is kept")
-    ] = None,
+    lines: Annotated[LogLines | None, Query(description="Only the last ones; none: all that is kept")] = None,
 ) -> StreamingResponse:
     """The log of all processes as text."""
     headers = {"Content-Disposition": content_disposition("attachment", f"chorus {job or ''}".strip() + ".log")}

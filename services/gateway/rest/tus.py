@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from services.errors import ChorusError, ErrorKind
+from services.gateway.operations.bounds import Bytes, Id
 from services.gateway.operations.receiving import Receivers
 from services.gateway.rest import schemas_media
 from services.gateway.rest.parameters import REFUSALS, Ops, Who
@@ -42,7 +43,7 @@ def create_upload(
     request: Request,
     operations: Ops,
     caller: Who,
-    upload_length: Annotated[int, Header(ge=0, description="Bytes of the whole file")],
+    upload_length: Annotated[Bytes, Header(description="Bytes of the whole file")],
     upload_metadata: Annotated[str, Header(max_length=4096, description="filename and its base64")] = "",
 ) -> Response:
     """Begin an upload; its address is in the header Location."""
@@ -53,7 +54,7 @@ def create_upload(
 
 
 @router.head("/{upload_id}")
-def get_offset(upload_id: str, request: Request, operations: Ops, caller: Who) -> Response:
+def get_offset(upload_id: Id, request: Request, operations: Ops, caller: Who) -> Response:
     """How many bytes have arrived."""
     _check_version(request)
     return _answer(200, _state(operations.uploads.get_own(upload_id, caller.owner)))
@@ -61,11 +62,11 @@ def get_offset(upload_id: str, request: Request, operations: Ops, caller: Who) -
 
 @router.patch("/{upload_id}", status_code=204)
 async def go_on(
-    upload_id: str,
+    upload_id: Id,
     request: Request,
     operations: Ops,
     caller: Who,
-    upload_offset: Annotated[int, Header(ge=0, description="As HEAD tells it")],
+    upload_offset: Annotated[Bytes, Header(description="As HEAD tells it")],
 ) -> Response:
     """Send the bytes from an offset on; with the last of them the file becomes media, or is refused."""
     _check_version(request)
@@ -82,7 +83,7 @@ async def go_on(
 
 
 @router.delete("/{upload_id}", status_code=204)
-def delete_upload(upload_id: str, request: Request, operations: Ops, caller: Who) -> Response:
+def delete_upload(upload_id: Id, request: Request, operations: Ops, caller: Who) -> Response:
     """Forget an upload and its bytes; media that were made of it stay."""
     _check_version(request)
     operations.uploads.delete(operations.uploads.get_own(upload_id, caller.owner).id)
@@ -90,13 +91,13 @@ def delete_upload(upload_id: str, request: Request, operations: Ops, caller: Who
 
 
 @router.get("/{upload_id}")
-def get_upload(upload_id: str, operations: Ops, caller: Who) -> schemas_media.ResumableUploadBody:
+def get_upload(upload_id: Id, operations: Ops, caller: Who) -> schemas_media.ResumableUploadBody:
     """The same as HEAD, as JSON."""
     return schemas_media.ResumableUploadBody.model_validate(operations.uploads.get_own(upload_id, caller.owner))
 
 
 @router.post("/{upload_id}/media")
-def finish_upload(upload_id: str, operations: Ops, caller: Who) -> schemas_media.MediaBody:
+def finish_upload(upload_id: Id, operations: Ops, caller: Who) -> schemas_media.MediaBody:
     """The media that a whole upload has become; for a client that missed the answer to its last piece."""
     return schemas_media.media_body(operations.uploads.finish(operations.uploads.get_own(upload_id, caller.owner).id))
 

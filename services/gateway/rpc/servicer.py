@@ -15,6 +15,7 @@ from services.gateway.operations.batch_request import BatchRequest
 from services.gateway.operations.batches import Batch, Operations
 from services.gateway.operations.receiving import Receivers
 from services.gateway.rpc.access import TokenInterceptor
+from services.gateway.rpc.checking import check_message
 from services.gateway.rpc.messages import (
     batch_message,
     job_filter,
@@ -29,7 +30,6 @@ from services.gateway.v1.gateway_pb2_grpc import GatewayServiceServicer, add_Gat
 from services.grpc_server import Context, Server, build_server
 from services.jobs.families import family_cards
 from services.library.archive import zip_pieces
-from services.library.limits import PAGE_ITEMS
 from services.library.stored_file import StoredFile
 from services.threaded import call_in_threads, iterate_in_threads
 
@@ -37,6 +37,8 @@ from services.threaded import call_in_threads, iterate_in_threads
 _THREADS: Final = 32
 _DEFAULT_LIMIT: Final = 50
 _LOG_LINES: Final = 200
+# A stop lets them end; what has no end of its own it ends at once.
+_DOWNLOADS: Final = frozenset({"DownloadMedia", "DownloadOutput", "DownloadArchive"})
 # The owner of uploads: programs have no name.
 _OWNER: Final = ""
 
@@ -47,7 +49,7 @@ Answer = TypeVar("Answer")
 async def build_rpc_server(operations: Operations, gate: Gate) -> Server:
     """The gRPC door to `operations` behind the gate, not yet listening; call it on its event loop."""
     name = pb.DESCRIPTOR.services_by_name["GatewayService"].full_name
-    server = await build_server([name], [TokenInterceptor(gate)])
+    server = await build_server([name], [TokenInterceptor(gate)], check=check_message, finishing=_DOWNLOADS)
     add_GatewayServiceServicer_to_server(GatewayServicer(operations), server.core)
     return server
 
@@ -103,7 +105,7 @@ class GatewayServicer(GatewayServiceServicer):
             self._operations.media.list,
             kind=request.kind or None,
             owner=request.owner or None,
-            limit=_limit(request.limit),
+            limit=request.limit or _DEFAULT_LIMIT,
             offset=request.offset,
         )
         return pb.ListMediaResponse(media=map(media_message, items), total=total)
@@ -155,7 +157,7 @@ class GatewayServicer(GatewayServiceServicer):
 
     async def ListBatches(self, request: pb.ListBatchesRequest, context: Context) -> pb.ListBatchesResponse:
         batches, total = await self._run(
-            self._operations.list_batches, limit=_limit(request.limit), offset=request.offset
+            self._operations.list_batches, limit=request.limit or _DEFAULT_LIMIT, offset=request.offset
         )
         return pb.ListBatchesResponse(batches=map(batch_message, batches), total=total)
 
@@ -170,7 +172,7 @@ class GatewayServicer(GatewayServiceServicer):
     async def ListJobs(self, request: pb.ListJobsRequest, context: Context) -> pb.ListJobsResponse:
         wanted = job_filter(request)
         jobs, total = await self._run(
-            self._operations.list_jobs, wanted, limit=_limit(request.limit), offset=request.offset
+            self._operations.list_jobs, wanted, limit=request.limit or _DEFAULT_LIMIT, offset=request.offset
         )
         return pb.ListJobsResponse(jobs=map(job_message, jobs), total=total)
 
@@ -273,7 +275,3 @@ async def _contents(requests: AsyncIterator[pb.AppendUploadRequest]) -> AsyncIte
         if request.WhichOneof("part") != "content":
             raise ChorusError(ErrorKind.INVALID_INPUT, "upload-place-first")
         yield request.content
-
-
-def _limit(wanted: int) -> int:
-    return min(wanted or _DEFAULT_LIMIT, PAGE_ITEMS)

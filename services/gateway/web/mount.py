@@ -10,7 +10,7 @@ from typing import Final
 
 from fastapi import FastAPI
 from nicegui import app as page_app
-from nicegui import context, ui
+from nicegui import context, core, ui
 from starlette.requests import Request
 
 from services.gateway.operations.batches import Operations
@@ -48,6 +48,8 @@ def mount_page(app: FastAPI, operations: Operations) -> None:
     drafts = OpenDrafts(operations.drafts)
     # Quasar's bar for every request, uploads among them, would say nothing.
     page_app.config.quasar_config["loadingBar"]["skipHijack"] = True
+    # By default its socket answers to every origin; ours alone gets past the guard, and needs no header for that.
+    core.sio.eio.cors_allowed_origins = []
     page_app.add_static_files("/page", _FOLDER / "static")
     for path in _PATHS:
         ui.page(path, title="Chorus", favicon=_FOLDER / "static" / "logo.svg")(_page_of(operations, drafts))

@@ -1,0 +1,107 @@
+"""What stands between the wire and a call of ours: how many there may be, how long a client may be silent, and whether
+what it says makes sense.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import aclosing, contextmanager
+from typing import Any, Final, TypeVar
+
+from google.protobuf.message import DecodeError
+
+from services.errors import ChorusError, ErrorKind
+
+# A call that was opened sends its message in the same breath.
+_FIRST_SECONDS: Final = 20.0
+_SILENCE_SECONDS: Final = 90.0
+_END: Final = object()
+
+Item = TypeVar("Item")
+Parse = Callable[[bytes], Any] | None
+Check = Callable[[Any], None]
+
+
+class CallBudget:
+    """How many calls may be open at once, in all and for each address; for one event loop."""
+
+    def __init__(self, most: int, most_of_one: int) -> None:
+        self._most = most
+        self._most_of_one = most_of_one
+        self._open: Counter[str] = Counter()
+
+    @contextmanager
+    def taken(self, peer: str) -> Iterator[None]:
+        """One call is open inside the block; OVERLOADED when that were too many. `peer` is as gRPC tells it."""
+        client = peer.rpartition(":")[0]
+        if self._open.total() >= self._most or self._open[client] >= self._most_of_one:
+            raise ChorusError(ErrorKind.OVERLOADED, "too-many-calls")
+        self._open[client] += 1
+        try:
+            yield
+        finally:
+            self._open[client] -= 1
+            if not self._open[client]:
+                del self._open[client]
+
+
+async def read_messages(wire: AsyncIterator[bytes], parse: Parse, check: Check) -> AsyncGenerator[Any]:
+    """The messages of a call; DEADLINE when the client is silent for too long, INVALID_INPUT for what is no message.
+
+    `check` may refuse a message with a ChorusError.
+    """
+    seconds = _FIRST_SECONDS
+    while True:
+        try:
+            async with asyncio.timeout(seconds):
+                content = await anext(wire, None)
+        except TimeoutError:
+            raise ChorusError(ErrorKind.DEADLINE, "client-silent", seconds=seconds) from None
+        if content is None:
+            return
+        seconds = _SILENCE_SECONDS
+        yield _message(content, parse, check)
+
+
+async def only(messages: AsyncIterator[Any]) -> Any:
+    """The message of a call that has one; INVALID_INPUT when the client ends without it."""
+    message = await anext(messages, None)
+    if message is None:
+        raise ChorusError(ErrorKind.INVALID_INPUT, "message-missing")
+    return message
+
+
+async def until_drained(items: AsyncIterator[Item], draining: asyncio.Event) -> AsyncGenerator[Item]:
+    """The items; UNAVAILABLE at once when the server begins to stop, so that a watcher goes on elsewhere."""
+    end = asyncio.ensure_future(draining.wait())
+    coming: asyncio.Future[Any] | None = None
+    try:
+        while True:
+            coming = asyncio.ensure_future(anext(items, _END))
+            await asyncio.wait({coming, end}, return_when=asyncio.FIRST_COMPLETED)
+            if not coming.done():
+                raise ChorusError(ErrorKind.UNAVAILABLE, "service-stopping")
+            item = coming.result()
+            if item is _END:
+                return
+            yield item
+    finally:
+        end.cancel()
+        if coming is not None and not coming.done():
+            coming.cancel()
+            await asyncio.wait({coming})
+        async with aclosing(items):  # type: ignore[type-var]  # all of ours are generators
+            pass
+
+
+def _message(content: bytes, parse: Parse, check: Check) -> Any:
+    if parse is None:
+        return content
+    try:
+        message = parse(content)
+    except DecodeError:
+        raise ChorusError(ErrorKind.INVALID_INPUT, "message-unreadable") from None
+    check(message)
+    return message
