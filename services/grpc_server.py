@@ -16,6 +16,7 @@ from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from services import telemetry
+from services.descriptors import descriptor_limit
 from services.errors import ChorusError, ErrorKind
 from services.grpc_client import MESSAGE_LIMIT
 from services.grpc_errors import status_of
@@ -41,9 +42,8 @@ _SERVER_OPTIONS: Final = (
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.http2.ping_timeout_ms", 10_000),
     # Who connects and says nothing is hung up on; who opens stream after stream gets no further ones.
-    ("grpc.server_handshake_timeout_ms", 10_000),
+    ("grpc.server_handshake_timeout_ms", 5_000),
     ("grpc.max_concurrent_streams", 1_000),
-    ("grpc.max_allowed_incoming_connections", 2_000),
     # Below what grpc_client.py sends.
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_ping_interval_without_data_ms", 2000),
@@ -111,7 +111,7 @@ async def build_server(
     draining = asyncio.Event()
     core = grpc.aio.server(
         interceptors=[ErrorInterceptor(check, draining, finishing), *interceptors],
-        options=_SERVER_OPTIONS,
+        options=[*_SERVER_OPTIONS, ("grpc.max_allowed_incoming_connections", descriptor_limit() // 2)],
         maximum_concurrent_rpcs=_MOST_CALLS,
     )
     server = Server(core, Health(services, is_hung), draining)

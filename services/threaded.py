@@ -1,4 +1,4 @@
-"""Work in threads: generators that are read on an event loop, and calls that are not waited for beyond a time.
+"""Work in threads: generators read on an event loop, desks for what is slow, calls that are not waited for for ever.
 
 What is at work where a call is made is so in its thread.
 """
@@ -9,9 +9,12 @@ import asyncio
 import threading
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from contextvars import copy_context
 from functools import partial
 from typing import Final, ParamSpec, TypeVar
+
+from services.errors import ChorusError
 
 Item = TypeVar("Item")
 Parameters = ParamSpec("Parameters")
@@ -69,3 +72,34 @@ def within(seconds: float, call: Callable[[], Item]) -> Item:
 def _generated(items: Iterable[Item]) -> Generator[Item]:
     """A generator, whatever the items come from: closing it closes also the generator behind it."""
     yield from items
+
+
+class Desk:
+    """A few threads for one kind of slow work, so that it keeps nothing else waiting; for one event loop."""
+
+    def __init__(self, name: str, threads: int, most_waiting: int, full: Callable[[], ChorusError]) -> None:
+        """`full` makes the refusal when more than `most_waiting` would wait."""
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._room = threads + most_waiting
+        self._full = full
+        self._here = 0
+
+    async def run(
+        self, work: Callable[Parameters, Item], *arguments: Parameters.args, **named: Parameters.kwargs
+    ) -> Item:
+        """What `work` returns; refused at once when too many are waiting."""
+        if self._here >= self._room:
+            raise self._full()
+        self._here += 1
+        under_way = self._threads.submit(copy_context().run, partial(work, *arguments, **named))
+        # Counted until it ends, not until its client leaves: the thread is taken as long.
+        loop = asyncio.get_running_loop()
+        under_way.add_done_callback(lambda _: self._leave_from(loop))
+        return await asyncio.wrap_future(under_way)
+
+    def _leave_from(self, loop: asyncio.AbstractEventLoop) -> None:
+        with suppress(RuntimeError):  # the loop has ended before the work
+            loop.call_soon_threadsafe(self._leave)
+
+    def _leave(self) -> None:
+        self._here -= 1

@@ -25,6 +25,7 @@ import uvicorn
 
 from services import grpc_client, telemetry
 from services.gateway.__main__ import build_operations
+from services.gateway.access.connections import Crowd, protocol_of
 from services.gateway.access.lock import build_gate, check_lock
 from services.gateway.operations.batches import Operations
 from services.gateway.operations.counts import CountExchange, ExactCounts, SharedCounts
@@ -142,8 +143,8 @@ def open_operations(settings: StackSettings) -> tuple[sa.Engine, Storage, Operat
 
 
 @contextmanager
-def open_gateway(settings: StackSettings) -> Iterator[Gateway]:
-    """The REST and gRPC doors on free ports."""
+def open_gateway(settings: StackSettings, crowd: Crowd | None = None) -> Iterator[Gateway]:
+    """The REST and gRPC doors on free ports; `crowd` counts the connections."""
     render_log(settings).mkdir(parents=True, exist_ok=True)
     database, storage, operations = open_operations(settings)
     check_lock(settings)
@@ -151,7 +152,8 @@ def open_gateway(settings: StackSettings) -> Iterator[Gateway]:
     exchange = CountExchange(requests)
     gate = build_gate(settings, tables.find_secret(database, "session"), requests, logins)
     app = build_app(operations, gate, [login])
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, timeout_graceful_shutdown=2))
+    protocol = protocol_of(crowd or Crowd())
+    server = uvicorn.Server(uvicorn.Config(app, port=0, http=protocol, log_config=None, timeout_graceful_shutdown=2))
     thread = threading.Thread(target=server.run)
     thread.start()
     wait_until(lambda: server.started)

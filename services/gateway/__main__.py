@@ -19,6 +19,7 @@ from fastapi import FastAPI
 
 from services import telemetry
 from services.errors import ChorusError
+from services.gateway.access.connections import open_crowd, protocol_of
 from services.gateway.access.gate import Gate
 from services.gateway.access.lock import build_gate, check_lock
 from services.gateway.operations.batches import Operations
@@ -100,6 +101,7 @@ async def _serve(app: FastAPI, operations: Operations, gate: Gate, settings: Gat
             app,
             host=settings.host,
             port=settings.port,
+            http=protocol_of(open_crowd()),
             log_config=None,
             access_log=False,
             # At info it tells every websocket that the page opens, with the id of the page.

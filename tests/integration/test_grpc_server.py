@@ -6,6 +6,7 @@ import asyncio
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
@@ -202,6 +203,50 @@ def test_a_stop_is_told_to_every_watcher_of_the_health_and_waits_for_none() -> N
             assert time.monotonic() - begun < 10
 
     asyncio.run(watch())
+
+
+def test_a_stop_ends_streams_at_once_and_waits_for_those_that_may_finish() -> None:
+    ended = threading.Event()
+
+    async def watch(_request: bytes, _context: Context) -> AsyncIterator[bytes]:
+        yield b"now"
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.set()
+
+    async def download(_request: bytes, _context: Context) -> AsyncIterator[bytes]:
+        for piece in (b"a", b"b", b"c"):
+            yield piece
+            await asyncio.sleep(0.5)
+
+    async def run() -> tuple[Server, int]:
+        server = await build_server([NAME], finishing={"Download"})
+        handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
+            "Watch": grpc.unary_stream_rpc_method_handler(watch),
+            "Download": grpc.unary_stream_rpc_method_handler(download),
+        }
+        server.core.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(NAME, handlers),))
+        return server, await server.start("127.0.0.1:0")
+
+    async def scenario() -> tuple[grpc.StatusCode, bytes, float]:
+        server, port = await run()
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            calls: Any = channel
+            watching, loading = (calls.unary_stream(f"/{NAME}/{name}")(b"") for name in ("Watch", "Download"))
+            assert (await watching.read(), await loading.read()) == (b"now", b"a")
+            begun = time.monotonic()
+            stopping = asyncio.create_task(server.stop(20))
+            code = await watching.code()
+            took = time.monotonic() - begun
+            rest = await loading.read() + await loading.read()
+            await stopping
+            return code, rest, took
+
+    code, rest, took = asyncio.run(scenario())
+    assert (code, rest) == (grpc.StatusCode.UNAVAILABLE, b"bc")
+    assert took < 2
+    assert ended.is_set()
 
 
 def test_an_unknown_service_has_no_health(channel: grpc.Channel) -> None:

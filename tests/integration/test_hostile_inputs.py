@@ -5,17 +5,14 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import grpc
 import httpx
 import pytest
-from pydantic import SecretStr
 
 from services.gateway.v1 import gateway_pb2 as pb
 from services.gateway.v1.gateway_pb2_grpc import GatewayServiceStub
-from tests.api_process import running_api
 from tests.gateway_stack import Gateway, make_settings, open_gateway
 
 _LARGEST = (1 << 63) - 1
@@ -138,22 +135,6 @@ def test_a_flood_of_empty_parts_costs_next_to_nothing(gateway: Gateway) -> None:
             except OSError:
                 pass  # hung up on
         assert time.process_time() - begun < 4, path
-
-
-def test_the_pages_socket_answers_its_own_origin_and_metrics_need_the_lock(tmp_path: Path) -> None:
-    token = "a token of this test"
-    with (
-        running_api(tmp_path, token=SecretStr(token)) as api,
-        httpx.Client(base_url=api.address, trust_env=False, headers={"Authorization": f"Bearer {token}"}) as http,
-    ):
-        polling = "/_nicegui_ws/socket.io/?EIO=4&transport=polling"
-        foreign = http.get(polling, headers={"Origin": "https://evil.example"})
-        assert (foreign.status_code, foreign.headers.get("access-control-allow-origin")) == (403, None)
-        own = http.get(polling, headers={"Origin": api.address, "Sec-Fetch-Site": "same-origin"})
-        assert (own.status_code, own.headers.get("access-control-allow-origin")) == (200, None)
-        assert '"sid"' in own.text
-        assert http.get("/metrics").status_code == 200
-        assert httpx.get(f"{api.address}/metrics", trust_env=False).status_code == 401
 
 
 def _connect(gateway: Gateway) -> socket.socket:

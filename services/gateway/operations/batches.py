@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -32,8 +32,12 @@ from services.library.outputs import Outputs
 from services.library.preflight import Preflights
 from services.library.resumable import ResumableUploads
 from services.library.stored_file import StoredFile
+from services.threaded import Desk
 
 _log = logging.getLogger(__name__)
+
+_LOOKS_AT_ONCE: Final = 16
+_LOOKS_WAITING: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +80,8 @@ class Operations:
         self.limits = limits
         self.readiness = readiness
         self.drafts = drafts
+        self.looks = Desk("look", _LOOKS_AT_ONCE, _LOOKS_WAITING, _too_many_uploads)
+        """For what waits until preprocess has looked into a file: all else goes on meanwhile"""
         self._database = database
         self._queue = queue
         self._artifacts = artifacts
@@ -231,6 +237,10 @@ class Operations:
         if row is None or row.request_digest != request.digest:
             raise ChorusError(ErrorKind.CONFLICT, "idempotency-key-used", key=request.idempotency_key or "")
         return str(row.id)
+
+
+def _too_many_uploads() -> ChorusError:
+    return ChorusError(ErrorKind.OVERLOADED, "too-many-uploads")
 
 
 def _check_offset(offset: int) -> None:

@@ -17,6 +17,8 @@ from services.errors import ChorusError, ErrorKind
 
 _LOOK_SECONDS: Final = 0.5
 _READ_BYTES: Final = 1 << 20
+# Each holds a file open, and takes a thread for a moment twice a second.
+_MOST_FOLLOWERS: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class RunLog:
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
+        self._followers = 0
 
     @property
     def is_available(self) -> bool:
@@ -63,8 +66,21 @@ class RunLog:
         return list(deque(_read(self._require_path(), job_id), maxlen=lines))
 
     def follow(self, job_id: str | None = None) -> AsyncIterator[list[LogLine]]:
-        """What is written from now on, in bundles, until the event loop cancels it."""
-        return _follow(_Follower(self._require_path(), job_id))
+        """What is written from now on, in bundles, until the event loop cancels it; OVERLOADED for too many at once."""
+        if self._followers >= _MOST_FOLLOWERS:
+            raise ChorusError(ErrorKind.OVERLOADED, "too-many-followers")
+        return self._follow(_Follower(self._require_path(), job_id))
+
+    async def _follow(self, follower: _Follower) -> AsyncIterator[list[LogLine]]:
+        self._followers += 1
+        try:
+            with closing(follower):
+                while True:
+                    if new := await asyncio.to_thread(follower.read):
+                        yield new
+                    await asyncio.sleep(_LOOK_SECONDS)
+        finally:
+            self._followers -= 1
 
     def _require_path(self) -> Path:
         if self._path is None:
@@ -78,14 +94,6 @@ def _read(path: Path, job_id: str | None) -> Iterator[LogLine]:
         if part.exists():
             with part.open(encoding="utf-8", errors="replace") as file:
                 yield from (line for line in map(_parse, file) if _is_of(line, job_id))
-
-
-async def _follow(follower: _Follower) -> AsyncIterator[list[LogLine]]:
-    with closing(follower):
-        while True:
-            if new := await asyncio.to_thread(follower.read):
-                yield new
-            await asyncio.sleep(_LOOK_SECONDS)
 
 
 def _is_of(line: LogLine, job_id: str | None) -> bool:

@@ -20,6 +20,7 @@ from starlette.exceptions import HTTPException
 from services.errors import ChorusError, ErrorKind
 from services.gateway.access.gate import Gate
 from services.gateway.access.guard import Guard
+from services.gateway.access.patience import Patience
 from services.gateway.access.refusal import refuse
 from services.gateway.operations.batches import Operations
 from services.gateway.operations.receiving import Receivers
@@ -44,6 +45,8 @@ def build_app(operations: Operations, gate: Gate, further: Sequence[APIRouter] =
     app.state.gate = gate
     app.state.watchdog = Watchdog()
     app.state.receivers = Receivers(operations.uploads)
+    # Added before the guard, so it stands behind it: who may not come in is not waited for.
+    app.add_middleware(Patience)
     app.add_middleware(Guard, gate=gate)
     # Added last, so it stands before the guard, and counts what that refuses as well.
     app.add_middleware(Measured)

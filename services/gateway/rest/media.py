@@ -45,7 +45,8 @@ async def upload_media(
     """Upload a recording or a photo: as the form field `file`, or as raw body with ?name=."""
     with await asyncio.to_thread(operations.intake.receive, name) as upload:
         await receive_file(request, upload)
-        return schemas_media.media_body(await asyncio.to_thread(operations.intake.create, upload, owner=caller.owner))
+        media = await operations.looks.run(operations.intake.create, upload, owner=caller.owner)
+        return schemas_media.media_body(media)
 
 
 @router.get("")

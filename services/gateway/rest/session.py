@@ -19,9 +19,9 @@ async def get_session(request: Request, caller: Who) -> schemas.SessionBody:
 
 
 @router.post("", status_code=204)
-def open_session(body: schemas.LoginBody, request: Request) -> Response:
+async def open_session(body: schemas.LoginBody, request: Request) -> Response:
     """Log in; the session is a cookie."""
-    session = _gate(request).log_in(body.name, body.password, client_address(request))
+    session = await _gate(request).open_session(body.name, body.password, client_address(request))
     return Response(status_code=204, headers={"Set-Cookie": session_cookie(session, SESSION_SECONDS, request)})
 
 

@@ -77,7 +77,7 @@ async def go_on(
     upload = await receivers.receive(upload, upload_offset, _body(request, upload.name))
     headers = _state(upload)
     if upload.offset == upload.length:
-        media = await asyncio.to_thread(operations.uploads.finish, upload_id)
+        media = await operations.looks.run(operations.uploads.finish, upload_id)
         headers[MEDIA_ID_HEADER] = media.id
     return _answer(204, headers)
 
@@ -97,9 +97,10 @@ def get_upload(upload_id: Id, operations: Ops, caller: Who) -> schemas_media.Res
 
 
 @router.post("/{upload_id}/media")
-def finish_upload(upload_id: Id, operations: Ops, caller: Who) -> schemas_media.MediaBody:
+async def finish_upload(upload_id: Id, operations: Ops, caller: Who) -> schemas_media.MediaBody:
     """The media that a whole upload has become; for a client that missed the answer to its last piece."""
-    return schemas_media.media_body(operations.uploads.finish(operations.uploads.get_own(upload_id, caller.owner).id))
+    upload = await asyncio.to_thread(operations.uploads.get_own, upload_id, caller.owner)
+    return schemas_media.media_body(await operations.looks.run(operations.uploads.finish, upload.id))
 
 
 async def _body(request: Request, name: str) -> AsyncIterator[bytes]:

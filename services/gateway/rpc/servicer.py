@@ -69,7 +69,7 @@ class GatewayServicer(GatewayServiceServicer):
                     upload.rename(request.name)
                 else:
                     await self._run(upload.write, request.content)
-            return media_message(await self._run(self._operations.intake.create, upload))
+            return media_message(await self._operations.looks.run(self._operations.intake.create, upload))
 
     async def CreateUpload(self, request: pb.CreateUploadRequest, context: Context) -> pb.ResumableUpload:
         return upload_message(
@@ -90,7 +90,7 @@ class GatewayServicer(GatewayServiceServicer):
 
     async def FinishUpload(self, request: pb.FinishUploadRequest, context: Context) -> pb.Media:
         upload = await self._run(self._operations.uploads.get_own, request.upload_id, _OWNER)
-        return media_message(await self._run(self._operations.uploads.finish, upload.id))
+        return media_message(await self._operations.looks.run(self._operations.uploads.finish, upload.id))
 
     async def DeleteUpload(self, request: pb.DeleteUploadRequest, context: Context) -> pb.DeleteUploadResponse:
         upload = await self._run(self._operations.uploads.get_own, request.upload_id, _OWNER)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated, Final
 from urllib.parse import quote
 
@@ -95,7 +94,7 @@ async def log_in(
 ) -> Response:
     """Opens a session and goes on to where the person wanted to."""
     try:
-        session = await asyncio.to_thread(_gate(request).log_in, name, password, client_address(request))
+        session = await _gate(request).open_session(name, password, client_address(request))
     except ChorusError as error:
         return _form(request, next, error.kind)
     # Never to another host: "//elsewhere" is one.

@@ -1,0 +1,142 @@
+"""Stands before every TCP connection of the REST door: how many there may be, and how long one may say nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import Any, Final
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from services.descriptors import descriptor_limit
+
+# A request's line and headers, from the connection or the answer before on.
+_HEAD_SECONDS: Final = 15.0
+_HEAD_BYTES: Final = 64 << 10
+_MOST: Final = 4000
+# Others get in whatever one address does; a proxy, behind which all have one, reuses its connections.
+_MOST_OF_ONE: Final = 2000
+_WORDS: Final = b"Too many connections are open"
+_CROWDED: Final = (
+    b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain; charset=utf-8\r\nretry-after: 10\r\n"
+    b"connection: close\r\ncontent-length: %d\r\n\r\n%s" % (len(_WORDS), _WORDS)
+)
+
+
+class Crowd:
+    """Who is connected, by address; for one event loop."""
+
+    def __init__(self, most: int = _MOST, most_of_one: int = _MOST_OF_ONE) -> None:
+        self._most = most
+        self._most_of_one = most_of_one
+        self._open: Counter[str] = Counter()
+
+    def enter(self, address: str) -> bool:
+        """Count one more; False, and not counted, when that were too many."""
+        if self._open.total() >= self._most or self._open[address] >= self._most_of_one:
+            return False
+        self._open[address] += 1
+        return True
+
+    def leave(self, address: str) -> None:
+        """One that had entered is gone."""
+        self._open[address] -= 1
+        if not self._open[address]:
+            del self._open[address]
+
+
+def open_crowd() -> Crowd:
+    """A quarter of what this process may have open; the gRPC door has half, the database and the store the rest."""
+    most = min(_MOST, descriptor_limit() // 4)
+    return Crowd(most, min(_MOST_OF_ONE, most // 2))
+
+
+def protocol_of(crowd: Crowd) -> type[HttpToolsProtocol]:
+    """What uvicorn makes of each connection."""
+
+    class Watched(_WatchedProtocol):
+        _crowd = crowd
+
+    return Watched
+
+
+class _WatchedProtocol(HttpToolsProtocol):
+    """uvicorn waits for a request's head for ever, and for any length: here it has its time and its size.
+
+    While a request is being answered its time is the application's, see patience.py.
+    """
+
+    _crowd: Crowd
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._deadline: asyncio.TimerHandle | None = None
+        self._address: str | None = None
+        self._head_bytes = 0
+        self._in_head = True
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
+        super().connection_made(transport)
+        address = self.client[0] if self.client else ""
+        if not self._crowd.enter(address):
+            transport.write(_CROWDED)
+            transport.close()
+            return
+        self._address = address
+        self._expect_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._leave()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > _HEAD_BYTES and not self.transport.is_closing():
+                self.send_400_response("The head of the request is too long.")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._head_bytes += len(name) + len(value)
+        if self._head_bytes > 2 * _HEAD_BYTES:
+            raise ValueError("too long")  # the parser's caller answers 400
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        self._forget_deadline()
+        super().on_headers_complete()
+
+    def on_response_complete(self) -> None:
+        has_next = bool(self.pipeline)
+        super().on_response_complete()
+        if not has_next and not self.transport.is_closing():
+            self._expect_head()
+
+    def handle_websocket_upgrade(self) -> None:
+        super().handle_websocket_upgrade()
+        # From here on the connection is another protocol's, whose end is the connection's.
+        successor: Any = self.transport.get_protocol()
+        ended = successor.connection_lost
+
+        def connection_lost(error: Exception | None) -> None:
+            self._leave()
+            ended(error)
+
+        successor.connection_lost = connection_lost
+
+    def _expect_head(self) -> None:
+        self._head_bytes, self._in_head = 0, True
+        self._forget_deadline()
+        self._deadline = self.loop.call_later(_HEAD_SECONDS, self.transport.close)
+
+    def _forget_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _leave(self) -> None:
+        self._forget_deadline()
+        if self._address is not None:
+            self._crowd.leave(self._address)
+            self._address = None
