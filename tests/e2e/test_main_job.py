@@ -118,7 +118,7 @@ def test_ranges_poster_and_archive(stack: RunningStack, batch: dict[str, dict[st
 
 @pytest.fixture(scope="module")
 def second(stack: RunningStack, batch: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """A finished job with the video and audio of another, asked for by a caller that is traced; `reused` is new of it."""
+    """A finished job with the files of another, asked for by a caller that is traced; `reused` is new of it."""
     before = stack.log().count("reused")
     body = {"audio_id": stack.media_id(AUDIO), "video_ids": [stack.media_id(VIDEO)], "options": {}}
     with stack.http as http:
