@@ -21,6 +21,7 @@ from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, from_url
 
 from services.errors import ChorusError, ErrorKind
+from services.folders import make_folder
 
 _CHUNK = 1 << 20
 _STALE_SECONDS = 24 * 3600.0
@@ -34,7 +35,7 @@ class Storage:
         """`scratch` is a local folder for the copies that FFmpeg needs when the store is a bucket."""
         self._folder = Path(unquote(urlparse(url).path)) if url.startswith("file://") else None
         if self._folder is not None:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self._folder)
         self._store = LocalStore(self._folder) if self._folder is not None else from_url(url)
         # One request may carry gigabytes, the others are small and shall fail soon.
         self._large_files = self._store
@@ -43,7 +44,7 @@ class Storage:
             # is not allowed has failed by then at the first look at the key.
             self._large_files = from_url(url, client_options={"timeout": "30m", "allow_http": True})
         self._scratch = scratch
-        scratch.mkdir(parents=True, exist_ok=True)
+        make_folder(scratch)
 
     def put_file(self, key: str, source: Path | BinaryIO, *, create_only: bool = False) -> bool:
         """Store a file atomically under `key`; False when `create_only` found the key taken (and changed nothing).

@@ -188,7 +188,12 @@ def start_worker(settings: StackSettings) -> subprocess.Popen[bytes]:
         assert worker.poll() is None, log.read_text()
         return log.read_text().count(_READY) > lines_before
 
-    wait_until(is_ready, 30)
+    try:
+        wait_until(is_ready, 90)
+    except BaseException:
+        worker.kill()
+        worker.wait(5)
+        raise
     return worker
 
 

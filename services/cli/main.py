@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -56,6 +57,8 @@ def up(
 ) -> None:
     """Start Chorus on this machine, and keep it running until Ctrl-C."""
     settings: LocalSettings = context.obj
+    # Whatever these processes make is for the eyes of their user: uploads, outputs, databases, logs.
+    os.umask(0o077)
     if port is not None:
         settings = settings.model_copy(update={"port": port})
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,8 +13,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from services.errors import ChorusError, ErrorKind
+from services.folders import make_folder
 from services.jobs.spec import JobSpec, spec_from_json
 from services.jobs.upgrade import gather_specs
+
+# PostgreSQL's word for it
+_DISK_FULL = "53100"
 
 metadata = sa.MetaData()
 
@@ -186,7 +191,7 @@ def create_tables(engine: sa.Engine) -> None:
     """Create what is missing of our tables, columns added since included; safe in several processes at once."""
     path = sqlite_path(engine)
     if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         with engine.connect() as connection:
             # Stored in the file: readers no longer wait for writers.
             connection.exec_driver_sql("PRAGMA journal_mode=WAL")
@@ -219,16 +224,27 @@ def _add_missing_columns(connection: sa.Connection, table: sa.Table) -> None:
 def transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
     """One transaction, committed at the block's end; UNAVAILABLE when the database does not answer.
 
-    INVALID_INPUT for a value that it cannot hold.
+    STORAGE_FULL when its disk is full, INVALID_INPUT for a value that it cannot hold.
     """
     try:
         with engine.begin() as connection:
             yield connection
     except sa.exc.OperationalError as error:
-        raise ChorusError(ErrorKind.UNAVAILABLE, "database-silent") from error
+        raise database_error(error) from error
     except (sa.exc.DataError, OverflowError) as error:
         # A NUL in a text, which PostgreSQL cannot keep, or a number beyond 64 bits.
         raise ChorusError(ErrorKind.INVALID_INPUT, "value-unusable") from error
+
+
+def database_error(error: sa.exc.OperationalError) -> ChorusError:
+    """What a failure of the database is to whoever asked: a full disk, a file that cannot be used, or no answer."""
+    cause = error.orig
+    number = getattr(cause, "sqlite_errorcode", 0) & 0xFF
+    if number == sqlite3.SQLITE_FULL or getattr(cause, "sqlstate", "") == _DISK_FULL:
+        return ChorusError(ErrorKind.STORAGE_FULL, "database-full")
+    if number in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR):
+        return ChorusError(ErrorKind.UNAVAILABLE, "database-unusable", reason=str(cause))
+    return ChorusError(ErrorKind.UNAVAILABLE, "database-silent")
 
 
 def find_secret(engine: sa.Engine, name: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from services import telemetry
+from services.folders import make_folder
 from services.jobs.owners import owner_shown
 from services.library.incoming import IncomingFile
 from services.library.keys import INCOMING, new_incoming_key
@@ -39,7 +40,7 @@ class Intake:
         self._storage = storage
         self._prober = prober
         self._folder = scratch / "uploads"
-        self._folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self._folder)
 
     def receive(self, name: str) -> IncomingFile:
         """Begin to receive a file; use it in a `with` block and hand it to `create`."""

@@ -6,6 +6,8 @@ import uuid
 from typing import Final
 
 INCOMING: Final = "incoming"
+OUTPUTS: Final = "outputs"
+POSTERS: Final = "posters"
 ANALYSES: Final = ("tracks", "speech")
 """Folders of what is computed once of an upload; below them a folder by its content"""
 
@@ -27,9 +29,9 @@ def thumbnail_key(sha256: str) -> str:
 
 def output_key(job_id: str) -> str:
     """Where a job's video lies: by the job, so that every attempt publishes the same file."""
-    return f"outputs/{job_id}.mp4"
+    return f"{OUTPUTS}/{job_id}.mp4"
 
 
 def poster_key(job_id: str) -> str:
     """Where a job's poster lies."""
-    return f"posters/{job_id}.jpg"
+    return f"{POSTERS}/{job_id}.jpg"

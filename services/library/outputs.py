@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath
+from typing import Final
 
 import sqlalchemy as sa
 
@@ -12,10 +15,14 @@ from services.jobs import tables
 from services.jobs.engine.queue import JobQueue
 from services.jobs.model import FINISHED, Deleted, Job, JobState
 from services.library.artifacts import Artifacts
-from services.library.keys import output_key, poster_key
+from services.library.keys import OUTPUTS, POSTERS, output_key, poster_key
 from services.library.limits import check_ids
 from services.library.names import different_names
 from services.library.stored_file import StoredFile
+
+_log = logging.getLogger(__name__)
+
+_STALE_SECONDS: Final = 24 * 3600.0
 
 
 class Outputs:
@@ -57,12 +64,16 @@ class Outputs:
         job = self._queue.find(job_id)
         if job.state not in FINISHED:
             raise ChorusError(ErrorKind.CONFLICT, "job-unfinished", name=job.name, state=job.state.value)
-        self.remove_files(job_id)
         with tables.transaction(self._database) as connection:
             connection.execute(sa.delete(tables.jobs).where(tables.jobs.c.id == job_id))
             left = sa.select(tables.jobs.c.id).where(tables.jobs.c.batch_id == job.batch_id)
             connection.execute(sa.delete(tables.batches).where(tables.batches.c.id == job.batch_id, ~left.exists()))
         self._queue.forget([job_id])
+        # Only now: a commit that fails must not have cost the video. What stays behind all the same, the sweep finds.
+        try:
+            self._remove_files(job_id)
+        except ChorusError as error:
+            _log.warning("job %s is deleted, its files not yet: %s", job_id, error)
 
     def delete_jobs(self, job_ids: Sequence[str]) -> Deleted:
         """Delete finished jobs; the others stay, and each says why."""
@@ -75,8 +86,19 @@ class Outputs:
                 refused[job_id] = error
         return Deleted(deleted=[job_id for job_id in job_ids if job_id not in refused], refused=refused)
 
-    def remove_files(self, job_id: str) -> None:
-        """Remove the output and the poster of a job, not the job."""
+    def sweep(self) -> None:
+        """Remove the files of jobs that are no more: a process died, or the store was away, more than a day ago."""
+        storage = self._artifacts.storage
+        found = {
+            PurePosixPath(key).stem for folder in (OUTPUTS, POSTERS) for key in storage.older(folder, _STALE_SECONDS)
+        }
+        with tables.transaction(self._database) as connection:
+            known = set(connection.execute(sa.select(tables.jobs.c.id)).scalars())
+        for job_id in sorted(found - known):
+            _log.warning("the output of %s belongs to no job: removed", job_id)
+            self._remove_files(job_id)
+
+    def _remove_files(self, job_id: str) -> None:
         self._artifacts.storage.delete(output_key(job_id))
         self._artifacts.storage.delete(poster_key(job_id))
 

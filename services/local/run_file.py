@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from services.errors import ChorusError, ErrorKind
+from services.folders import folder_error
 from services.local.settings import Folders
 
 
@@ -36,7 +37,11 @@ class RunningStack:
 @contextmanager
 def hold_lock(folders: Folders) -> Iterator[None]:
     """Own the state for the time of the block; CONFLICT when another stack owns it. A killed owner frees it."""
-    with (folders.run / "lock").open("w") as lock:
+    try:
+        lock = (folders.run / "lock").open("w")
+    except OSError as error:
+        raise folder_error(folders.run, error) from error
+    with lock:
         if not _try_lock(lock):
             raise _already_running(folders)
         yield

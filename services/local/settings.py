@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
+from services.folders import make_folder
 from services.tls.settings import ServerTlsSettings, TritonTlsSettings
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -34,9 +35,12 @@ class Folders:
         return self.logs / "chorus.log"
 
     def make(self) -> None:
-        """Create what is missing."""
+        """Create what is missing, and close what others may look into: older releases and `umask` left it open."""
         for folder in (self.data, self.logs, self.scratch, self.run):
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_folder(folder, private=True)
+        for file in (each for folder in (self.data, self.logs) for each in folder.iterdir() if each.is_file()):
+            if file.stat().st_mode & 0o077:
+                file.chmod(0o600)
 
 
 class LocalSettings(ServerTlsSettings, TritonTlsSettings):

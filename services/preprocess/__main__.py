@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import cv2
@@ -12,6 +13,8 @@ import numpy as np
 import psutil
 
 from services import telemetry
+from services.errors import ChorusError
+from services.folders import make_folder
 from services.grpc_server import build_server, serve
 from services.metrics_door import open_metrics_door
 from services.preprocess.library import FaceLibrary
@@ -28,11 +31,21 @@ _MOST_AT_WORK = 32
 """Calls whose next item is being made; the others wait, and health checks with none of them"""
 
 
-def main() -> None:
-    """Serve until SIGTERM."""
+def main() -> int:
+    """Serve until SIGTERM; the exit code."""
     settings = PreprocessSettings()
     telemetry.configure_logging("preprocess", settings.log_level, settings.log_form)
     telemetry.configure_tracing("preprocess", settings)
+    try:
+        run(settings)
+    except ChorusError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+def run(settings: PreprocessSettings) -> None:
+    """Serve until SIGTERM."""
     # Streams are the parallelism; threads inside a warp only compete with the renderer.
     cv2.setNumThreads(1)
     scratch = own_scratch(settings.scratch)
@@ -56,7 +69,8 @@ def main() -> None:
 
 
 async def _serve(servicer: PreprocessServicer, settings: PreprocessSettings, watchdog: Watchdog) -> None:
-    server = await build_server([SERVICE_NAME], is_hung=watchdog.hung)
+    # A render whose stream of faces ends must begin again.
+    server = await build_server([SERVICE_NAME], is_hung=watchdog.hung, finishing=["StreamFaces"])
     add_PreprocessServiceServicer_to_server(servicer, server.core)
     watching = asyncio.create_task(watch_loop(watchdog))
     await serve(server, settings.preprocess_listen, settings.server_tls, grace_seconds=settings.drain_seconds)
@@ -65,7 +79,7 @@ async def _serve(servicer: PreprocessServicer, settings: PreprocessSettings, wat
 
 def own_scratch(parent: Path) -> Path:
     """A fresh folder for this process; what killed processes left behind is removed."""
-    parent.mkdir(parents=True, exist_ok=True)
+    make_folder(parent)
     for folder in parent.glob("preprocess-*"):
         number = folder.name.removeprefix("preprocess-")
         if not number.isdecimal() or int(number) == os.getpid() or not psutil.pid_exists(int(number)):
@@ -76,4 +90,4 @@ def own_scratch(parent: Path) -> Path:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import resource
 import threading
-from concurrent.futures import TimeoutError as Overdue
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from pebble import ProcessExpired, ProcessFuture, ProcessPool
+from pebble import ProcessFuture, ProcessPool
 
 from services.errors import ChorusError, ErrorKind
 from services.media import Extend, open_clip, probe, read_frames, write_poster
@@ -26,6 +26,10 @@ _SECONDS: Final = 60.0
 # A child is made anew after so many files: what FFmpeg leaks for one of them does not add up.
 _FILES_A_CHILD: Final = 200
 _THUMBNAIL_SIDE: Final = 480
+# What the largest photo with 8 bits takes; two are at work.
+_MEMORY: Final = 4 << 30
+# It writes a thumbnail.
+_FILE_BYTES: Final = 64 << 20
 
 
 class ProbePool:
@@ -44,7 +48,12 @@ class ProbePool:
                 found: tuple[MediaFacts, bytes] = self._schedule(path, name).result()
             except BrokenProcessPool:
                 continue  # somebody killed a child that had nothing to do: the next pool is a new one
-            except (Overdue, ProcessExpired) as error:
+            except ChorusError:
+                raise
+            except MemoryError as error:
+                raise ChorusError(ErrorKind.INVALID_INPUT, "probe-needs-too-much", name=name) from error
+            except Exception as error:
+                # Overdue, dead, or an error that nobody foresaw: files of strangers find those.
                 _log.warning("the probe of %s ended without an answer: %r", name, error)
                 raise ChorusError(ErrorKind.INVALID_INPUT, "probe-failed", name=name) from error
             return found
@@ -65,11 +74,25 @@ class ProbePool:
         # Spawned: a process with gRPC in it must not fork.
         context = multiprocessing.get_context("spawn")
         pool = ProcessPool(
-            _AT_ONCE, max_tasks=_FILES_A_CHILD, initializer=die_with_parent, initargs=[os.getpid()], context=context
+            _AT_ONCE, max_tasks=_FILES_A_CHILD, initializer=_confine, initargs=[os.getpid()], context=context
         )
         # At once, so that FFmpeg is loaded before the first file comes.
         pool.schedule(_load)
         return pool
+
+
+def _confine(parent: int) -> None:
+    """What a child may take of this machine, whatever its file says of itself."""
+    die_with_parent(parent)
+    _limit(resource.RLIMIT_DATA, _MEMORY)
+    _limit(resource.RLIMIT_FSIZE, _FILE_BYTES)
+    _limit(resource.RLIMIT_CORE, 0)
+
+
+def _limit(what: int, most: int) -> None:
+    _, hard = resource.getrlimit(what)
+    most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(what, (most, most))
 
 
 def _load() -> None:

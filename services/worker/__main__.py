@@ -55,6 +55,7 @@ def run(settings: WorkerSettings, render: RenderSettings) -> None:
     def keep_up() -> None:
         storage.sweep()
         media.sweep()
+        outputs.sweep()
         apply_retention(queue, outputs, media, settings.retention_days)
 
     worker.run(stop, upkeep=keep_up)

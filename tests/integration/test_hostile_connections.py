@@ -182,6 +182,9 @@ def test_the_pages_socket_answers_its_own_origin_and_metrics_need_the_lock(api: 
         assert '"sid"' in own.text
         assert http.get("/metrics").status_code == 200
         assert httpx.get(f"{api.address}/metrics", trust_env=False).status_code == 401
+        assert http.get("/", headers={"Accept": "text/html"}).status_code == 200
+    # The page's framework would keep its files in the current folder.
+    assert not (api.log.parent / ".nicegui").exists()
 
 
 def test_a_stop_waits_for_no_watcher(api: ApiProcess) -> None:

@@ -112,3 +112,18 @@ def test_without_preprocess_an_upload_fails_in_words(tmp_path: Path, monkeypatch
         operations.preflights.close()
         look.close()
         database.dispose()
+
+
+def test_a_child_has_only_so_much_memory(pool: ProbePool) -> None:
+    with pytest.raises(MemoryError):
+        pool._pool.schedule(bytearray, args=(5 << 30,)).result()
+    assert len(pool._pool.schedule(bytearray, args=(5 << 20,)).result()) == 5 << 20
+
+
+def test_a_codec_that_nobody_knows_is_refused_in_words(pool: ProbePool, tmp_path: Path) -> None:
+    video = tmp_path / "strange.mp4"
+    media_samples.make_clip(video, media_samples.ClipRecipe(size=(320, 180)))
+    video.write_bytes(video.read_bytes().replace(b"avc1", b"zzzz"))
+    with pytest.raises(ChorusError) as refusal:
+        pool.probe(video, "strange.mp4")
+    assert (refusal.value.kind, refusal.value.values["name"]) == (ErrorKind.INVALID_INPUT, "strange.mp4")

@@ -21,6 +21,9 @@ def test_users_are_added_listed_and_removed(tmp_path: Path) -> None:
 
     assert run("add", "anna", typed="long enough\nlong enough\n")[0] == 0
     assert run("list") == (0, "anna\n")
+    # Before the first `chorus up`, and whatever the umask is.
+    assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "data" / "users").stat().st_mode & 0o777 == 0o600
     accounts = Accounts(tmp_path / "data" / "users")
     assert accounts.verify("anna", "long enough")
     code, said = run("add", "ben", typed="short\nshort\n")

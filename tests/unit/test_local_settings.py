@@ -47,6 +47,22 @@ def test_without_it_the_xdg_folders_are_used(monkeypatch: pytest.MonkeyPatch) ->
     assert folders.run.is_relative_to("/c/chorus")
 
 
+def test_nobody_else_looks_into_the_folders_also_where_they_were_open(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir(mode=0o755)
+    (data / "chorus.db").touch(mode=0o644)
+    folders = _folders(tmp_path)
+    for folder in (folders.data, folders.logs, folders.scratch, folders.run):
+        assert folder.stat().st_mode & 0o777 == 0o700
+    assert (data / "chorus.db").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_place_where_no_folder_can_be_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ChorusError, match="cannot be made"):
+        _folders(tmp_path / "file" / "home")
+
+
 def test_the_second_stack_on_a_state_is_refused_and_told_where_the_first_is(tmp_path: Path) -> None:
     folders = _folders(tmp_path)
     with hold_lock(folders), publish(folders, RunningStack(os.getpid(), "http://127.0.0.1:1234")):

@@ -15,6 +15,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from services.errors import ChorusError, ErrorKind
+from services.folders import folder_error, make_folder
 from services.jobs.owners import ANONYMOUS_PREFIX
 
 _NAME: Final = re.compile(r"[\w.@+-]{1,64}")
@@ -80,8 +81,13 @@ class Accounts:
         return {name: hashed for name, hashed in pairs}  # noqa: C416  # says what the two are
 
     def _write(self, users: Mapping[str, str]) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        # Made with mode 0600.
-        with NamedTemporaryFile("w", dir=self._path.parent, delete=False, encoding="utf-8") as draft:
-            draft.writelines(f"{name}:{hashed}\n" for name, hashed in sorted(users.items()))
-        Path(draft.name).replace(self._path)
+        folder = self._path.parent
+        if not folder.exists():
+            make_folder(folder, private=True)
+        try:
+            # Made with mode 0600.
+            with NamedTemporaryFile("w", dir=folder, delete=False, encoding="utf-8") as draft:
+                draft.writelines(f"{name}:{hashed}\n" for name, hashed in sorted(users.items()))
+            Path(draft.name).replace(self._path)
+        except OSError as error:
+            raise folder_error(folder, error) from error

@@ -184,7 +184,6 @@ class Operations:
         for key, name in ((spec.video_key, spec.video_name), (spec.audio_key, spec.audio_name)):
             if self._artifacts.storage.size(key) is None:
                 raise ChorusError(ErrorKind.CONFLICT, "media-deleted", name=name)
-        self.outputs.remove_files(job_id)
         self._queue.retry(job_id)
         return self._queue.find(job_id)
 

@@ -14,6 +14,7 @@ from typing import Final, TextIO
 import sqlalchemy as sa
 
 from services.errors import ChorusError
+from services.folders import folder_error, make_folder
 
 _log = logging.getLogger(__name__)
 
@@ -39,8 +40,11 @@ _PREFIX: Final = "chorus:worker:"
 
 def lock_file(path: Path, taken: ChorusError) -> TextIO:
     """Hold `path` for this process alone until the returned file is closed; raises `taken` when another has it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    file = path.open("w")
+    make_folder(path.parent)
+    try:
+        file = path.open("w")
+    except OSError as error:
+        raise folder_error(path.parent, error) from error
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

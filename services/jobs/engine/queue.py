@@ -216,7 +216,7 @@ def _database_errors() -> Iterator[None]:
     try:
         yield
     except sa.exc.OperationalError as error:
-        raise ChorusError(ErrorKind.UNAVAILABLE, "database-silent") from error
+        raise tables.database_error(error) from error
 
 
 def _job(row: sa.Row[Any]) -> Job:

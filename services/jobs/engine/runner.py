@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from services import telemetry
 from services.errors import ChorusError, ErrorKind
+from services.folders import make_folder
 from services.jobs import tables
 from services.jobs.engine.beginning import find_beginning
 from services.jobs.engine.child import STALLED, RenderChild
@@ -92,7 +93,7 @@ class JobRunner:
     def sweep(self) -> None:
         """Remove what a killed worker left behind; call it before the first job."""
         shutil.rmtree(self._folder, ignore_errors=True)
-        self._folder.mkdir(parents=True)
+        make_folder(self._folder)
 
     def run(self, job_id: str, write: Callable[[dict[str, Any]], None]) -> None:
         """Render and publish a job; `write` stores its progress and raises a BaseException when it must end here.
@@ -152,6 +153,10 @@ class JobRunner:
         report.live = replace(report.live, progress=Progress(stage=Stage.STARTING))
         report.flush()
         number = self._ask(lambda connection: tables.begin_attempt(connection, spec.job_id))
+        if cause == "retried_by_user":
+            # What an attempt of before the retry has published: only now, the retry cannot fail any more.
+            self._storage.delete(spec.output_key)
+            self._storage.delete(spec.poster_key)
         telemetry.attempt_begun(cause)
         about: telemetry.Attributes = {
             "chorus.batch.id": spec.batch_id,
@@ -176,13 +181,13 @@ class JobRunner:
             return size
 
     def _ask(self, question: Callable[[sa.Connection], _T]) -> _T:
-        """The database's answer; one that is away is waited for, as DBOS does, since no job is to blame for it."""
+        """The database's answer; one that is away or full is waited for, as DBOS does: no job is to blame."""
         while True:
             try:
                 with tables.transaction(self._database) as connection:
                     return question(connection)
             except ChorusError as error:
-                if error.kind is not ErrorKind.UNAVAILABLE:
+                if error.kind not in (ErrorKind.UNAVAILABLE, ErrorKind.STORAGE_FULL):
                     raise
             if self.stopping.wait(_REPORT_SECONDS):
                 raise WorkerStopping
