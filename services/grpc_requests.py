@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from contextlib import aclosing, contextmanager
+from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
 from google.protobuf.message import DecodeError
@@ -92,8 +92,7 @@ async def until_drained(items: AsyncIterator[Item], draining: asyncio.Event) -> 
         if coming is not None and not coming.done():
             coming.cancel()
             await asyncio.wait({coming})
-        async with aclosing(items):  # type: ignore[type-var]  # all of ours are generators
-            pass
+        await items.aclose()  # type: ignore[attr-defined]  # all of ours are generators
 
 
 def _message(content: bytes, parse: Parse, check: Check) -> Any:
