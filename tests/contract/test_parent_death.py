@@ -25,6 +25,10 @@ def calls(path: Path) -> Iterator[tuple[str, ast.Call]]:
             yield ast.unparse(node.func), node
 
 
+def functions(path: Path) -> Iterator[ast.FunctionDef]:
+    return (node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.FunctionDef))
+
+
 def test_every_command_is_started_so_that_it_dies_with_us() -> None:
     started = [
         (path.name, ast.unparse(call.args[0]))
@@ -39,7 +43,10 @@ def test_every_command_is_started_so_that_it_dies_with_us() -> None:
 def test_children_of_multiprocessing_die_with_us() -> None:
     pools = [ast.unparse(call) for path in SOURCES for name, call in calls(path) if name == "ProcessPool"]
     assert pools
-    assert [pool for pool in pools if "initializer=die_with_parent" not in pool] == []
+    # The initialiser's first act, or its only one.
+    assert [pool for pool in pools if "initializer=_confine, initargs=[os.getpid()]" not in pool] == []
+    confine = next(node for path in SOURCES for node in functions(path) if node.name == "_confine")
+    assert [ast.unparse(each) for each in confine.body[1:2]] == ["die_with_parent(parent)"]
 
 
 def test_nothing_is_started_in_another_way() -> None:

@@ -94,7 +94,7 @@ class RenderChild:
             if isinstance(message, Succeeded):
                 return
             if (seconds := stalls.look()) is not None:
-                raise ChorusError(ErrorKind.DEADLINE, STALLED, name=self._video_name, seconds=seconds)
+                raise ChorusError(ErrorKind.DEADLINE, "render-stalled", name=self._video_name, seconds=seconds)
         raise self._death()
 
     def _send_request(self) -> None:

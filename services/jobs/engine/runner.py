@@ -212,7 +212,7 @@ class JobRunner:
         try:
             return within(seconds, lambda: self._publish(spec, output, poster))
         except TimeoutError as error:
-            raise ChorusError(ErrorKind.DEADLINE, STALLED, name=spec.video_name, seconds=round(seconds)) from error
+            raise ChorusError(ErrorKind.DEADLINE, "render-stalled", name=spec.video_name, seconds=round(seconds)) from error
 
     def _publish(self, spec: JobSpec, output: Path, poster: Path) -> int:
         size = output.stat().st_size
