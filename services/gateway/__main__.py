@@ -79,6 +79,7 @@ def run(settings: GatewaySettings) -> None:
     open_metrics_door(settings.metrics_host, settings.metrics_port, hung=app.state.watchdog.hung)
     stop, exchange = threading.Event(), CountExchange(requests)
     threading.Thread(target=_sweep_hourly, args=(operations, requests, stop), daemon=True).start()
+    threading.Thread(target=operations.readiness.watch, args=(stop,), daemon=True).start()
     try:
         with telemetry.queue_watched(operations.queue_depth):
             asyncio.run(_serve(app, operations, gate, settings))
@@ -171,6 +172,7 @@ def build_operations(settings: GatewaySettings, look: Look) -> tuple[sa.Engine, 
         readiness=Readiness(
             database,
             storage,
+            queue,
             Connection(settings.preprocess_address, settings.preprocess_tls),
             Connection(settings.triton_url, settings.triton_tls, ours=False),
         ),

@@ -115,6 +115,17 @@ secrets = sa.Table(
     sa.Column("value", sa.Text, nullable=False),
 )
 
+# Workers that do their work, each until when if it says no more; see engine/beats.py. By the database's clock.
+workers = sa.Table(
+    "workers",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("takes_jobs", sa.Boolean, nullable=False),
+    sa.Column("slots", sa.Integer, nullable=False),
+    sa.Column("beats", sa.BigInteger, nullable=False),
+    sa.Column("until_ms", sa.BigInteger, nullable=False),
+)
+
 batches = sa.Table(
     "batches",
     metadata,
@@ -140,7 +151,7 @@ jobs = sa.Table(
     sa.Column("audio_name", sa.Text, nullable=False),
     # What a worker needs, see spec.py; the columns beside it are what lists show, sort by and search.
     sa.Column("spec", sa.JSON, nullable=False),
-    # Tries that were begun, over all workers; the one column that changes.
+    # Tries that were begun and not handed back, over all workers; the one column that changes.
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
     sa.Column("created_ms", sa.BigInteger, nullable=False, index=True),
     # The span in which the job was asked for, as W3C's traceparent; every try of every worker goes on with it.
@@ -263,6 +274,13 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def database_now_ms(engine: sa.Engine) -> sa.ColumnElement[int]:
+    """The same by the clock of the database, which all machines share."""
+    if engine.dialect.name == "sqlite":
+        return sa.literal(now_ms(), sa.BigInteger)
+    return sa.cast(sa.extract("epoch", sa.func.clock_timestamp()) * 1000, sa.BigInteger)
+
+
 def others_last(table: sa.Table, owner: str) -> sa.ColumnElement[int]:
     """What to sort by so that an owner's rows come first."""
     return sa.case((table.c.owner == owner, 0), else_=1)
@@ -278,7 +296,14 @@ def find_spec(connection: sa.Connection, job_id: str) -> JobSpec:
 
 def begin_attempt(connection: sa.Connection, job_id: str) -> int:
     """Count one more try of a job and return its number, from 1."""
-    statement = (
-        sa.update(jobs).where(jobs.c.id == job_id).values(attempts=jobs.c.attempts + 1).returning(jobs.c.attempts)
-    )
-    return int(connection.execute(statement).scalar_one())
+    return _count_attempt(connection, job_id, 1)
+
+
+def hand_back_attempt(connection: sa.Connection, job_id: str) -> int:
+    """Forget the last try, since its worker was told to stop, and return how many are left."""
+    return _count_attempt(connection, job_id, -1)
+
+
+def _count_attempt(connection: sa.Connection, job_id: str, change: int) -> int:
+    counted = sa.update(jobs).where(jobs.c.id == job_id).values(attempts=jobs.c.attempts + change)
+    return int(connection.execute(counted.returning(jobs.c.attempts)).scalar_one())

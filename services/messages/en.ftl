@@ -110,6 +110,7 @@ idempotency-key-used = The idempotency key { $key } was used for another batch: 
 job-ended = { $name } has { $state } already: there is nothing to cancel
 job-not-failed = { $name } is { $state }: only failed and cancelled jobs can be retried
 state-unknown = There is no state { $state }; choose one of { $choices }
+no-worker = No worker takes jobs, { $jobs } wait: it is being started again, or look into its log
 models-loading = Triton is still loading its models
 no-common-log = This installation keeps no common log (CHORUS_LOG_FILE is not set): look into the logs of its processes, on Kubernetes with kubectl logs
 upload-busy = Another request goes on with { $name }

@@ -131,6 +131,7 @@ job-not-failed =
        *[cancelled] 已取消
     }）：只有失败或已取消的视频可以重试。
 state-unknown = 没有名为 { $state } 的状态。请选择其中之一：{ $choices }。
+no-worker = 没有 worker 在处理任务，{ $jobs } 个任务在等待：它可能正在重新启动，否则请查看它的日志。
 models-loading = Triton 还在加载模型。
 no-common-log = 这个安装没有统一的日志（没有设置 CHORUS_LOG_FILE）。请查看各个进程的日志，在 Kubernetes 上用 kubectl logs。
 upload-busy = 另一个请求正在上传“{ $name }”。

@@ -80,6 +80,7 @@ _inference_seconds = Histogram(
 _inference_rows = Histogram("chorus_inference_batch_size", "Rows of one call to Triton", ["model"], buckets=_ROWS)
 _inferences = Counter("chorus_inferences", "Calls to Triton, by ok or the kind of error", ["model", "outcome"])
 _disk_free = Gauge("chorus_disk_free_bytes", "Room left where this process keeps files", ["place"])
+_dependency_up = Gauge("chorus_dependency_up", "Whether what jobs need answers this process", ["dependency"])
 
 # What may be counted is shown from nought: a series that begins at one is no increase to Prometheus.
 for _kind in get_args(AnalysisKind):
@@ -208,6 +209,11 @@ def inference(model: str, rows: int, seconds: float, failure: str = "") -> None:
         return
     _observe(_inference_rows.labels(model), rows)
     _observe(_inference_seconds.labels(model), seconds)
+
+
+def dependency_looked_at(name: str, answers: bool) -> None:
+    """Show whether something that jobs need answered just now."""
+    _dependency_up.labels(name).set(answers)
 
 
 def disk_watched(place: Literal["store", "scratch"], free: Callable[[], int | None]) -> None:

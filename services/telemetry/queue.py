@@ -29,6 +29,8 @@ class QueueDepth:
     """How many, by state"""
     oldest_seconds: float
     """Since the job that waits longest was queued; 0 when none waits"""
+    workers: int
+    """That take jobs, as far as they say it"""
 
 
 class QueueCollector(Collector):
@@ -65,6 +67,7 @@ class QueueCollector(Collector):
         yield jobs
         oldest = "Since the job that waits longest was queued"
         yield GaugeMetricFamily("chorus_queue_oldest_age_seconds", oldest, depth.oldest_seconds)
+        yield GaugeMetricFamily("chorus_workers", "Workers that say that they take jobs", depth.workers)
 
     def _depth(self) -> QueueDepth | None:
         with self._scraping:

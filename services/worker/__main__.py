@@ -48,9 +48,16 @@ def run(settings: WorkerSettings, render: RenderSettings) -> None:
     storage = Storage(settings.store_url, settings.scratch)
     artifacts = Artifacts(storage)
     media, outputs = MediaLibrary(database, queue, artifacts), Outputs(database, queue, artifacts)
-    worker = Worker(database, storage, render, slots=settings.worker_slots, drain_seconds=settings.drain_seconds)
+    worker = Worker(
+        database,
+        storage,
+        render,
+        slots=settings.worker_slots,
+        drain_seconds=settings.drain_seconds,
+        beat_seconds=settings.beat_seconds,
+    )
     telemetry.disk_watched("scratch", lambda: shutil.disk_usage(settings.scratch).free)
-    open_metrics_door(settings.metrics_host, settings.metrics_port, worker.takes_jobs.is_set)
+    open_metrics_door(settings.metrics_host, settings.metrics_port, worker.takes_jobs.is_set, worker.watchdog.hung)
 
     def keep_up() -> None:
         storage.sweep()

@@ -29,6 +29,9 @@ class WorkerSettings(StateSettings, ClientTlsSettings):
     """How long putting an output into the store may take, plus a second for each MiB, before the job is tried again"""
     drain_seconds: float = Field(default=0, ge=0)
     """How long running jobs may still take when the worker is told to stop, before they are handed back, seconds"""
+    beat_seconds: float = Field(default=30, gt=0, le=120)
+    """How often a worker says in the database that it does its work, seconds; the same for all. The jobs of one that is
+    silent for about five times as long are taken over"""
 
     @property
     def stalls(self) -> StallLimits:

@@ -36,7 +36,7 @@ def counted() -> Described:
 
 def looked_up() -> Described:
     """Those that a scrape asks the database for."""
-    families = QueueCollector(lambda: QueueDepth({"queued": 1}, 0)).collect()
+    families = QueueCollector(lambda: QueueDepth({"queued": 1}, 0, 1)).collect()
     return {each.name: (each.type, frozenset(each.samples[0].labels)) for each in families}
 
 

@@ -266,7 +266,7 @@ def test_service_routes(gateway: Gateway, finished: dict[str, Any]) -> None:
     assert ready.status_code == 200
     assert [check["name"] for check in ready.json()["checks"]] == ["database", "store"]
     needed = {check["name"]: check["ready"] for check in gateway.http.get("/v1/dependencies").json()}
-    assert needed == {"database": True, "store": True, "preprocess": False, "triton": False}
+    assert needed == {"database": True, "store": True, "preprocess": False, "triton": False, "workers": True}
     answer = GatewayServiceStub(gateway.channel).GetDependencies(pb.GetDependenciesRequest())
     assert {each.name: each.ready for each in answer.dependencies} == needed
     assert list(gateway.storage.keys("health")) == []

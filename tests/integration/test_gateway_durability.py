@@ -14,11 +14,13 @@ import pytest
 
 from services.errors import ChorusError, ErrorKind
 from services.jobs import tables
-from services.jobs.engine.queue import JobQueue
+from services.jobs.engine.beats import WorkerBeats, count_taking
+from services.jobs.engine.queue import JobQueue, open_queue
 from services.jobs.engine.runner import RenderSettings
 from services.jobs.engine.worker import Worker
 from services.jobs.model import JobState
 from services.library.retention import apply_retention
+from services.watchdog import Watchdog
 from tests import gateway_stack
 from tests.gateway_stack import (
     Gateway,
@@ -64,13 +66,64 @@ def test_a_job_survives_a_killed_and_a_stopped_worker(gateway: Gateway) -> None:
         stopped.send_signal(signal.SIGTERM)
         assert stopped.wait(10) == 0
     assert not any(map(is_alive, gateway.renders(job_id)))
-    assert gateway.job(job_id)["state"] == "queued"
+    handed_back = gateway.job(job_id)
+    assert (handed_back["state"], handed_back["attempt"]) == ("queued", 1)
     with running_worker(gateway.settings):
         job = gateway.wait_for(job_id, "succeeded", "failed")
-    assert (job["state"], job["attempt"]) == ("succeeded", 3)
+    # The death counts, the stop does not.
+    assert (job["state"], job["attempt"]) == ("succeeded", 2)
     assert gateway.causes(job_id) == ["new", "worker_died", "worker_drained"]
     assert outputs(gateway) == [f"{job_id}.mp4"]
     assert not list((gateway.settings.scratch / "jobs").iterdir())
+
+
+def test_waiting_jobs_without_a_worker_are_told(gateway: Gateway) -> None:
+    def workers() -> dict[str, object]:
+        checks = gateway.http.get("/v1/dependencies").json()
+        return next(check for check in checks if check["name"] == "workers")
+
+    assert workers()["ready"], "nothing waits"
+    job_id = gateway.start_job("slow-0.mp4")
+    told = wait_until(lambda: not (found := workers())["ready"] and found)
+    assert "No worker takes jobs, 1 wait" in told["message"]
+    quick = gateway.settings.model_copy(update={"beat_seconds": 0.4})
+    with running_worker(quick) as worker:
+        gateway.wait_for(job_id, "succeeded")
+        assert "chorus_workers 1.0" in gateway.http.get("/metrics").text
+        worker.send_signal(signal.SIGSTOP)
+        waiting = gateway.start_job("slow-0.mp4")
+        wait_until(lambda: not workers()["ready"])
+        worker.send_signal(signal.SIGCONT)
+        gateway.wait_for(waiting, "succeeded")
+        wait_until(lambda: workers()["ready"])
+        worker.send_signal(signal.SIGTERM)
+        worker.wait(10)
+    with gateway.database.connect() as connection:
+        assert count_taking(connection) == 0
+
+
+def test_a_worker_whose_queue_is_not_read_is_hung(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    database, _ = open_queue(f"sqlite:///{tmp_path / 'chorus.db'}")
+    watchdog = Watchdog()
+    beats = WorkerBeats(database, "local", 1, watchdog, 0.1)
+    beats.start()
+    try:
+        assert watchdog.hung() == []
+        now = time.monotonic()
+        monkeypatch.setattr("services.watchdog.time.monotonic", lambda: now + 290)
+        beats.polled()
+        monkeypatch.setattr("services.watchdog.time.monotonic", lambda: now + 580)
+        assert "queue" not in watchdog.hung()
+        monkeypatch.setattr("services.watchdog.time.monotonic", lambda: now + 600)
+        assert "queue" in watchdog.hung()
+        time.sleep(0.6)
+        with database.connect() as connection:
+            assert count_taking(connection) == 0, "it says nothing while it hangs"
+        beats.drain()
+        assert "queue" not in watchdog.hung()
+    finally:
+        monkeypatch.undo()
+        beats.stop()
 
 
 def refuse_second_worker(gateway: Gateway) -> None:
@@ -81,7 +134,7 @@ def refuse_second_worker(gateway: Gateway) -> None:
         folder = gateway.settings.scratch.parent / scratch
         render = RenderSettings(command=(), scratch=folder, stalls=gateway.settings.stalls)
         with pytest.raises(ChorusError, match=f"Another worker uses the {what}") as refusal:
-            Worker(gateway.database, gateway.storage, render, slots=1, drain_seconds=0)
+            Worker(gateway.database, gateway.storage, render, slots=1, drain_seconds=0, beat_seconds=30)
         assert refusal.value.kind is ErrorKind.CONFLICT
 
 

@@ -11,6 +11,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
+from services.jobs.engine.beats import count_taking
 from services.local.ports import free_port
 from tests.gateway_stack import (
     Gateway,
@@ -119,13 +120,39 @@ def test_a_worker_that_was_taken_for_dead_ends_its_job_and_goes_on(gateway: Gate
         assert frozen.poll() is None
 
 
+@pytest.mark.timeout(300)
+def test_a_stopped_worker_whose_session_lives_loses_its_job_and_goes_on(gateway: Gateway) -> None:
+    settings = gateway.settings.model_copy(update={"beat_seconds": 0.5})
+    with running_worker(settings) as frozen, ExitStack() as later:
+        job_id = gateway.start_job("slow-60.mp4")
+        (child,) = wait_until(lambda: gateway.renders(job_id))
+        frozen.send_signal(signal.SIGSTOP)
+        later.callback(frozen.send_signal, signal.SIGCONT)
+        with running_worker(other_worker(settings)) as peer:
+            wait_until(lambda: len(gateway.renders(job_id)) == 2, 60)
+            assert "lives but does nothing" in worker_log(other_worker(settings))
+            later.close()
+            wait_until(lambda: not is_alive(child))
+            assert gateway.job(job_id)["attempt"] == 2
+            gateway.http.post(f"/v1/jobs/{job_id}/cancel")
+            wait_until(lambda: how_many_workers(gateway) == 2)
+            assert (frozen.poll(), peer.poll()) == (None, None)
+            assert gateway.wait_for(gateway.start_job("slow-0.mp4"), "succeeded", "failed")["state"] == "succeeded"
+
+
+def how_many_workers(gateway: Gateway) -> int:
+    with gateway.database.connect() as connection:
+        return count_taking(connection)
+
+
 def test_a_worker_that_stops_hands_its_job_back(gateway: Gateway) -> None:
     with running_worker(gateway.settings) as stopping:
         job_id = gateway.start_job("slow-12.mp4")
         wait_until(lambda: gateway.job(job_id)["attempt"] == 1, 25)
         stopping.send_signal(signal.SIGTERM)
         assert stopping.wait(10) == 0
-    assert gateway.job(job_id)["state"] == "queued"
+    job = gateway.job(job_id)
+    assert (job["state"], job["attempt"]) == ("queued", 0)
     assert gateway.http.post(f"/v1/jobs/{job_id}/cancel").json()["state"] == "cancelled"
 
 

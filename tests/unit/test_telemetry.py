@@ -15,7 +15,7 @@ from services.telemetry import QueueDepth, metrics
 from services.telemetry.queue import QueueCollector
 from tests.measures import metric
 
-DEPTH = QueueDepth({"queued": 7, "running": 1}, 42.5)
+DEPTH = QueueDepth({"queued": 7, "running": 1}, 42.5, 3)
 
 
 def test_what_a_worker_counts_is_found_under_its_name() -> None:
@@ -82,6 +82,7 @@ def test_a_scrape_shows_the_queue_and_looks_once_in_some_seconds() -> None:
         "chorus_jobsqueued": 7,
         "chorus_jobsrunning": 1,
         "chorus_queue_oldest_age_seconds": 42.5,
+        "chorus_workers": 3,
     }
     assert collected(collector) == shown
     assert collected(collector) == shown

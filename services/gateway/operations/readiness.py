@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,13 +14,18 @@ import grpc
 import sqlalchemy as sa
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from services import telemetry
 from services.errors import ChorusError, ErrorKind
 from services.grpc_client import Connection
 from services.jobs import tables
+from services.jobs.engine.queue import JobQueue
 from services.jobs.watching import Watch
 from services.storage import Storage
 
+_log = logging.getLogger(__name__)
+
 _CALL_SECONDS: Final = 2.0
+_WATCH_SECONDS: Final = 15.0
 # It need not exist: an answer is an answer.
 _STORE_KEY: Final = "health/gateway"
 _SERVER_READY: Final = "/inference.GRPCInferenceService/ServerReady"
@@ -41,13 +48,16 @@ class Check:
 class Readiness:
     """Asks everything at once, waits a few seconds at most, and tells who asks twice a second the same."""
 
-    def __init__(self, database: sa.Engine, storage: Storage, preprocess: Connection, triton: Connection) -> None:
+    def __init__(
+        self, database: sa.Engine, storage: Storage, queue: JobQueue, preprocess: Connection, triton: Connection
+    ) -> None:
         """It closes the connections."""
         self._connections = [preprocess, triton]
         own: Checks = {"database": partial(_check_database, database), "store": partial(storage.size, _STORE_KEY)}
         others: Checks = {
             "preprocess": partial(_check_preprocess, preprocess),
             "triton": partial(_check_triton, triton),
+            "workers": queue.check_workers,
         }
         self._own = Watch(lambda _: _run_checks(own), lambda _: False)
         self._all = Watch(lambda _: _run_checks({**own, **others}), lambda _: False)
@@ -62,6 +72,22 @@ class Readiness:
     def dependencies(self) -> list[Check]:
         """Everything that an upload and a job need, in a fixed order."""
         return self._all.look("")
+
+    def watch(self, stop: threading.Event) -> None:
+        """Count the answers of everything again and again, for metrics, until `stop` is set; each change is logged."""
+        known: dict[str, bool] = {}
+        while not stop.wait(_WATCH_SECONDS):
+            try:
+                checks = self.dependencies()
+            except Exception:
+                if not stop.is_set():  # else the connections are closed
+                    _log.exception("looking after what jobs need failed")
+                continue
+            for check in checks:
+                telemetry.dependency_looked_at(check.name, check.ready)
+                if known.get(check.name, True) != check.ready:
+                    _log.warning("%s %s", check.name, "answers again" if check.ready else f"is away: {check.message}")
+                known[check.name] = check.ready
 
     def close(self) -> None:
         """Close the connections."""

@@ -189,7 +189,7 @@ async def list_families() -> list[schemas.FamilyBody]:
 
 @v1.get("/dependencies", tags=["service"])
 def list_dependencies(operations: Ops) -> list[schemas.CheckBody]:
-    """Whether everything that uploads and jobs need answers: the database, the store, preprocess, Triton."""
+    """Whether everything that uploads and jobs need answers: the database, the store, preprocess, Triton, a worker."""
     return [schemas.CheckBody.model_validate(check) for check in operations.readiness.dependencies()]
 
 

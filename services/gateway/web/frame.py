@@ -12,6 +12,7 @@ from nicegui.element import Element
 from services.gateway.access.language import LANGUAGE_COOKIE
 from services.gateway.web.markup import Text, attribute, block, icon, icon_button, relabel
 from services.gateway.web.open_page import OpenPage
+from services.gateway.web.outage import Outage
 from services.gateway.web.settings_view import show_settings
 from services.gateway.web.visitor import THEME_COOKIE, Theme
 from services.messages.catalogue import LANGUAGES
@@ -53,6 +54,7 @@ class Frame:
         # The content that NiceGUI gives us is the main landmark already: the header stands before it.
         with self._client.layout, block("div", "above") as above:
             self._build_header()
+            Outage(page)
         above.move(target_index=0)
         self._build_views()
         ui.timer(_COUNT_SECONDS, self._count)

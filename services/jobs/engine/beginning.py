@@ -55,7 +55,7 @@ def find_beginning(connection: sa.Connection, job_id: str) -> Beginning:
 
 def _cause(row: sa.Row[Any]) -> AttemptCause:
     """Somebody or something made it necessary once more, unless the job is new."""
-    if row.attempts == 0:
+    if row.attempts == 0 and not row.live:
         return "new"
     # DBOS counts how often a job was taken; what its worker hands back, or a user retries, begins again at one.
     if row.taken > 1:

@@ -16,14 +16,13 @@ from typing import Any, Final
 from services import telemetry
 from services.errors import ChorusError, ErrorKind, error_from_json
 from services.jobs.engine.live import progress_from_json
-from services.jobs.engine.stalls import StallWatch
+from services.jobs.engine.stalls import StallWatch, stalled
 from services.jobs.model import Progress
 from services.parent_death import dying_with_us
 
 _TICK_SECONDS: Final = 0.5
 _LINE_LIMIT: Final = 1 << 20
 _END_SECONDS: Final = 10.0
-STALLED: Final = "render-stalled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +93,7 @@ class RenderChild:
             if isinstance(message, Succeeded):
                 return
             if (seconds := stalls.look()) is not None:
-                raise ChorusError(ErrorKind.DEADLINE, "render-stalled", name=self._video_name, seconds=seconds)
+                raise stalled(self._video_name, seconds)
         raise self._death()
 
     def _send_request(self) -> None:

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from services.errors import ChorusError
 from services.folders import folder_error, make_folder
+from services.jobs.engine.beats import SilentWorkers, forget_worker
 
 _log = logging.getLogger(__name__)
 
@@ -33,6 +34,13 @@ _WITHOUT_LOCK: Final = sa.text(
         WHERE locktype = 'advisory' AND objsubid = 1 AND granted AND datname = current_database()
         AND (classid::bigint << 32 | objid::bigint) = hashtextextended(:prefix || job.executor_id, 0)
     )
+    """
+)
+_END_HOLDER: Final = sa.text(
+    """
+    SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
+    WHERE locktype = 'advisory' AND objsubid = 1 AND granted AND datname = current_database()
+    AND (classid::bigint << 32 | objid::bigint) = hashtextextended(:name, 0)
     """
 )
 _PREFIX: Final = "chorus:worker:"
@@ -56,16 +64,30 @@ def lock_file(path: Path, taken: ChorusError) -> TextIO:
 class TakeOver:
     """PostgreSQL only: holds this worker's session lock, and re-queues the jobs of workers that hold theirs no more.
 
-    The server itself frees the lock when the process or its machine is gone: no heartbeat, no false alarm. A worker
+    The server itself frees the lock when the process or its machine is gone: within seconds, and with no false alarm.
+    The lock of a worker that lives but does nothing (beats.py) is taken away by ending its session. A worker
     whose session ended while it lives (the database was restarted) takes its lock again and its jobs go on. If a peer
     took them over before that, DBOS refuses the next word that a job writes, which ends it here.
     """
 
-    def __init__(self, database: sa.Engine, executor_id: str, recover: Callable[[str], None]) -> None:
-        """`recover` re-queues the jobs of one dead executor. The lock is held when this returns."""
+    def __init__(
+        self,
+        database: sa.Engine,
+        executor_id: str,
+        recover: Callable[[str], None],
+        is_hung: Callable[[], object],
+        beat_seconds: float,
+    ) -> None:
+        """`recover` re-queues the jobs of one dead executor. The lock is held when this returns.
+
+        While `is_hung`, a lock that a peer took away is not taken again. `beat_seconds` is how often workers beat.
+        """
         self._database = database.execution_options(isolation_level="AUTOCOMMIT")
         self._executor_id = executor_id
         self._recover = recover
+        self._is_hung = is_hung
+        self._beat_seconds = beat_seconds
+        self._silent = SilentWorkers()
         self._stop = threading.Event()
         self._hold = self._take_lock()
         self._is_silent = False
@@ -84,6 +106,7 @@ class TakeOver:
 
     def _run(self) -> None:
         next_sweep = time.monotonic() + SWEEP_SECONDS
+        next_look = time.monotonic() + self._beat_seconds
         while not self._stop.wait(_CHECK_SECONDS):
             try:
                 self._keep_lock()
@@ -91,6 +114,9 @@ class TakeOver:
                 if time.monotonic() >= next_sweep:
                     next_sweep = time.monotonic() + SWEEP_SECONDS
                     self._sweep()
+                if time.monotonic() >= next_look:
+                    next_look = time.monotonic() + self._beat_seconds
+                    self._end_silent()
             except sa.exc.OperationalError as error:
                 if not self._is_silent:
                     _log.warning("the database does not answer; jobs wait for it: %s", error.orig)
@@ -107,6 +133,8 @@ class TakeOver:
             except sa.exc.DBAPIError:
                 _log.warning("lost the session that shows that this worker is alive")
                 self._drop_lock()
+        if self._is_hung():
+            return
         self._hold = self._take_lock()
         if self._hold is not None:
             _log.warning("this worker shows again that it is alive")
@@ -135,6 +163,15 @@ class TakeOver:
             for executor_id in silent:
                 self._take_over(connection, executor_id)
 
+    def _end_silent(self) -> None:
+        """End the sessions that show the life of workers that do nothing: then they count as gone."""
+        with self._database.connect() as connection:
+            for executor_id in self._silent.look(connection):
+                if executor_id != self._executor_id:
+                    _log.warning("worker %s lives but does nothing: its jobs are taken over", executor_id)
+                    connection.execute(_END_HOLDER, {"name": _PREFIX + executor_id})
+                    forget_worker(connection, executor_id)
+
     def _take_over(self, connection: sa.Connection, executor_id: str) -> None:
         name = {"name": _PREFIX + executor_id}
         if not connection.execute(_TRY_LOCK, name).scalar_one():
@@ -142,5 +179,6 @@ class TakeOver:
         try:
             _log.warning("worker %s is gone: its jobs are queued again", executor_id)
             self._recover(executor_id)
+            forget_worker(connection, executor_id)
         finally:
             connection.execute(_UNLOCK, name)

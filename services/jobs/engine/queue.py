@@ -15,7 +15,7 @@ from dbos import error as dbos_error
 from services import telemetry
 from services.errors import ChorusError, ErrorKind
 from services.jobs import tables
-from services.jobs.engine import names, turns
+from services.jobs.engine import beats, names, turns
 from services.jobs.engine.dbos_log import configure_dbos_log
 from services.jobs.engine.live import Live, live_from_text
 from services.jobs.model import FINISHED, Job, JobFilter, JobState
@@ -141,12 +141,13 @@ class JobQueue:
         return counts
 
     def depth(self) -> telemetry.QueueDepth:
-        """Jobs by state, and how long the oldest of the queued ones has waited, in one query."""
+        """Jobs by state, and how long the oldest of the queued ones has waited; workers that take jobs."""
         status = self._status.c
         # A job that is queued again begins to wait again: DBOS touches a queued workflow at no other time.
         statement = sa.select(status.status, sa.func.count(), sa.func.min(status.updated_at)).group_by(status.status)
         with tables.transaction(self._database) as connection:
             rows = connection.execute(statement).all()
+            workers = beats.count_taking(connection)
         counts: Counter[JobState] = Counter()
         now = oldest = tables.now_ms()
         for raw, number, since in rows:
@@ -154,7 +155,13 @@ class JobQueue:
             counts[state] += number
             if state is JobState.QUEUED:
                 oldest = min(oldest, since)
-        return telemetry.QueueDepth({state: counts[state] for state in JobState}, (now - oldest) / 1000)
+        return telemetry.QueueDepth({state: counts[state] for state in JobState}, (now - oldest) / 1000, workers)
+
+    def check_workers(self) -> None:
+        """UNAVAILABLE when jobs wait and no worker says that it takes any."""
+        with tables.transaction(self._database) as connection:
+            if not beats.count_taking(connection) and (jobs := turns.waiting(connection)):
+                raise ChorusError(ErrorKind.UNAVAILABLE, "no-worker", jobs=jobs)
 
     def finished_before(self, moment_ms: int, limit: int) -> list[Job]:
         """Up to `limit` jobs that finished before a moment."""

@@ -20,10 +20,10 @@ from services.errors import ChorusError, ErrorKind
 from services.folders import make_folder
 from services.jobs import tables
 from services.jobs.engine.beginning import find_beginning
-from services.jobs.engine.child import STALLED, RenderChild
+from services.jobs.engine.child import RenderChild
 from services.jobs.engine.live import Live, live_to_json
 from services.jobs.engine.measures import RenderMeasures
-from services.jobs.engine.stalls import StallLimits, StallWatch
+from services.jobs.engine.stalls import StallLimits, StallWatch, stalled
 from services.jobs.model import JobState, Progress, Stage
 from services.jobs.spec import JobSpec, spec_to_json
 from services.storage import Storage, storage_error
@@ -135,13 +135,13 @@ class JobRunner:
 
         What hangs three times is given up: each of these tries takes minutes.
         """
-        stalled = 0
+        stalls = 0
         for delay in (*self._settings.retry_delays, None):
             try:
                 return self._attempt(spec, report, cause)
             except ChorusError as error:
-                stalled += error.code == STALLED
-                if not error.retryable or delay is None or stalled > _MOST_STALLS:
+                stalls += error.code == "render-stalled"
+                if not error.retryable or delay is None or stalls > _MOST_STALLS:
                     raise
                 _log.warning("job %s: %s; next try in %g s", spec.job_id, error, delay)
                 self._wait(delay, report)
@@ -166,7 +166,13 @@ class JobRunner:
         }
         with telemetry.at_work(attempt=number), telemetry.span("attempt", about, kind="consumer"):
             _log.info("job %s (%s): attempt %d (%s)", spec.job_id, spec.video_name, number, cause)
-            return self._render_and_publish(spec, number, report)
+            try:
+                return self._render_and_publish(spec, number, report)
+            except WorkerStopping:
+                # Nobody's failure: who looks at the job sees no second try.
+                with suppress(WorkerStopping):
+                    self._ask(lambda connection: tables.hand_back_attempt(connection, spec.job_id))
+                raise
 
     def _render_and_publish(self, spec: JobSpec, number: int, report: _Report) -> int:
         with self._scratch_folder(spec.job_id) as folder:
@@ -212,7 +218,7 @@ class JobRunner:
         try:
             return within(seconds, lambda: self._publish(spec, output, poster))
         except TimeoutError as error:
-            raise ChorusError(ErrorKind.DEADLINE, "render-stalled", name=spec.video_name, seconds=round(seconds)) from error
+            raise stalled(spec.video_name, round(seconds)) from error
 
     def _publish(self, spec: JobSpec, output: Path, poster: Path) -> int:
         size = output.stat().st_size

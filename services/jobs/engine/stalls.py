@@ -8,11 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from services.errors import ChorusError, ErrorKind
 from services.jobs.model import Progress, Stage
 
 # A machine that slept, or a worker that was stopped, has not watched all that time.
 _MOST_BETWEEN_LOOKS: Final = 2.0
 _MEASURE_SECONDS: Final = 1.0
+
+
+def stalled(name: str, seconds: float) -> ChorusError:
+    """Why a try was given up that did nothing for `seconds`."""
+    return ChorusError(ErrorKind.DEADLINE, "render-stalled", name=name, seconds=seconds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,12 +7,12 @@ import math
 import os
 import socket
 import threading
-import time
 import uuid
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import wraps
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer
@@ -21,12 +21,14 @@ from services import telemetry
 from services.errors import ChorusError, ErrorKind
 from services.jobs import tables
 from services.jobs.engine import names
+from services.jobs.engine.beats import WorkerBeats
 from services.jobs.engine.dbos_log import configure_dbos_log
 from services.jobs.engine.liveness import TakeOver, lock_file
 from services.jobs.engine.runner import JobRunner, RenderSettings
 from services.jobs.engine.turns import put_first
 from services.jobs.families import family_cards
 from services.storage import Storage
+from services.watchdog import LOOP_SECONDS, Beat, Watchdog
 
 _log = logging.getLogger(__name__)
 
@@ -43,16 +45,28 @@ class Worker:
     """One worker of this process; DBOS allows one at a time."""
 
     def __init__(
-        self, database: sa.Engine, storage: Storage, settings: RenderSettings, *, slots: int, drain_seconds: float
+        self,
+        database: sa.Engine,
+        storage: Storage,
+        settings: RenderSettings,
+        *,
+        slots: int,
+        drain_seconds: float,
+        beat_seconds: float,
     ) -> None:
-        """`drain_seconds`: how long running jobs may go on at a stop. CONFLICT when another worker uses the same SQLite
-        database or scratch folder.
+        """`drain_seconds`: how long running jobs may go on at a stop; `beat_seconds`: see beats.py.
+
+        CONFLICT when another worker uses the same SQLite database or scratch folder.
         """
         self.takes_jobs = threading.Event()
         """Set from the moment when the queue is read until the worker is told to stop"""
+        self.watchdog = Watchdog()
+        """What of it must go on"""
+        self._looked = Beat(LOOP_SECONDS)
         self._database = database
         self._slots = slots
         self._drain_seconds = drain_seconds
+        self._beat_seconds = beat_seconds
         self._path = tables.sqlite_path(database)
         # DBOS re-queues all jobs of its own id when it starts, so an id must never be shared by two live workers.
         self._executor_id = "local" if self._path else f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
@@ -63,22 +77,29 @@ class Worker:
         """Work until `stop` is set; `upkeep` is called at the start and once an hour."""
         telemetry.worker_starts(self._slots, family_cards(), ErrorKind)
         self._runner.sweep()
-        take_over = None if self._path else TakeOver(self._database, self._executor_id, self._recover)
+        every = self._beat_seconds
+        take_over = None
+        if not self._path:
+            take_over = TakeOver(self._database, self._executor_id, self._recover, self.watchdog.hung, every)
+        beats = WorkerBeats(self._database, self._executor_id, self._slots, self.watchdog, every)
         # On SQLite DBOS queues what an earlier worker of this id ran, when it starts.
         put_first(self._database, self._executor_id)
         try:
-            self._launch()
+            self._launch(beats.polled)
+            beats.start()
             if take_over is not None:
                 take_over.start()
             _log.info("worker %s is ready, %d slots", self._executor_id, self._slots)
             self.takes_jobs.set()
-            _work(stop, upkeep)
+            self._work(stop, upkeep)
         finally:
             self.takes_jobs.clear()
             _exit_in_time(self._drain_seconds + _EXIT_SECONDS)
+            beats.drain()
             self._stop_jobs()
             if take_over is not None:
                 take_over.stop()
+            beats.stop()
             self._locks.close()
 
     def _recover(self, executor_id: str) -> None:
@@ -86,7 +107,16 @@ class Worker:
         # Private to DBOS, but the only call that keeps the count of a job that kills its workers; a test holds it.
         DBOS._recover_pending_workflows([executor_id])
 
-    def _launch(self) -> None:
+    def _work(self, stop: threading.Event, upkeep: Callable[[], None]) -> None:
+        self._looked()
+        self.watchdog.add("main loop", self._looked.is_late)
+        threading.Thread(target=_keep_up, args=(stop, upkeep), name="upkeep", daemon=True).start()
+        # Short waits: a signal that another thread received must not stay unseen.
+        while not stop.wait(_LOOK_SECONDS):
+            self._looked()
+        self.watchdog.add("main loop", lambda: False)  # what follows ends in its own time
+
+    def _launch(self, polled: Callable[[], None]) -> None:
         configure_dbos_log()
         config: DBOSConfig = {
             "name": names.APPLICATION,
@@ -97,9 +127,10 @@ class Worker:
             "serializer": DBOSPortableJSONSerializer(),
             "max_executor_threads": _THREADS,
         }
-        DBOS(config=config)
+        dbos = DBOS(config=config)
         self._register_workflow()
         DBOS.launch()
+        _notice_polls(dbos, polled)
         DBOS.register_queue(
             names.QUEUE,
             worker_concurrency=self._slots,
@@ -159,14 +190,23 @@ def _claim(database_path: Path | None, scratch: Path) -> ExitStack:
         return locks.pop_all()
 
 
-def _work(stop: threading.Event, upkeep: Callable[[], None]) -> None:
-    next_upkeep = time.monotonic()
-    # Short waits: a signal that another thread received must not stay unseen for an hour.
-    while not stop.wait(_LOOK_SECONDS):
-        if time.monotonic() < next_upkeep:
-            continue
-        next_upkeep = time.monotonic() + _UPKEEP_SECONDS
+def _notice_polls(dbos: DBOS, polled: Callable[[], None]) -> None:
+    """Have `polled` called whenever the queue is read. Private to DBOS, which shows it nowhere; a test holds it."""
+    read = dbos._sys_db.start_queued_workflows
+
+    @wraps(read)
+    def read_and_tell(*arguments: Any, **options: Any) -> Any:
+        polled()
+        return read(*arguments, **options)
+
+    dbos._sys_db.start_queued_workflows = read_and_tell  # type: ignore[method-assign]
+
+
+def _keep_up(stop: threading.Event, upkeep: Callable[[], None]) -> None:
+    while True:
         try:
             upkeep()
         except Exception:
             _log.exception("the hourly upkeep failed; it is tried again in an hour")
+        if stop.wait(_UPKEEP_SECONDS):
+            return
