@@ -174,8 +174,7 @@ class Supervisor:
         delay = min(_BACK_OFF_LIMIT, _FIRST_BACK_OFF * 2.0 ** min(watched.deaths, 16))
         watched.deaths += 1
         watched.start_at = now + delay
-        again = f"starting it again in {delay:g} s" + (f", the {watched.deaths}. time" if watched.deaths > 1 else "")
-        self._say(f"{watched.service.name:<12} {problem}; {again}")
+        self._say(f"{watched.service.name:<12} {problem}; starting it again in {delay:g} s (restart {watched.deaths})")
         self._mark(watched, problem)
 
     def _mark(self, watched: _Watched, down: str) -> None:

@@ -135,7 +135,7 @@ def test_one_that_keeps_dying_is_started_ever_more_seldom_while_the_others_run_o
 
     def let_it_die_and_come_back() -> None:
         cure.unlink()
-        _wait_for(lambda: any("the 10. time" in line for line in said), 30)
+        _wait_for(lambda: any("(restart 10)" in line for line in said), 30)
         assert set(shown[-1]) == {"weak"}
         cure.touch()
         _wait_for(lambda: shown[-1] == {})
@@ -144,8 +144,8 @@ def test_one_that_keeps_dying_is_started_ever_more_seldom_while_the_others_run_o
         supervisor.watch(stop, shown.append)
     assert supervisor.pid("strong") == strong
     supervisor.stop()
-    assert "weak         ended with exit code 0; starting it again in 0.01 s" in said
-    assert "weak         ended with exit code 0; starting it again in 0.2 s, the 10. time" in said
+    assert "weak         ended with exit code 0; starting it again in 0.01 s (restart 1)" in said
+    assert "weak         ended with exit code 0; starting it again in 0.2 s (restart 10)" in said
     assert [line for line in said if line.startswith("weak         ready")][1:]
     assert _children() == []
 
@@ -204,7 +204,7 @@ def test_a_stopped_process_is_killed_and_started_again(log: LogFile, tmp_path: P
     with _acting(halt, stop):
         supervisor.watch(stop)
     supervisor.stop()
-    assert "one          has not answered for 1.5 s and was killed; starting it again in 0.25 s" in said
+    assert "one          has not answered for 1.5 s and was killed; starting it again in 0.25 s (restart 1)" in said
     assert not psutil.pid_exists(first)
 
 

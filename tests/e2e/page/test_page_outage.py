@@ -19,7 +19,6 @@ def test_a_stopped_preprocess_is_told_and_comes_back_by_itself(page_stack: Runni
     (stopped,) = page_stack.processes("-m services.preprocess")
     stopped.send_signal(signal.SIGSTOP)
     expect(line).to_contain_text("looking into videos (preprocess)", timeout=40_000)
-    page.screenshot(path=str(page_stack.home / "outage.png"))
     expect(line).to_be_hidden(timeout=120_000)
     assert not stopped.is_running()
     assert "has not answered for 30 s and was killed" in page_stack.log()
