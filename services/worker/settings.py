@@ -18,13 +18,13 @@ class WorkerSettings(StateSettings, ClientTlsSettings):
     worker_slots: int = Field(default=1, ge=1)
     """Jobs that one worker renders at the same time"""
     start_stall_seconds: float = Field(default=60, gt=0)
-    """A render child that does not begin, or of whose files no byte comes, for that long is killed and tried again"""
+    """A render that does not begin, or gets no byte of its files, for that long is killed and tried again, seconds"""
     fetch_stall_seconds: float = Field(default=600, gt=0)
-    """The same while preprocess fetches a video or a recording, which shows no progress, seconds"""
+    """A render for which preprocess fetches a file for that long is killed and tried again, seconds"""
     stall_seconds: float = Field(default=120, gt=0)
-    """The same for an analysis that comes no further, seconds"""
+    """A render whose analysis comes no further for that long is killed and tried again, seconds"""
     render_stall_seconds: float = Field(default=60, gt=0)
-    """The same for a render that makes no frame, seconds"""
+    """A render that makes no frame for that long is killed and tried again, seconds"""
     publish_stall_seconds: float = Field(default=120, gt=0)
     """How long putting an output into the store may take, plus a second for each MiB, before the job is tried again"""
     drain_seconds: float = Field(default=0, ge=0)
