@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -35,7 +36,7 @@ def _supervisor(repository: Path, folder: Path, port: int) -> Iterator[Superviso
     runtime = find_runtime(LocalSettings().triton_runtime)
     service = triton_service(runtime, repository, models, folder, port=port, metrics_port=free_port())
     log = LogFile(folder / "chorus.log")
-    supervisor = Supervisor([[service]], log, lambda _: None)
+    supervisor = Supervisor([[service]], log, lambda _: None, hang_seconds=6)
     try:
         yield supervisor
     finally:
@@ -144,14 +145,21 @@ def test_only_loopback_listens(triton: tuple[Supervisor, TritonClient]) -> None:
     assert {connection.laddr.ip.removeprefix("::ffff:") for connection in listening} == {"127.0.0.1"}
 
 
-def test_the_death_of_one_models_process_heals(triton: tuple[Supervisor, TritonClient]) -> None:
-    """Triton answers on without it, but this model would fail for ever."""
+@pytest.mark.parametrize(
+    ("victim", "number"),
+    [("speech_to_mouth", signal.SIGKILL), ("speech_to_mouth", signal.SIGSTOP), ("tritonserver", signal.SIGSTOP)],
+    ids=["a model dies", "a model is stopped", "the server is stopped"],
+)
+def test_what_dies_or_is_stopped_heals(
+    triton: tuple[Supervisor, TritonClient], victim: str, number: signal.Signals
+) -> None:
+    """Triton answers on without a model's process, but this model would fail for ever."""
     supervisor, client = triton
     old = supervisor.pid("triton")
-    stub = next(c for c in psutil.Process(old).children() if "speech_to_mouth" in " ".join(c.cmdline()))
-    stub.kill()
+    server = psutil.Process(old)
+    next(p for p in (server, *server.children()) if victim in " ".join(p.cmdline())).send_signal(number)
     stop = threading.Event()
-    timer = threading.Timer(40, stop.set)
+    timer = threading.Timer(90, stop.set)
     timer.start()
 
     def ask() -> None:
