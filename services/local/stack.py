@@ -10,6 +10,7 @@ from http.client import HTTPException
 from pathlib import Path
 from secrets import token_urlsafe
 from threading import Event
+from urllib.error import HTTPError
 from urllib.request import BaseHandler, HTTPSHandler, ProxyHandler, build_opener
 
 import grpc
@@ -231,6 +232,9 @@ def _answers(url: str, certificate: Path | None = None) -> bool:
             handlers.append(HTTPSHandler(context=local_context(certificate)))
         with build_opener(*handlers).open(url, timeout=_PROBE_SECONDS) as response:
             return bool(response.status == 200)
+    except HTTPError as error:
+        # Too many connections: who says when to come again works, and a crowd must not have it restarted.
+        return error.headers.get("Retry-After") is not None
     except (OSError, HTTPException):
         return False
 
