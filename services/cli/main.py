@@ -18,6 +18,7 @@ from services.cli.run import AfterAudio, RunRequest, Silence, left_out, run_batc
 from services.cli.user import build_user_app
 from services.errors import ChorusError
 from services.jobs.families import family_cards
+from services.jobs.model import Priority
 from services.local.doctor import examine
 from services.local.own_stack import usable_stack
 from services.local.settings import LocalSettings
@@ -84,6 +85,7 @@ def run(
     silence: Annotated[Silence, typer.Option(help="In pauses: a resting mouth, or the video's own")] = Silence.REST,
     still_motion: Annotated[bool, typer.Option(help="A photo gets slight head motion and blinks")] = True,
     family: Annotated[str, typer.Option(help="The lip-sync family; see `chorus models`")] = "default",
+    priority: Annotated[Priority, typer.Option(help="While others wait, high comes twice as often")] = Priority.NORMAL,
 ) -> None:
     """Make each video speak the recording. The exit code is the number of videos that failed."""
     options: dict[str, str | float] = {
@@ -98,7 +100,7 @@ def run(
     }
     if face is not None:
         options["face"] = face
-    request = RunRequest(audio=audio, videos=tuple(video), output_dir=output_dir, options=options)
+    request = RunRequest(audio=audio, videos=tuple(video), output_dir=output_dir, options=options, priority=priority)
     for path in left_out(request.videos):
         _complain(f"{path} is left out: it is no video or photo by its ending")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: the batch is cancelled

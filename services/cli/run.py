@@ -17,6 +17,7 @@ import httpx
 from services.accepted_files import PICTURE_SUFFIXES
 from services.cli.display import Display, open_display
 from services.errors import ChorusError, ErrorKind, error_from_json
+from services.jobs.model import Priority
 from services.local.run_file import RunningStack
 from services.tls.identity import local_context
 
@@ -47,6 +48,7 @@ class RunRequest:
     videos: tuple[Path, ...]
     output_dir: Path
     options: Mapping[str, str | float]
+    priority: Priority = Priority.NORMAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,7 @@ def run_batch(stack: RunningStack, request: RunRequest) -> int:
                 "audio_id": audio_id,
                 "video_ids": [media_id for _, media_id in uploaded],
                 "options": request.options,
+                "priority": request.priority,
             }
             with _errors_as_ours("order"):
                 batch = _checked(http.post("/v1/batches", json=body, headers={"Idempotency-Key": uuid4().hex})).json()

@@ -21,6 +21,14 @@ class JobState(StrEnum):
     CANCELLED = "cancelled"
 
 
+class Priority(StrEnum):
+    """How much of the workers' time a batch gets while others wait; see engine/turns.py."""
+
+    LOW = "low"
+    NORMAL = "normal"
+    HIGH = "high"
+
+
 FINISHED: Final = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED})
 
 

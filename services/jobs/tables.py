@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from services.errors import ChorusError, ErrorKind
 from services.folders import make_folder
+from services.jobs.model import Priority
 from services.jobs.spec import JobSpec, spec_from_json
 from services.jobs.upgrade import gather_specs
 
@@ -136,6 +137,7 @@ batches = sa.Table(
     sa.Column("created_ms", sa.BigInteger, nullable=False, index=True),
     sa.Column("owner", sa.Text, nullable=False, server_default=""),
     sa.Column("audio_id", sa.Text, nullable=False, server_default=""),
+    sa.Column("priority", sa.Text, nullable=False, server_default=Priority.NORMAL.value),
 )
 
 jobs = sa.Table(

@@ -109,6 +109,7 @@ media-deleted = { $name } was deleted: upload it again and make a new batch
 idempotency-key-used = The idempotency key { $key } was used for another batch: take a new one
 job-ended = { $name } has { $state } already: there is nothing to cancel
 job-not-failed = { $name } is { $state }: only failed and cancelled jobs can be retried
+priority-unknown = There is no priority { $priority }; choose one of { $choices }
 state-unknown = There is no state { $state }; choose one of { $choices }
 no-worker = No worker takes jobs, { $jobs } wait: it is being started again, or look into its log
 models-loading = Triton is still loading its models

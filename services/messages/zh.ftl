@@ -130,6 +130,7 @@ job-not-failed =
         [failed] 失败
        *[cancelled] 已取消
     }）：只有失败或已取消的视频可以重试。
+priority-unknown = 没有名为 { $priority } 的优先级。请选择其中之一：{ $choices }。
 state-unknown = 没有名为 { $state } 的状态。请选择其中之一：{ $choices }。
 no-worker = 没有 worker 在处理任务，{ $jobs } 个任务在等待：它可能正在重新启动，否则请查看它的日志。
 models-loading = Triton 还在加载模型。

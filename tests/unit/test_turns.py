@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,8 +11,9 @@ import sqlalchemy as sa
 
 from services.errors import ChorusError, ErrorKind
 from services.jobs import tables
-from services.jobs.engine import turns
+from services.jobs.engine import names, turns
 from services.jobs.engine.queue import JobQueue, open_queue
+from services.jobs.model import Priority
 
 
 class Waiting:
@@ -22,7 +24,7 @@ class Waiting:
         self._queue = queue
         self._made = 0
 
-    def add(self, owner: str, count: int, *, most_waiting: int = 1000) -> None:
+    def add(self, owner: str, count: int, *, most_waiting: int = 1000, priority: Priority = Priority.NORMAL) -> None:
         """A batch of an owner."""
         self._made += 1
         batch = f"{owner}{self._made}"
@@ -30,7 +32,13 @@ class Waiting:
         with tables.transaction(self.database) as connection:
             connection.execute(
                 sa.insert(tables.batches).values(
-                    id=batch, audio_name="", audio_id="", owner=owner, request_digest="", created_ms=self._made
+                    id=batch,
+                    audio_name="",
+                    audio_id="",
+                    owner=owner,
+                    request_digest="",
+                    created_ms=self._made,
+                    priority=priority,
                 )
             )
             texts = dict.fromkeys(("name", "video_id", "video_name", "audio_id", "audio_name"), "")
@@ -39,7 +47,7 @@ class Waiting:
                 for number, each in enumerate(ids)
             ]
             connection.execute(sa.insert(tables.jobs), rows)
-            self._queue.enqueue(connection, ids, owner, most_waiting=most_waiting)
+            self._queue.enqueue(connection, ids, owner, most_waiting=most_waiting, priority=priority)
 
     def order(self) -> list[str]:
         """In which DBOS takes those that wait."""
@@ -122,3 +130,45 @@ def test_a_full_queue_takes_no_batch_and_keeps_nothing_of_it(queue: Waiting) -> 
     queue.end(queue.take())
     queue.add("b", 2, most_waiting=4)
     assert owners(queue.order()) == "abab"
+
+
+def served(queue: Waiting, number: int) -> str:
+    """The owners of the next jobs, one taken and ended after another."""
+    found = ""
+    for _ in range(number):
+        job_id = queue.take()
+        found += owners([job_id])
+        queue.end(job_id)
+    return found
+
+
+def test_high_gets_twice_as_many_as_normal_and_normal_twice_as_many_as_low(queue: Waiting) -> None:
+    queue.add("low", 30, priority=Priority.LOW)
+    queue.add("normal", 30)
+    queue.add("high", 30, priority=Priority.HIGH)
+    assert Counter(served(queue, 28)) == {"h": 16, "n": 8, "l": 4}
+
+
+def test_urgent_batches_without_end_leave_the_others_their_share(queue: Waiting) -> None:
+    queue.add("low", 5, priority=Priority.LOW)
+    found = ""
+    for _ in range(20):
+        queue.add("high", 2, priority=Priority.HIGH)
+        found += served(queue, 1)
+    assert found.count("l") == 4
+
+
+def test_an_urgent_batch_does_not_wait_for_the_other_batches_of_its_owner(queue: Waiting) -> None:
+    queue.add("anna", 10)
+    queue.add("anna", 4, priority=Priority.HIGH)
+    assert [each[:5] for each in queue.order()[:7]].count("anna2") == 4
+
+
+def test_what_waits_is_counted_by_the_index_of_unfinished_jobs(queue: Waiting) -> None:
+    status = names.status_table(queue.database)
+    for condition in (names.is_waiting(status), names.is_unfinished(status)):
+        asked = sa.select(sa.func.count()).select_from(status).where(condition)
+        text = asked.compile(queue.database, compile_kwargs={"literal_binds": True})
+        with queue.database.connect() as connection:
+            plan = connection.execute(sa.text(f"EXPLAIN QUERY PLAN {text}")).all()
+        assert "idx_workflow_status_in_flight_v2" in str(plan)

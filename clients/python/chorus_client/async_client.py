@@ -108,13 +108,16 @@ class AsyncChorus:
         *,
         options: pb.RenderOptions | None = None,
         faces: Mapping[str, int] | None = None,
+        priority: str = "normal",
         idempotency_key: str | None = None,
     ) -> pb.Batch:
         """One job for each video, all or none; `faces` are ranks of the face to use, by video id.
 
+        `priority`: low, normal or high; of jobs that wait together, high gets two for each of normal, low half.
+
         The same key makes no second batch, also from another process; without one each call has its own.
         """
-        request = requests.create_batch(audio_id, video_ids, options, faces, idempotency_key)
+        request = requests.create_batch(audio_id, video_ids, options, faces, priority, idempotency_key)
         return await self._calls.call(self._stub.CreateBatch, request)
 
     async def get_batch(self, batch_id: str) -> pb.Batch:

@@ -28,6 +28,7 @@ def create_batch(
     video_ids: Iterable[str],
     options: pb.RenderOptions | None,
     faces: Mapping[str, int] | None,
+    priority: str,
     idempotency_key: str | None,
 ) -> pb.CreateBatchRequest:
     """A batch with a key in any case: a call whose answer was lost can be repeated."""
@@ -36,6 +37,7 @@ def create_batch(
         video_ids=video_ids,
         options=options,
         faces=faces,
+        priority=priority,
         idempotency_key=idempotency_key or uuid4().hex,
     )
 

@@ -11,6 +11,7 @@ from typing import Any
 from services import telemetry
 from services.errors import ChorusError, ErrorKind
 from services.jobs.families import family_cards
+from services.jobs.model import Priority
 from services.jobs.options import FACE_RANKS, RenderOptions
 from services.jobs.spec import JobSpec, spec_to_json
 from services.library.keys import media_key, output_key, poster_key
@@ -31,14 +32,15 @@ class BatchRequest:
     owner: str = ""
     faces: Mapping[str, int] = field(default_factory=dict)
     """Rank of the face to use, by video id; the others use options.face"""
+    priority: Priority = Priority.NORMAL
 
     @property
     def digest(self) -> str:
         """Equal for equal requests, whatever their key."""
-        request = json.dumps(
-            [self.audio_id, list(self.video_ids), asdict(self.options), dict(self.faces)], sort_keys=True
-        )
-        return hashlib.sha256(request.encode()).hexdigest()
+        request = [self.audio_id, list(self.video_ids), asdict(self.options), dict(self.faces)]
+        if self.priority is not Priority.NORMAL:  # so that digests of older releases stay equal
+            request.append(self.priority)
+        return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
 
     def check(self) -> None:
         """INVALID_INPUT for what can be refused without looking at the uploads."""

@@ -20,7 +20,7 @@ from services.gateway.operations.readiness import Readiness
 from services.gateway.operations.run_log import RunLog
 from services.jobs import tables
 from services.jobs.engine.queue import JobQueue
-from services.jobs.model import FINISHED, Job, JobFilter, JobState
+from services.jobs.model import FINISHED, Job, JobFilter, JobState, Priority
 from services.jobs.owners import owner_shown
 from services.jobs.watching import Watch
 from services.library.artifacts import Artifacts
@@ -48,6 +48,7 @@ class Batch:
     audio_name: str
     audio_id: str
     owner: str
+    priority: Priority
     created_at: datetime
     counts: Mapping[JobState, int]
 
@@ -210,6 +211,7 @@ class Operations:
                     audio_name=sa.func.coalesce(audio_name, ""),
                     audio_id=request.audio_id,
                     owner=request.owner,
+                    priority=request.priority,
                     idempotency_key=request.idempotency_key,
                     request_digest=request.digest,
                     created_ms=created,
@@ -223,7 +225,11 @@ class Operations:
             rows = job_rows(batch_id, audio, videos, request, created)
             connection.execute(sa.insert(tables.jobs), rows)
             self._queue.enqueue(
-                connection, [row["id"] for row in rows], request.owner, most_waiting=self.limits.queued_jobs
+                connection,
+                [row["id"] for row in rows],
+                request.owner,
+                most_waiting=self.limits.queued_jobs,
+                priority=request.priority,
             )
         owner, seconds = owner_shown(request.owner), audio.seconds * len(rows)
         telemetry.jobs_created(owner, request.options.family, len(rows), seconds)
@@ -254,6 +260,7 @@ def _batch(row: sa.Row[Any], counts: Mapping[str, Counter[JobState]]) -> Batch:
         audio_name=row.audio_name,
         audio_id=row.audio_id,
         owner=row.owner,
+        priority=Priority(row.priority),
         created_at=datetime.fromtimestamp(row.created_ms / 1000, UTC),
         counts={state: found[state] for state in JobState},
     )

@@ -39,6 +39,7 @@ def create_batch(
         idempotency_key=idempotency_key,
         owner=caller.owner,
         faces=body.faces,
+        priority=body.priority,
     )
     batch = operations.create_batch(request)
     return schemas.batch_body(batch, operations.jobs_of(batch.id))

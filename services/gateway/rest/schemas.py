@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.gateway.operations.batches import Batch
 from services.gateway.operations.bounds import Id, Text
-from services.jobs.model import Deleted, Job, JobState, Stage
+from services.jobs.model import Deleted, Job, JobState, Priority, Stage
 from services.jobs.options import FaceRank, RenderOptions
 from services.library.limits import BATCH_VIDEOS, CALL_IDS
 from services.messages.catalogue import Value
@@ -32,6 +32,9 @@ class NewBatchBody(Body):
         default={}, description="Rank of the face to use, by video id; the others use options.face"
     )
     options: RenderOptions = RenderOptions()
+    priority: Priority = Field(
+        default=Priority.NORMAL, description="Of jobs that wait together, high gets two for each of normal, low half"
+    )
 
 
 class JobErrorBody(Body):
@@ -143,6 +146,7 @@ class BatchSummaryBody(Body):
     audio_name: str
     audio_id: str
     owner: str
+    priority: Priority
     created_at: datetime
     counts: dict[JobState, int]
 

@@ -11,7 +11,7 @@ from google.protobuf.json_format import MessageToDict, ParseDict
 from services.errors import ChorusError, ErrorKind, error_to_json
 from services.gateway.operations.batches import Batch
 from services.gateway.v1 import gateway_pb2 as pb
-from services.jobs.model import Job, JobFilter, JobState
+from services.jobs.model import Job, JobFilter, JobState, Priority
 from services.jobs.options import RenderOptions, parse_options
 from services.library.findings import Preflight
 from services.library.media import Media
@@ -21,6 +21,15 @@ from services.library.resumable import ResumableUpload
 def render_options(message: pb.RenderOptions) -> RenderOptions:
     """What was asked for, checked by the same rules as everywhere."""
     return parse_options(MessageToDict(message, preserving_proto_field_name=True))
+
+
+def batch_priority(text: str) -> Priority:
+    """The priority that was asked for."""
+    try:
+        return Priority(text) if text else Priority.NORMAL
+    except ValueError:
+        choices = ", ".join(Priority)
+        raise ChorusError(ErrorKind.INVALID_INPUT, "priority-unknown", priority=text, choices=choices) from None
 
 
 def job_filter(message: pb.ListJobsRequest) -> JobFilter:
@@ -70,6 +79,7 @@ def batch_message(batch: Batch) -> pb.Batch:
         audio_name=batch.audio_name,
         audio_id=batch.audio_id,
         owner=batch.owner,
+        priority=batch.priority,
         created_at_ms=_ms(batch.created_at),
         counts={state.value: number for state, number in batch.counts.items()},
     )

@@ -18,6 +18,7 @@ from services.gateway.rpc.access import TokenInterceptor
 from services.gateway.rpc.checking import check_message
 from services.gateway.rpc.messages import (
     batch_message,
+    batch_priority,
     job_filter,
     job_message,
     media_message,
@@ -148,6 +149,7 @@ class GatewayServicer(GatewayServiceServicer):
                 options=render_options(request.options),
                 idempotency_key=request.idempotency_key or None,
                 faces=dict(request.faces),
+                priority=batch_priority(request.priority),
             ),
         )
         return await self._batch_with_jobs(batch)

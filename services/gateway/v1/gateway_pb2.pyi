@@ -819,9 +819,12 @@ class CreateBatchRequest(_message.Message):
     OPTIONS_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     FACES_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
     audio_id: _builtins.str
     idempotency_key: _builtins.str
     """empty: none"""
+    priority: _builtins.str
+    """low | normal | high; empty: normal"""
     @_builtins.property
     def video_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
@@ -838,10 +841,11 @@ class CreateBatchRequest(_message.Message):
         options: Global___RenderOptions | None = ...,
         idempotency_key: _builtins.str = ...,
         faces: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        priority: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["options", b"options"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio_id", b"audio_id", "faces", b"faces", "idempotency_key", b"idempotency_key", "options", b"options", "video_ids", b"video_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio_id", b"audio_id", "faces", b"faces", "idempotency_key", b"idempotency_key", "options", b"options", "priority", b"priority", "video_ids", b"video_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -878,12 +882,15 @@ class Batch(_message.Message):
     JOBS_FIELD_NUMBER: _builtins.int
     AUDIO_ID_FIELD_NUMBER: _builtins.int
     OWNER_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     audio_name: _builtins.str
     created_at_ms: _builtins.int
     """since 1970, UTC"""
     audio_id: _builtins.str
     owner: _builtins.str
+    priority: _builtins.str
+    """low | normal | high"""
     @_builtins.property
     def counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """jobs by state"""
@@ -902,10 +909,11 @@ class Batch(_message.Message):
         jobs: _abc.Iterable[Global___Job] | None = ...,
         audio_id: _builtins.str = ...,
         owner: _builtins.str = ...,
+        priority: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio_id", b"audio_id", "audio_name", b"audio_name", "counts", b"counts", "created_at_ms", b"created_at_ms", "id", b"id", "jobs", b"jobs", "owner", b"owner"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio_id", b"audio_id", "audio_name", b"audio_name", "counts", b"counts", "created_at_ms", b"created_at_ms", "id", b"id", "jobs", b"jobs", "owner", b"owner", "priority", b"priority"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

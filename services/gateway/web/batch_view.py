@@ -202,6 +202,7 @@ class BatchView:
             video_ids=draft.video_ids,
             options=draft.options,
             faces=draft.faces,
+            priority=draft.priority,
             owner=self._page.visitor.owner,
         )
         self._starting = True

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from services.gateway.operations.drafts import Change, Chosen
+from services.jobs.model import Priority
 from services.jobs.options import RenderOptions, parse_options, still_valid
 
 DraftKind = Literal["batch", "single"]
@@ -55,6 +56,16 @@ class Draft:
     def changes(self) -> dict[str, Any]:
         """Options that differ from the defaults; what an older release stored and this one refuses is forgotten."""
         return still_valid(self._values.get("options", {}))
+
+    @property
+    def priority(self) -> Priority:
+        """How urgent it is."""
+        stored = self._values.get("priority")
+        return Priority(stored) if stored in list(Priority) else Priority.NORMAL
+
+    @priority.setter
+    def priority(self, priority: Priority) -> None:
+        self._change(lambda chosen: chosen.update(priority=priority.value))
 
     @property
     def job_id(self) -> str | None:
@@ -115,12 +126,12 @@ class Draft:
         self._change(choose)
 
     def restore_options(self) -> None:
-        """Back to the defaults."""
-        self._change(lambda chosen: chosen.update(options={}))
+        """Back to the defaults, the priority too."""
+        self._change(lambda chosen: chosen.update(options={}, priority=None))
 
     def clear(self) -> None:
-        """Begin anew; the options stay."""
-        self._change(lambda chosen: chosen.update(audio=None, videos=[], faces={}, job=None))
+        """Begin anew; the options stay, the next batch is not as urgent."""
+        self._change(lambda chosen: chosen.update(audio=None, videos=[], faces={}, job=None, priority=None))
 
     def _change(self, change: Change) -> None:
         change(self._values)

@@ -11,6 +11,7 @@ from services.gateway.web.draft import Draft
 from services.gateway.web.markup import Text, attribute, block, button, icon
 from services.gateway.web.open_page import OpenPage
 from services.jobs.families import family_cards
+from services.jobs.model import Priority
 from services.jobs.options import bounds, choices
 
 _FACES_OFFERED = 4
@@ -45,6 +46,7 @@ class OptionsForm:
             if len(family_cards()) > 1:
                 self._select("family", {card.name: f"{card.name} ({card.licence})" for card in family_cards().values()})
             self._switch("still_motion")
+            self._priority()
         with block("div", "dialog-actions"):
             button(self._say("options.restore"), self._restore, kind="plain", symbol="restart_alt")
 
@@ -78,6 +80,18 @@ class OptionsForm:
             switch = ui.switch(value=self._chosen(name), on_change=lambda event: self._take(name, event.value))
             attribute(switch, "aria-label", self._say(f"options.{name}"))
 
+    def _priority(self) -> None:
+        with self._field("priority"):
+            labels = {priority: self._say(f"options.priority_{priority}") for priority in Priority}
+            chosen = self._draft.priority
+            field = ui.select(labels, value=chosen, on_change=lambda event: self._take_priority(event.value))
+            field.props("outlined dense options-dense")
+            attribute(field, "aria-label", self._say("options.priority"))
+
+    def _take_priority(self, priority: Priority) -> None:
+        self._draft.priority = priority
+        self._summarise()
+
     def _field(self, name: str) -> Element:
         with block("div", "option") as field:
             Text("div", self._say(f"options.{name}"), "option-name")
@@ -97,5 +111,5 @@ class OptionsForm:
         self._summarise()
 
     def _summarise(self) -> None:
-        number = len(self._draft.changes)
+        number = len(self._draft.changes) + (self._draft.priority is not Priority.NORMAL)
         self._summary.set_text(self._say.count("options.changed", number) if number else self._say("options.standard"))

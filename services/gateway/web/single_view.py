@@ -181,6 +181,7 @@ class SingleView:
             video_ids=draft.video_ids,
             options=draft.options,
             faces=draft.faces,
+            priority=draft.priority,
             owner=self._page.visitor.owner,
         )
         self._starting = True

@@ -20,6 +20,9 @@ LIVE_EVENT: Final = "live"
 # A job whose worker dies more often than this is given up.
 MAX_RECOVERIES: Final = 3
 
+# As in DBOS's index idx_workflow_status_in_flight_v2, word for word: SQLite takes it for nothing else.
+_IN_FLIGHT: Final = ("ENQUEUED", "PENDING")
+
 STATE_OF_STATUS: Final[Mapping[str, JobState]] = {
     "DELAYED": JobState.QUEUED,
     "ENQUEUED": JobState.QUEUED,
@@ -34,6 +37,23 @@ STATE_OF_STATUS: Final[Mapping[str, JobState]] = {
 def statuses_of(state: JobState) -> list[str]:
     """DBOS's statuses behind one of our states."""
     return [status for status, each in STATE_OF_STATUS.items() if each is state]
+
+
+def is_waiting(status: sa.TableClause) -> sa.ColumnElement[bool]:
+    """Of our queue. Literals, and nothing but what the partial index on unfinished workflows has.
+
+    DELAYED is left out: we never ask for it, and no index has it.
+    """
+    return sa.and_(status.c.queue_name == QUEUE, _is_one_of(status, "ENQUEUED"), _is_one_of(status, *_IN_FLIGHT))
+
+
+def is_unfinished(status: sa.TableClause) -> sa.ColumnElement[bool]:
+    """Queued or running; by the same index, however many jobs have finished."""
+    return sa.and_(status.c.queue_name == QUEUE, _is_one_of(status, *_IN_FLIGHT))
+
+
+def _is_one_of(status: sa.TableClause, *statuses: str) -> sa.ColumnElement[bool]:
+    return status.c.status.in_([sa.literal_column(f"'{each}'") for each in statuses])
 
 
 def dbos_schema(database: sa.Engine) -> str | None:

@@ -18,7 +18,7 @@ from services.jobs import tables
 from services.jobs.engine import beats, names, turns
 from services.jobs.engine.dbos_log import configure_dbos_log
 from services.jobs.engine.live import Live, live_from_text
-from services.jobs.model import FINISHED, Job, JobFilter, JobState
+from services.jobs.model import FINISHED, Job, JobFilter, JobState, Priority
 
 
 def open_queue(database_url: str) -> tuple[sa.Engine, JobQueue]:
@@ -44,14 +44,22 @@ class JobQueue:
         """Create or migrate DBOS's own tables; safe in several processes at once."""
         DBOS.migrate(names.dbos_url(self._database))
 
-    def enqueue(self, connection: sa.Connection, job_ids: Sequence[str], owner: str, *, most_waiting: int) -> None:
+    def enqueue(
+        self,
+        connection: sa.Connection,
+        job_ids: Sequence[str],
+        owner: str,
+        *,
+        most_waiting: int,
+        priority: Priority = Priority.NORMAL,
+    ) -> None:
         """Enqueue an owner's jobs within the caller's transaction, which also inserts their rows: all or nothing.
 
         OVERLOADED when more than `most_waiting` jobs of the whole installation would wait.
         """
         if turns.waiting(connection) + len(job_ids) > most_waiting:
             raise ChorusError(ErrorKind.OVERLOADED, "queue-full", limit=most_waiting)
-        for turn, job_id in enumerate(job_ids, turns.next_turn(connection, owner)):
+        for job_id, turn in zip(job_ids, turns.next_turns(connection, owner, priority), strict=False):
             self._client.enqueue_in_transaction(
                 connection,
                 {
