@@ -53,7 +53,7 @@ def test_two_workers_share_a_batch_and_one_takes_over_from_the_other(gateway: Ga
         assert [job["state"] for job in jobs] == ["succeeded", "succeeded", "failed"]
         assert [len(gateway.renders(each)) for each in ids] == [1, 1, 1]
 
-        second_batch = gateway.start_batch("slow-3.mp4", "slow-7.mp4", "fail.mp4")
+        second_batch = gateway.start_batch("slow-3.mp4", "slow-12.mp4", "fail.mp4")
         orphan, busy, waiting = (job["id"] for job in second_batch["jobs"])
         wait_until(lambda: gateway.renders(busy))
         (child,) = wait_until(lambda: gateway.renders(orphan))
@@ -158,6 +158,7 @@ def test_a_worker_that_stops_hands_its_job_back(gateway: Gateway) -> None:
 
 def test_a_worker_that_may_drain_finishes_its_job_and_takes_no_other(gateway: Gateway) -> None:
     door = {"metrics_host": "127.0.0.1", "metrics_port": free_port()}
+    said = len(worker_log(gateway.settings))
     with running_worker(gateway.settings.model_copy(update={"drain_seconds": 20, **door})) as draining:
         probe = f"http://127.0.0.1:{door['metrics_port']}"
         assert [httpx.get(probe + path).status_code for path in ("/healthz", "/readyz")] == [200, 200]
@@ -170,5 +171,30 @@ def test_a_worker_that_may_drain_finishes_its_job_and_takes_no_other(gateway: Ga
     job = gateway.job(running)
     assert (job["state"], job["attempt"]) == ("succeeded", 1)
     assert (gateway.job(waiting)["state"], gateway.renders(waiting)) == ("queued", [])
-    assert "Traceback" not in worker_log(gateway.settings)
+    assert "Traceback" not in worker_log(gateway.settings)[said:]
     assert gateway.http.post(f"/v1/jobs/{waiting}/cancel").json()["state"] == "cancelled"
+
+
+def test_one_worker_looks_for_the_dead_and_many_look_into_the_queue_less_often(gateway: Gateway) -> None:
+    held = "SELECT count(*) FROM pg_locks WHERE (classid::bigint << 32 | objid::bigint) = hashtextextended('{}', 0)"
+    leaders, workers = held.format("chorus:sweep"), held.format("chorus:workers")
+    interval = "SELECT polling_interval_sec FROM dbos.queues WHERE name = 'render'"
+
+    def ask(words: str) -> float:
+        with gateway.database.connect() as connection:
+            return float(connection.execute(sa.text(words)).scalar_one())
+
+    with running_worker(gateway.settings) as first, running_worker(other_worker(gateway.settings)):
+        wait_until(lambda: ask(leaders) == 1 and ask(workers) == 2)
+        # With n of them, each word of a job would wake n sessions.
+        assert ask("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'") == 0
+        first.kill()
+        wait_until(lambda: ask(workers) == 1)
+        wait_until(lambda: ask(leaders) == 1)
+        with ExitStack() as more:
+            engine = sa.create_engine(gateway.database.url, poolclass=sa.NullPool)
+            for _ in range(139):
+                session = more.enter_context(engine.connect())
+                session.execute(sa.text("SELECT pg_advisory_lock_shared(hashtextextended('chorus:workers', 0))"))
+            wait_until(lambda: ask(interval) == 0.7)
+        wait_until(lambda: ask(interval) == 0.5)

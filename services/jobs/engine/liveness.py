@@ -25,6 +25,9 @@ _CHECK_SECONDS: Final = 1.0
 _GRACE_SECONDS: Final = 3.0
 _TRY_LOCK: Final = sa.text("SELECT pg_try_advisory_lock(hashtextextended(:name, 0))")
 _UNLOCK: Final = sa.text("SELECT pg_advisory_unlock(hashtextextended(:name, 0))")
+# The server's side of _CHECK_SECONDS: a worker that is frozen, or on a machine that vanished, holds nothing for ever.
+_END_WHEN_SILENT: Final = sa.text("SET idle_session_timeout = '30s'")
+_SHARE_LOCK: Final = sa.text("SELECT pg_advisory_lock_shared(hashtextextended(:name, 0))")
 # In one question, since a lock at a time would be a million of them every five seconds for a thousand workers.
 _WITHOUT_LOCK: Final = sa.text(
     """
@@ -43,7 +46,19 @@ _END_HOLDER: Final = sa.text(
     AND (classid::bigint << 32 | objid::bigint) = hashtextextended(:name, 0)
     """
 )
+# A lock's number is halved in this view.
+_HOLDERS: Final = sa.text(
+    """
+    SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
+    WHERE locktype = 'advisory' AND objsubid = 1 AND granted AND datname = current_database()
+    AND (classid::bigint << 32 | objid::bigint) = hashtextextended(:name, 0)
+    """
+)
 _PREFIX: Final = "chorus:worker:"
+# Every worker holds it with all others, so that they can be counted.
+_ALL: Final = "chorus:workers"
+# Who looks for the dead.
+_LEADER: Final = "chorus:sweep"
 
 
 def lock_file(path: Path, taken: ChorusError) -> TextIO:
@@ -68,6 +83,9 @@ class TakeOver:
     The lock of a worker that lives but does nothing (beats.py) is taken away by ending its session. A worker
     whose session ended while it lives (the database was restarted) takes its lock again and its jobs go on. If a peer
     took them over before that, DBOS refuses the next word that a job writes, which ends it here.
+
+    One worker at a time looks for the dead, as long as it holds one more lock: with n of them looking at n locks, the
+    cost would grow with the square of n.
     """
 
     def __init__(
@@ -75,20 +93,23 @@ class TakeOver:
         database: sa.Engine,
         executor_id: str,
         recover: Callable[[str], None],
+        counted: Callable[[int], None],
         is_hung: Callable[[], object],
         beat_seconds: float,
     ) -> None:
-        """`recover` re-queues the jobs of one dead executor. The lock is held when this returns.
+        """`recover` re-queues the jobs of one dead executor; `counted` is told after each sweep how many workers live.
 
-        While `is_hung`, a lock that a peer took away is not taken again. `beat_seconds` is how often workers beat.
+        The lock is held when this returns. While `is_hung`, a lock that a peer took away is not taken again.
+        `beat_seconds` is how often workers beat.
         """
         self._database = database.execution_options(isolation_level="AUTOCOMMIT")
         self._executor_id = executor_id
-        self._recover = recover
+        self._recover, self._counted = recover, counted
         self._is_hung = is_hung
         self._beat_seconds = beat_seconds
         self._silent = SilentWorkers()
-        self._stop = threading.Event()
+        self._stop, self._retired = threading.Event(), threading.Event()
+        self._leads = False
         self._hold = self._take_lock()
         self._is_silent = False
         self._thread = threading.Thread(target=self._run, name="take-over", daemon=True)
@@ -97,8 +118,17 @@ class TakeOver:
         """Begin to sweep; only after DBOS was launched."""
         self._thread.start()
 
+    def count_workers(self) -> int:
+        """How many workers live, this one included."""
+        with self._database.connect() as connection:
+            return int(connection.execute(_HOLDERS, {"name": _ALL}).scalar_one())
+
+    def retire(self) -> None:
+        """Leave the sweeps to a peer while this worker's last jobs go on; DBOS, which is told to stop, is no help."""
+        self._retired.set()
+
     def stop(self) -> None:
-        """End the sweeps, then let go of the lock; only after this worker's last job has ended."""
+        """Let go of the lock; only after this worker's last job has ended."""
         self._stop.set()
         if self._thread.ident is not None:
             self._thread.join(SWEEP_SECONDS)
@@ -113,8 +143,8 @@ class TakeOver:
                 self._is_silent = False
                 if time.monotonic() >= next_sweep:
                     next_sweep = time.monotonic() + SWEEP_SECONDS
-                    self._sweep()
-                if time.monotonic() >= next_look:
+                    self._sweep_as_leader()
+                if self._leads and time.monotonic() >= next_look:
                     next_look = time.monotonic() + self._beat_seconds
                     self._end_silent()
             except sa.exc.OperationalError as error:
@@ -145,6 +175,8 @@ class TakeOver:
             connection = undo.enter_context(self._database.connect())
             if not connection.execute(_TRY_LOCK, {"name": _PREFIX + self._executor_id}).scalar_one():
                 return None
+            connection.execute(_END_WHEN_SILENT)
+            connection.execute(_SHARE_LOCK, {"name": _ALL})
             undo.pop_all()
             return connection
 
@@ -153,6 +185,20 @@ class TakeOver:
             self._hold.invalidate()
             self._hold.close()
             self._hold = None
+            self._leads = False
+
+    def _sweep_as_leader(self) -> None:
+        if self._hold is None:
+            return
+        if self._retired.is_set():
+            if self._leads:
+                self._hold.execute(_UNLOCK, {"name": _LEADER})
+            self._leads = False
+            return
+        self._leads = self._leads or bool(self._hold.execute(_TRY_LOCK, {"name": _LEADER}).scalar_one())
+        if self._leads:
+            self._sweep()
+            self._counted(self.count_workers())
 
     def _sweep(self) -> None:
         with self._database.connect() as connection:

@@ -34,6 +34,14 @@ _log = logging.getLogger(__name__)
 
 # A job waits for half of it on average; 0.2 s would cost a machine that idles several per cent of a core.
 _POLL_SECONDS: Final = 0.5
+# Many workers look one after another, so that a job is found as soon; all together look so often a second.
+_POLLS_A_SECOND: Final = 200
+# No longer than this: when a job ends while others wait, a slot stands idle for half of it on average.
+_LONGEST_POLL_SECONDS: Final = 2.0
+# DBOS's own queue, on which we never put anything.
+_INTERNAL_POLL_SECONDS: Final = 60.0
+# Of DBOS, beside one for each job: its two queues, their list and its upkeep take turns.
+_SESSIONS: Final = 3
 _UNWIND_SECONDS: Final = 4
 _EXIT_SECONDS: Final = 9.0
 _LOOK_SECONDS: Final = 0.5
@@ -77,15 +85,16 @@ class Worker:
         """Work until `stop` is set; `upkeep` is called at the start and once an hour."""
         telemetry.worker_starts(self._slots, family_cards(), ErrorKind)
         self._runner.sweep()
-        every = self._beat_seconds
         take_over = None
         if not self._path:
-            take_over = TakeOver(self._database, self._executor_id, self._recover, self.watchdog.hung, every)
-        beats = WorkerBeats(self._database, self._executor_id, self._slots, self.watchdog, every)
+            take_over = TakeOver(
+                self._database, self._executor_id, self._recover, _pace, self.watchdog.hung, self._beat_seconds
+            )
+        beats = WorkerBeats(self._database, self._executor_id, self._slots, self.watchdog, self._beat_seconds)
         # On SQLite DBOS queues what an earlier worker of this id ran, when it starts.
         put_first(self._database, self._executor_id)
         try:
-            self._launch(beats.polled)
+            self._launch(beats.polled, take_over.count_workers() if take_over else 1)
             beats.start()
             if take_over is not None:
                 take_over.start()
@@ -94,6 +103,8 @@ class Worker:
             self._work(stop, upkeep)
         finally:
             self.takes_jobs.clear()
+            if take_over is not None:
+                take_over.retire()
             _exit_in_time(self._drain_seconds + _EXIT_SECONDS)
             beats.drain()
             self._stop_jobs()
@@ -116,7 +127,7 @@ class Worker:
             self._looked()
         self.watchdog.add("main loop", lambda: False)  # what follows ends in its own time
 
-    def _launch(self, polled: Callable[[], None]) -> None:
+    def _launch(self, polled: Callable[[], None], workers: int) -> None:
         configure_dbos_log()
         config: DBOSConfig = {
             "name": names.APPLICATION,
@@ -126,15 +137,20 @@ class Worker:
             "log_level": "WARNING",
             "serializer": DBOSPortableJSONSerializer(),
             "max_executor_threads": _THREADS,
+            "sys_db_pool_size": _SESSIONS + self._slots,
+            # Nobody waits for events. With n workers, each word of a job would wake n sessions.
+            "use_listen_notify": False,
         }
         dbos = DBOS(config=config)
+        # Private to DBOS, which has no setting for it.
+        dbos._registry.get_internal_queue()._polling_interval_sec = _INTERNAL_POLL_SECONDS
         self._register_workflow()
         DBOS.launch()
         _notice_polls(dbos, polled)
         DBOS.register_queue(
             names.QUEUE,
             worker_concurrency=self._slots,
-            polling_interval_sec=_POLL_SECONDS,
+            polling_interval_sec=poll_seconds(workers),
             on_conflict="always_update",
         )
 
@@ -169,6 +185,19 @@ class Worker:
         )
         if running:
             client.resume_workflows([each.workflow_id for each in running], queue_name=names.QUEUE)
+
+
+def poll_seconds(workers: int) -> float:
+    """How long each of so many workers waits between two looks into the queue."""
+    return min(max(_POLL_SECONDS, workers / _POLLS_A_SECOND), _LONGEST_POLL_SECONDS)
+
+
+def _pace(workers: int) -> None:
+    """Every worker reads the interval from the queue's row before each look."""
+    queue = DBOS.retrieve_queue(names.QUEUE)
+    wanted = round(poll_seconds(workers), 1)
+    if queue is not None and queue.polling_interval_sec != wanted:
+        queue.set_polling_interval_sec(wanted)
 
 
 def _exit_in_time(seconds: float) -> None:
