@@ -9,7 +9,7 @@ INSTALLED := $(VENV)/.installed
 EXPORT_INSTALLED := $(VENV)/.installed-export
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help install browser prometheus demo up test test-fast lint types proto proto-check models train-speech bench quality cluster settings manifests dashboards picture images-try screens clean
+.PHONY: help install browser prometheus demo up test test-fast lint types proto proto-check models train-speech bench quality cluster load queue-load settings manifests dashboards picture images-try screens clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -43,7 +43,7 @@ prometheus: ## Debian's Prometheus and promtool in build/, for the tests of aler
 		&& dpkg -x prometheus_*.deb . && rm prometheus_*.deb; }
 
 test: install browser prometheus lint types proto-check ## everything that must pass: lint, types, all tests
-	$(BIN)/python -m pytest -m "not bench and not quality and not cluster"
+	$(BIN)/python -m pytest -m "not bench and not quality and not cluster and not load"
 
 test-fast: install ## the tests that need no process of ours
 	$(BIN)/python -m pytest -m "unit or contract"
@@ -91,6 +91,12 @@ quality: install ## what the lips do: closures, sync, sharpness, pictures in out
 
 cluster: install ## two of each pod of the manifests as processes, on PostgreSQL and S3 behind a proxy; killed and replaced (minutes)
 	$(BIN)/python -m pytest tests/cluster -m cluster -s
+
+load: install ## many clients at once on a whole stack: throughput and latencies; JOBS=200 CLIENTS=20 DATABASE=postgresql (minutes)
+	$(BIN)/python -m pytest tests/load/test_load.py -m load -s $(if $(JOBS),--jobs $(JOBS)) $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(DATABASE),--database $(DATABASE))
+
+queue-load: install ## what a thousand workers ask of PostgreSQL, by replaying what one asks; WORKERS=10,100,1000 (minutes)
+	$(BIN)/python -m pytest tests/load/test_queue_load.py -m load -s $(if $(WORKERS),--workers $(WORKERS))
 
 settings: install ## write docs/settings.md anew from the settings classes
 	$(BIN)/python -m scripts.settings_table

@@ -11,7 +11,7 @@ import pytest
 
 from tests.states import NewState, Servers
 
-_FOLDERS = frozenset({"unit", "contract", "integration", "e2e", "chaos", "bench", "quality", "cluster"})
+_FOLDERS = frozenset({"unit", "contract", "integration", "e2e", "chaos", "bench", "quality", "cluster", "load"})
 
 
 def pytest_configure() -> None:

@@ -50,6 +50,11 @@ class Server:
             )
         _wait(self._process, self._log, self._is_ready)
 
+    def process_id(self) -> int:
+        """While it runs."""
+        assert self._process is not None
+        return self._process.pid
+
     def stop(self, number: signal.Signals) -> None:
         """Send it a signal and wait for its end."""
         assert self._process is not None
@@ -64,6 +69,10 @@ class Postgres:
     port: int
     restart: Callable[[], None]
     """Ends all sessions at once, as an operator's restart does"""
+    binaries: Path
+    """Where its programs lie, pgbench too"""
+    process_id: Callable[[], int]
+    """Of the process that is the parent of all its sessions"""
 
     def new_database(self) -> str:
         """The URL of a fresh, empty database."""
@@ -102,23 +111,24 @@ class Bucket:
 
 
 @contextmanager
-def running_postgres() -> Iterator[Postgres]:
-    """A server on a free port; its data is gone at the end."""
+def running_postgres(**changes: str) -> Iterator[Postgres]:
+    """A server on a free port, with changes to its settings; its data is gone at the end."""
     port, user = free_port(), "nobody" if os.geteuid() == 0 else None
     with tempfile.TemporaryDirectory(prefix="chorus-postgres-") as folder:
         binaries, data = _binaries(Path(folder), user), f"{folder}/data"
         log = Path(folder, "log")
         initialise = [str(binaries / "initdb"), "-D", data, "-U", "postgres", "--auth=trust", "--no-sync", "-E", "UTF8"]
         subprocess.run(initialise, user=user, check=True, stdout=subprocess.DEVNULL, cwd=folder)
-        options = ["-p", str(port), "-k", folder, "-c", "fsync=off", "-c", "listen_addresses=127.0.0.1"]
-        command = [str(binaries / "postgres"), "-D", data, *options, "-c", "max_connections=300"]
+        settings = {"fsync": "off", "listen_addresses": "127.0.0.1", "max_connections": "300", **changes}
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        command = [str(binaries / "postgres"), "-D", data, "-p", str(port), "-k", folder, *options]
         server = Server(command, log, lambda: _answers_postgres(found), signal.SIGQUIT)
 
         def restart() -> None:
             server.stop(signal.SIGINT)
             server.start(user)
 
-        found = Postgres(port, restart)
+        found = Postgres(port, restart, binaries, server.process_id)
         server.start(user)
         try:
             yield found

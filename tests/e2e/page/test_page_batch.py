@@ -89,8 +89,13 @@ def test_options_are_kept(visitors: Visitors, recordings: Recordings) -> None:
     page.get_by_text("Options").click()
     page.get_by_role("switch", name="Photos come alive").click()
     expect(page.get_by_text("1 change")).to_be_visible()
+    page.get_by_label("Priority").click()
+    page.get_by_role("option", name="High: it is urgent").click()
+    expect(page.get_by_text("2 changes")).to_be_visible()
     page.reload()
-    expect(page.get_by_text("1 change")).to_be_visible()
+    expect(page.get_by_text("2 changes")).to_be_visible()
+    page.get_by_text("Options").click()
+    expect(page.get_by_text("High: it is urgent")).to_be_visible()
 
 
 def test_the_face_that_speaks_is_chosen(visitors: Visitors, tmp_path: Path) -> None:
