@@ -90,12 +90,12 @@ def _hear(server: Postgres, url: str, folder: Path) -> Heard:
         begun = recorded.mark()
         ids = [job["id"] for job in gateway.start_batch("slow-15.mp4", "slow-15.0.mp4")["jobs"]]
         for job_id in ids:
-            gateway.wait_for(job_id, "running", seconds=60)
+            gateway.wait_for(job_id, "running", seconds=LONGEST_SECONDS)
         mark = recorded.mark()
         time.sleep(BUSY_SECONDS)
         busy = habits(recorded.since(mark), BUSY_SECONDS)
         for job_id in ids:
-            gateway.wait_for(job_id, "succeeded", seconds=60)
+            gateway.wait_for(job_id, "succeeded", seconds=LONGEST_SECONDS)
         sockets = psutil.Process(recorded.process.pid).net_connections()
         said = recorded.since(begun)
     own = next(each for each in ids if any(each in str(habit.example.statements) for habit in busy))

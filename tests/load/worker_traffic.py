@@ -16,7 +16,6 @@ from tests.load.replay import Meanwhile, Measured, Script, replay
 from tests.real_servers import Postgres
 
 _RAREST: Final = 0.15
-_EVENT: Final = "INSERT INTO dbos.workflow_events "
 _CLAIM: Final = "FOR UPDATE SKIP LOCKED"
 
 
@@ -41,14 +40,7 @@ def habits(transactions: Iterable[Transaction], seconds: float) -> list[Habit]:
 
 
 def act(
-    server: Postgres,
-    url: str,
-    repeated: Sequence[Habit],
-    *,
-    workers: int,
-    seconds: float,
-    job_id: str = "",
-    first: str = "",
+    server: Postgres, url: str, repeated: Sequence[Habit], *, workers: int, seconds: float, job_id: str = ""
 ) -> Measured:
     """As many workers do what was recorded of one, each with a job of its own: 1, 2, ..."""
     scripts = []
