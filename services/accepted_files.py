@@ -33,7 +33,9 @@ _VIDEO_CONTAINERS: Final[Mapping[str, str]] = {
     ".mts": "mpegts",
 }
 AUDIO_SUFFIXES: Final = tuple(_CONTAINERS)
-PICTURE_SUFFIXES: Final = (*_VIDEO_CONTAINERS, ".jpg", ".jpeg", ".png")
+PICTURE_SUFFIXES: Final = (
+    *_VIDEO_CONTAINERS, ".gif", ".jpg", ".jpeg", ".png", ".heic", ".heif", ".avif", ".webp", ".bmp"
+)  # fmt: skip
 CONTAINERS: Final = frozenset(_CONTAINERS.values()) | frozenset(_VIDEO_CONTAINERS.values())
 """FFmpeg's names of the formats behind the endings, pictures apart: those are told by their first bytes"""
 
@@ -42,5 +44,7 @@ MAX_SIDE: Final = 8192
 """Pixels of a video's sides; a frame of this side already takes 100 MB. A photo's may be twice as long"""
 MAX_STILL_SIDE: Final = 3840
 """Pixels; larger photos are scaled to fit"""
+MAX_STILL_PIXELS: Final = 200_000_000
+"""Of a photo, looked at before it is decoded: 600 MB of RGB. The largest sensors of phones have so many"""
 MAX_FRAME_RATE: Final = Fraction(120)
 """Frames a second of a clip; faster videos are thinned out"""

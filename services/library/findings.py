@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from services.errors import ChorusError
 
-FINDINGS_VERSION: Final = 2
+FINDINGS_VERSION: Final = 3
 """Raise it when the rules change: what was stored by older ones is found out again."""
 
 

@@ -5,11 +5,13 @@ from services.media.clip import Clip, open_clip
 from services.media.colour import ColourTags, Matrix, Range, rgb_to_yuv, yuv_to_rgb
 from services.media.frame import Frame
 from services.media.frames import read_frames
+from services.media.pictures import DECODING_VERSION
 from services.media.probe import MediaInfo, VideoShape, probe
 from services.media.write import write_poster, write_video
 from services.timeline import Extend, frame_count, source_index
 
 __all__ = [
+    "DECODING_VERSION",
     "Clip",
     "ColourTags",
     "Extend",

@@ -5,16 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import Final
 
-import numpy as np
 from av.video.frame import VideoFrame
 
-from services.accepted_files import MAX_SIDE, MAX_STILL_SIDE, MIN_SIDE
+from services.accepted_files import MAX_STILL_SIDE, MIN_SIDE
 from services.errors import ChorusError, ErrorKind
 from services.media.colour import ColourTags
-from services.media.planes import Orientation, kept_format, orientation_of, tags_of
-from services.media.source import decode, open_source, picture_format, picture_stream
-from services.media.timing import STILL_RATE, Timing, read_timing
+from services.media.fields import Scan, may_be_interlaced, scan_of
+from services.media.orientation import Orientation
+from services.media.pictures import Pictures, open_pictures, some_pictures
+from services.media.planes import kept_format, tags_of
+from services.media.timing import Timing, doubled
+
+_PICTURES_LOOKED_AT: Final = 9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +40,7 @@ class Clip:
     """Width of a pixel by its height, upright"""
     still: bool
     orientation: Orientation = field(repr=False)
+    scan: Scan
     stored_size: tuple[int, int] = field(repr=False)
     """Width and height before turning and padding"""
     timing: Timing = field(repr=False, compare=False)
@@ -57,12 +62,12 @@ def open_clip(path: Path, *, name: str) -> Clip:
     The frame rate of a video with a variable one is its nominal rate if that is believable, else the nearest standard
     one; never above 120. The pictures of a still larger than 3840 pixels a side are scaled to fit.
     """
-    still = picture_format(path) is not None if path.is_file() else False
-    picture, aspect, timed = _first_picture(path, name, 2 * MAX_SIDE if still else MAX_SIDE)
-    orientation = orientation_of(picture)
+    with open_pictures(path, name) as pictures:
+        picture, first = _first_picture(pictures, name)
+        orientation, still, aspect = pictures.orientation(picture), pictures.still, pictures.aspect
     stored_size = _fit_still(picture) if still else (picture.width, picture.height)
     upright = stored_size[::-1] if orientation.swap else stored_size
-    timing = _still_timing() if still else _timing(path, name, picture.pts if timed else None)
+    timing, scan = _timing_and_scan(path, name, first, picture)
     return Clip(
         path=path,
         name=name,
@@ -75,39 +80,33 @@ def open_clip(path: Path, *, name: str) -> Clip:
         sample_aspect_ratio=1 / aspect if orientation.swap else aspect,
         still=still,
         orientation=orientation,
+        scan=scan,
         stored_size=stored_size,
         timing=timing,
     )
 
 
-def _first_picture(path: Path, name: str, limit: int) -> tuple[VideoFrame, Fraction, bool]:
-    """The first picture that can be decoded, the shape of its pixels, and whether the file's time stamps hold."""
-    with open_source(path, name) as container:
-        stream = picture_stream(container)
-        if stream is None:
-            raise ChorusError(ErrorKind.INVALID_INPUT, "only-sound", name=name)
-        _check_size(stream.width, stream.height, limit, name)
-        picture = next(decode(container, stream), None)
-        if not isinstance(picture, VideoFrame):
-            raise ChorusError(ErrorKind.INVALID_INPUT, "picture-cannot-be-decoded", name=name)
-        _check_size(picture.width, picture.height, limit, name)
-        # AVI has decoding times only, so the pictures' order is not in the file when they are stored reordered.
-        reordered = container.format.name == "avi" and bool(stream.codec_context.has_b_frames)
-        return picture, stream.sample_aspect_ratio or Fraction(1), not reordered
+def _first_picture(pictures: Pictures, name: str) -> tuple[VideoFrame, int | None]:
+    """The first picture that can be decoded, and its time stamp if the file's time stamps hold."""
+    _check_size(*pictures.size, pictures.largest_side, name)
+    picture, first = pictures.first()
+    if picture is None:
+        raise ChorusError(ErrorKind.INVALID_INPUT, "picture-cannot-be-decoded", name=name)
+    _check_size(picture.width, picture.height, pictures.largest_side, name)
+    return picture, first
 
 
-def _timing(path: Path, name: str, first: int | None) -> Timing:
-    with open_source(path, name) as container:
-        stream = picture_stream(container)
-        assert stream is not None
-        timing = read_timing(container, stream, first=first)
-    if not len(timing.times):
-        raise ChorusError(ErrorKind.INVALID_INPUT, "frames-unusable", name=name)
-    return timing
-
-
-def _still_timing() -> Timing:
-    return Timing(STILL_RATE, np.zeros(1, np.int64), np.zeros(0, np.int64), counted=True)
+def _timing_and_scan(path: Path, name: str, first: int | None, picture: VideoFrame) -> tuple[Timing, Scan]:
+    with open_pictures(path, name) as pictures:
+        timing = pictures.timing(first)
+        if not len(timing.times):
+            raise ChorusError(ErrorKind.INVALID_INPUT, "frames-unusable", name=name)
+        if pictures.still:
+            return timing, Scan.PROGRESSIVE
+        scan = scan_of([picture])
+        if scan is Scan.PROGRESSIVE and may_be_interlaced(picture.height, timing.frame_rate):
+            scan = scan_of(some_pictures(pictures, timing, _PICTURES_LOOKED_AT))
+    return (timing, scan) if scan is Scan.PROGRESSIVE else (doubled(timing), scan)
 
 
 def _fit_still(picture: VideoFrame) -> tuple[int, int]:

@@ -40,6 +40,14 @@ class ColourTags:
     transfer: int = 2
 
 
+PQ: Final = 16
+HLG: Final = 18
+"""Transfer functions of high dynamic range (SMPTE ST 2084, ARIB STD-B67)"""
+BT2020: Final = 9
+DISPLAY_P3: Final = 12
+DCI_P3: Final = 11
+WIDE_PRIMARIES: Final = frozenset({BT2020, DCI_P3, DISPLAY_P3})
+"""Primaries whose colours an ordinary screen does not have all"""
 _LUMA_WEIGHTS: Final = {Matrix.BT601: (0.299, 0.114), Matrix.BT709: (0.2126, 0.0722), Matrix.BT2020: (0.2627, 0.0593)}
 _MATRIX_OF_TAG: Final = {
     1: Matrix.BT709, 4: Matrix.BT601, 5: Matrix.BT601, 6: Matrix.BT601, 9: Matrix.BT2020, 10: Matrix.BT2020

@@ -7,21 +7,21 @@ from contextlib import closing
 from typing import Final
 
 import numpy as np
-from av.container import InputContainer
-from av.error import FFmpegError
 from av.video.frame import VideoFrame
-from av.video.stream import VideoStream
 
 from services.errors import ChorusError, ErrorKind
 from services.media.clip import Clip
 from services.media.colour import matrix_of, range_of
+from services.media.fields import Scan, field_pictures
 from services.media.frame import Frame
+from services.media.pictures import Stamped, open_pictures
 from services.media.planes import frame_bytes, upright_planes
-from services.media.source import decode, open_source, picture_stream
 from services.timeline import Extend, source_index
 
 _BACKWARD_BYTES: Final = 192 << 20
 """Decoded pictures held at once to play them backwards."""
+
+_FIELDS_AROUND: Final = 4
 
 Shown = tuple[int, VideoFrame]
 """A frame's index in the clip and the stored picture that it shows"""
@@ -80,7 +80,7 @@ def _forwards(clip: Clip, start: int, indices: Iterable[int]) -> Iterator[Shown]
         current = next(pictures, None)
         if current is None:
             raise ChorusError(ErrorKind.INVALID_INPUT, "video-cannot-be-decoded", name=clip.name)
-        upcoming: tuple[int, VideoFrame] | None = None
+        upcoming: Stamped | None = None
         for index in indices:
             wanted = int(clip.timing.times[index])
             while current[0] < wanted:
@@ -91,26 +91,33 @@ def _forwards(clip: Clip, start: int, indices: Iterable[int]) -> Iterator[Shown]
             yield index, current[1]
 
 
-def _decode_from(clip: Clip, index: int) -> Generator[tuple[int, VideoFrame]]:
-    """Time stamps and pictures, from one on that is not newer than what frame `index` shows.
+def _decode_from(clip: Clip, index: int) -> Generator[Stamped]:
+    """Time stamps and pictures, from one on that is not newer than what frame `index` shows."""
+    if clip.scan is Scan.PROGRESSIVE:
+        yield from _stored_from(clip, int(clip.timing.times[index]))
+        return
+    # A field is made of those around it: what comes out must not depend on where decoding was started.
+    earlier = int(clip.timing.times[max(0, index - _FIELDS_AROUND)])
+    with closing(_stored_from(clip, earlier // 2)) as stored:
+        yield from field_pictures(stored, clip.scan)
+
+
+def _stored_from(clip: Clip, wanted: int) -> Generator[Stamped]:
+    """Stored pictures with their stamps, from one on that is not newer than `wanted`.
 
     Seeking may land too late, and a keyframe may be broken: then an earlier one is tried, at last the file's start.
     """
-    wanted = int(clip.timing.times[index])
     for keyframe in _starting_points(clip, wanted):
-        with open_source(clip.path, clip.name) as container:
-            stream = picture_stream(container)
-            assert stream is not None
-            stream.thread_type = "NONE"  # threads cost 15 % more CPU; the encoder and Triton use the other cores
-            if keyframe is not None and not _seek(container, stream, keyframe):
+        with open_pictures(clip.path, clip.name) as pictures:
+            if keyframe is not None and not pictures.start_at(keyframe):
                 continue
-            pictures = _stamped(container, stream, clip.timing.counted)
-            first = next(pictures, None)
+            stamped = pictures.decode(counted=clip.timing.counted)
+            first = next(stamped, None)
             if keyframe is not None and (first is None or first[0] > wanted):
                 continue
             if first is not None:
                 yield first
-                yield from pictures
+                yield from stamped
             return
 
 
@@ -119,20 +126,3 @@ def _starting_points(clip: Clip, wanted: int) -> Iterator[int | None]:
     keyframes = clip.timing.keyframes
     yield from (int(keyframe) for keyframe in keyframes[1 : np.searchsorted(keyframes, wanted, side="right")][::-1])
     yield None
-
-
-def _seek(container: InputContainer, stream: VideoStream, keyframe: int) -> bool:
-    try:
-        container.seek(keyframe, stream=stream)
-    except FFmpegError:
-        return False
-    return True
-
-
-def _stamped(container: InputContainer, stream: VideoStream, counted: bool) -> Iterator[tuple[int, VideoFrame]]:
-    for number, picture in enumerate(decode(container, stream)):
-        assert isinstance(picture, VideoFrame)
-        if counted:
-            yield number, picture
-        elif picture.pts is not None:
-            yield picture.pts, picture

@@ -2,58 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final
 
 import numpy as np
-from av.sidedata.sidedata import SideData, Type
 from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 
-from services.media.colour import ColourTags, Samples
+from services.media.colour import HLG, PQ, WIDE_PRIMARIES, ColourTags, Samples
+from services.media.orientation import Orientation
 
 KEPT_FORMATS: Final = frozenset({"yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le", "yuv444p10le"})
 """What libx264 codes as it is; the planes of such a source are never converted."""
-_CONVERTED_TAGS: Final = ColourTags(matrix=1, range=1, primaries=1, transfer=1)
 _GREY_TAGS: Final = ColourTags(matrix=1, range=2, primaries=1, transfer=1)
 _UNSPECIFIED: Final = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Orientation:
-    """How stored pictures become upright: first swap rows and columns, then mirror."""
-
-    swap: bool = False
-    mirror_x: bool = False
-    mirror_y: bool = False
-
-    @property
-    def rotation(self) -> int:
-        """Degrees clockwise, leaving a mirrored picture's mirroring out."""
-        if self.swap:
-            return 90 if self.mirror_x else 270
-        return 180 if self.mirror_y else 0
-
-    def turn(self, plane: Samples) -> Samples:
-        """The plane upright, as a view."""
-        upright = plane.T if self.swap else plane
-        return upright[:: -1 if self.mirror_y else 1, :: -1 if self.mirror_x else 1]
-
-
-def orientation_of(picture: VideoFrame) -> Orientation:
-    """What the display matrix of the container or the EXIF tag of a photo asks for, to the nearest quarter turn."""
-    try:
-        side_data = cast("Iterable[SideData]", picture.side_data)
-        matrix = next((bytes(data) for data in side_data if data.type is Type.DISPLAYMATRIX), None)
-    except ValueError:  # PyAV 18 has no name for EXIF side data, and gives none of it then; photos are not mirrored
-        return _quarter_turns(picture.rotation)
-    if matrix is None:
-        return Orientation()
-    a, b, _, c, d = (int(v) for v in np.frombuffer(matrix, "<i4")[:5])
-    if abs(a) + abs(d) >= abs(b) + abs(c):
-        return Orientation(False, a < 0, d < 0)
-    return Orientation(True, c < 0, b < 0)
 
 
 def kept_format(picture: VideoFrame, orientation: Orientation) -> str:
@@ -70,7 +31,8 @@ def tags_of(picture: VideoFrame) -> ColourTags:
     if picture.format.name.startswith(("gray", "ya")):
         return _GREY_TAGS
     if not _is_yuv(picture.format):
-        return _CONVERTED_TAGS
+        wide, high = picture.color_primaries in WIDE_PRIMARIES, picture.color_trc in (PQ, HLG)
+        return ColourTags(1, 1, picture.color_primaries if wide else 1, picture.color_trc if high else 1)
     full = picture.format.name.startswith("yuvj")
     return ColourTags(
         matrix=picture.colorspace or _UNSPECIFIED,  # 0 would be RGB
@@ -127,9 +89,9 @@ def _is_yuv(stored: VideoFormat) -> bool:
 
 
 def _nearest_format(stored: VideoFormat) -> str:
-    if not _is_yuv(stored):
-        return "yuv420p"
     depth = "10le" if stored.components[0].bits > 8 else ""
+    if not _is_yuv(stored):
+        return f"yuv420p{depth}"
     across, down = 64 // stored.chroma_width(64), 64 // stored.chroma_height(64)
     if across == 1:
         return f"yuv444p{depth}"
@@ -147,11 +109,3 @@ def _even(size: int) -> int:
 def _padded(plane: Samples, width: int, height: int) -> Samples:
     missing = (height - plane.shape[0], width - plane.shape[1])
     return np.pad(plane, ((0, missing[0]), (0, missing[1])), mode="edge") if any(missing) else plane
-
-
-def _quarter_turns(degrees: int) -> Orientation:
-    """Degrees counter-clockwise."""
-    turns = (
-        Orientation(), Orientation(True, False, True), Orientation(False, True, True), Orientation(True, True, False)
-    )  # fmt: skip
-    return turns[round(degrees / 90) % 4]

@@ -12,7 +12,7 @@ from av.container import InputContainer
 
 from services.errors import ChorusError, ErrorKind
 from services.media.clip import open_clip
-from services.media.source import decode, open_source, picture_stream, read_packets, sound_stream
+from services.media.source import decode, open_source, picture_format, picture_stream, read_packets, sound_stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +41,16 @@ def probe(path: Path, *, name: str) -> MediaInfo:
 
     Raises INVALID_INPUT, saying what is wrong with `name`, for whatever could neither be rendered nor be spoken.
     """
-    with open_source(path, name) as container:
-        has_pictures = picture_stream(container) is not None
-        sound = sound_stream(container)
-        if not has_pictures:
-            return MediaInfo("audio", _sound_seconds(container, sound, name), True, None)
+    has_audio = False
+    if not (path.is_file() and picture_format(path)):
+        with open_source(path, name) as container:
+            sound = sound_stream(container)
+            has_audio = sound is not None
+            if picture_stream(container) is None:
+                return MediaInfo("audio", _sound_seconds(container, sound, name), True, None)
     clip = open_clip(path, name=name)
     shape = VideoShape(clip.width, clip.height, clip.frame_rate, clip.frames)
-    return MediaInfo(
-        "still" if clip.still else "video", Fraction(0) if clip.still else clip.seconds, sound is not None, shape
-    )
+    return MediaInfo("still" if clip.still else "video", Fraction(0) if clip.still else clip.seconds, has_audio, shape)
 
 
 def _sound_seconds(container: InputContainer, stream: AudioStream | None, name: str) -> Fraction:

@@ -29,12 +29,14 @@ _FORMATS: Final = (
 )
 _PICTURES: Final = {b"\xff\xd8\xff": "jpeg_pipe", b"\x89PNG\r\n\x1a\n": "png_pipe", b"BM": "bmp_pipe"}
 _CONTAINER_HEADS: Final = (b"ftyp", b"moov", b"mdat", b"wide", b"\x1a\x45\xdf\xa3", b"RIFF", b"OggS", b"fLaC")
-_HEIF_BRANDS: Final = (b"heic", b"heix", b"mif1", b"avif")
+_HEIF_BRANDS: Final = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif", b"avis")
 
 
 def picture_format(path: Path) -> str | None:
-    """FFmpeg's name for the format of a picture file; None for anything that is not one."""
+    """The format of a picture file, as FFmpeg calls it, or heif for HEIF and AVIF; None for anything else."""
     head = _head(path)
+    if head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS:
+        return "heif"
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "webp_pipe"
     return next((name for magic, name in _PICTURES.items() if head.startswith(magic)), None)
@@ -46,9 +48,9 @@ def open_source(path: Path, name: str) -> Iterator[InputContainer]:
     if not path.is_file():
         raise ChorusError(ErrorKind.NOT_FOUND, "file-gone", name=name)
     head = _head(path)
-    if head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS:  # FFmpeg would give one tile of it
-        raise ChorusError(ErrorKind.INVALID_INPUT, "heif-picture", name=name)
     still = picture_format(path)
+    if still == "heif":  # of a whole one FFmpeg would give one tile; photos.py opens those
+        raise ChorusError(ErrorKind.INVALID_INPUT, "file-damaged", name=name)
     options = {"protocol_whitelist": "file"} | ({} if still else {"format_whitelist": _FORMATS})
     try:
         container = av.open(path.absolute(), format=still, options=options, metadata_errors="replace")

@@ -24,6 +24,9 @@ _STANDARD_RATES: Final = tuple(
         (60000, 1001), (60, 1), (100, 1), (120000, 1001), (120, 1)
     )
 )  # fmt: skip
+_SLOW: Final = 20
+"""Pictures a second below which lips cannot follow speech"""
+_ENOUGH: Final = 25
 _MEASURED_WITHIN: Final = Fraction(1, 200)
 _LONGEST: Final = 24 * 3600
 
@@ -41,6 +44,23 @@ class Timing:
     """The file has no usable time stamps: `times` are counts of pictures, and decoding starts at the first only"""
 
 
+def still_timing() -> Timing:
+    """That of a photo: one frame."""
+    return Timing(STILL_RATE, np.zeros(1, np.int64), np.zeros(0, np.int64), counted=True)
+
+
+def timing_of_milliseconds(times: list[int], last_duration: int) -> Timing:
+    """That of pictures shown from `times` on, the last one for `last_duration`; decoding starts at the first only."""
+    stamps = _Stamps(np.array(times, np.int64), np.zeros(0, np.int64), len(times), last_duration)
+    return _quick_enough(_timing_of(stamps, Fraction(1, 1000), []))
+
+
+def doubled(timing: Timing) -> Timing:
+    """Twice the rate: the pictures with stamp t are followed by others, and have the stamps 2 t and 2 t + 1."""
+    times = np.stack([2 * timing.times, 2 * timing.times + 1], axis=1).ravel()
+    return Timing(2 * timing.frame_rate, times, timing.keyframes, timing.counted)
+
+
 @dataclass(frozen=True, slots=True)
 class _Stamps:
     times: Times
@@ -52,8 +72,8 @@ class _Stamps:
 def read_timing(container: InputContainer, stream: VideoStream, *, first: int | None) -> Timing:
     """Read all time stamps of the stream, from that of the `first` picture that can be decoded.
 
-    A video with a constant rate keeps its pictures one by one; any other is put on a constant rate. `first` is None
-    when the time stamps are known to be wrong.
+    A video with a constant rate keeps its pictures one by one; any other is put on a constant rate. Below 20 pictures a
+    second each is repeated, up to 25 or the next multiple. `first` is None when the time stamps are known to be wrong.
     """
     assert stream.time_base is not None
     time_base = stream.time_base
@@ -61,10 +81,22 @@ def read_timing(container: InputContainer, stream: VideoStream, *, first: int | 
     stamps = _read_stamps(container, stream, -math.inf if first is None else first)
     if first is None or len(stamps.times) < 0.4 * stamps.packets:
         rate = next((hint for hint in hints if hint <= MAX_FRAME_RATE), STILL_RATE)
-        return Timing(rate, np.arange(stamps.packets), np.zeros(0, np.int64), counted=True)
+        return _quick_enough(Timing(rate, np.arange(stamps.packets), np.zeros(0, np.int64), counted=True))
+    return _quick_enough(_timing_of(stamps, time_base, hints))
+
+
+def _quick_enough(timing: Timing) -> Timing:
+    """A slow clip with each picture repeated, so that every frame can have a mouth of its own."""
+    if timing.frame_rate >= _SLOW:
+        return timing
+    times = math.ceil(_ENOUGH / timing.frame_rate)
+    return Timing(timing.frame_rate * times, np.repeat(timing.times, times), timing.keyframes, timing.counted)
+
+
+def _timing_of(stamps: _Stamps, time_base: Fraction, hints: list[Fraction]) -> Timing:
     if len(stamps.times) < 2:
         return Timing(STILL_RATE, stamps.times, stamps.keyframes)
-    hints += _measured(stamps.times, time_base)
+    hints = [*hints, *_measured(stamps.times, time_base)]
     constant = next((rate for rate in hints if _is_constant(stamps.times, time_base, rate)), None)
     if constant is not None and constant <= MAX_FRAME_RATE:
         return Timing(constant, stamps.times, stamps.keyframes)

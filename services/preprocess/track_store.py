@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from services.media import DECODING_VERSION
 from services.preprocess.faces import LANDMARKS
 from services.preprocess.pose import TrackMotion
 from services.preprocess.recording import ROW_BYTES, TrackRecording
@@ -52,7 +53,7 @@ class StoredTrack:
 
 def track_key(video_key: str) -> str:
     """Where the face track of a video is stored; the last part of the video's key is its content hash."""
-    return f"tracks/{content_hash(video_key)}/{ANALYSIS_VERSION}/faces"
+    return f"tracks/{content_hash(video_key)}/{ANALYSIS_VERSION}.{DECODING_VERSION}/faces"
 
 
 def content_hash(key: str) -> str:

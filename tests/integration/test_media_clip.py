@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from services.media import ColourTags, open_clip
-from tests.media_samples import ClipRecipe, Tone, make_clip, make_still, orient_jpeg
+from services.media import ColourTags, Extend, open_clip, read_frames
+from tests.media_samples import ClipRecipe, Tone, make_clip, make_still, read_number
 
 NTSC = Fraction(30000, 1001)
 REORDERED = {"crf": "18", "preset": "medium"}
@@ -26,8 +26,8 @@ def test_a_constant_rate_is_kept_exactly_in_every_container(tmp_path: Path, suff
 
 
 def test_an_unusual_constant_rate_is_kept(tmp_path: Path) -> None:
-    clip = open_clip(make_clip(tmp_path / "a.mp4", ClipRecipe(rate=Fraction(1837, 100))), name="a")
-    assert (clip.frame_rate, clip.frames) == (Fraction(1837, 100), 25)
+    clip = open_clip(make_clip(tmp_path / "a.mp4", ClipRecipe(rate=Fraction(2137, 100))), name="a")
+    assert (clip.frame_rate, clip.frames) == (Fraction(2137, 100), 25)
 
 
 def test_more_than_120_pictures_a_second_are_thinned_out(tmp_path: Path) -> None:
@@ -126,10 +126,15 @@ def test_a_large_photo_is_scaled_and_an_odd_one_padded(tmp_path: Path) -> None:
     assert (odd.width, odd.height) == (102, 78)
 
 
-@pytest.mark.parametrize(("orientation", "rotation"), [(1, 0), (3, 180), (6, 90), (8, 270)])
-def test_the_orientation_of_a_photo_is_honoured(tmp_path: Path, orientation: int, rotation: int) -> None:
-    clip = open_clip(orient_jpeg(make_still(tmp_path / "a.jpg"), orientation), name="a")
-    assert clip.rotation == rotation
+@pytest.mark.parametrize(
+    ("rate", "given", "times"),
+    [(1, 25, 25), (8, 32, 4), (Fraction(25, 2), 25, 2), (15, 30, 2), (Fraction(1837, 100), Fraction(1837, 50), 2)],
+)
+def test_a_slow_video_gets_frames_enough_for_lips(tmp_path: Path, rate: Fraction, given: Fraction, times: int) -> None:
+    clip = open_clip(make_clip(tmp_path / "a.mp4", ClipRecipe(rate=Fraction(rate), frames=6)), name="a")
+    assert (clip.frame_rate, clip.frames, clip.seconds) == (given, 6 * times, 6 / Fraction(rate))
+    shown = [read_number(frame.y) for frame in read_frames(clip, 6 * times, Extend.CUT)]
+    assert shown == [number for number in range(6) for _ in range(times)]
 
 
 def test_two_processes_agree(tmp_path: Path) -> None:

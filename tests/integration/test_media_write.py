@@ -48,7 +48,7 @@ def test_lossless_output_is_the_source_bit_for_bit(tmp_path: Path, pixel_format:
         assert all(np.array_equal(a, b) for a, b in zip(mine, theirs, strict=True))
 
 
-@pytest.mark.parametrize("rate", [Fraction(25), NTSC, Fraction(24000, 1001), Fraction(1837, 100), Fraction(60)])
+@pytest.mark.parametrize("rate", [Fraction(25), NTSC, Fraction(24000, 1001), Fraction(2137, 100), Fraction(60)])
 @pytest.mark.parametrize("sound_seconds", [0.2, 4.0, 9.0])
 def test_rate_count_and_lengths_are_exact(tmp_path: Path, rate: Fraction, sound_seconds: float) -> None:
     clip = open_clip(make_clip(tmp_path / "a.mp4", ClipRecipe(rate=rate, frames=20)), name="a")

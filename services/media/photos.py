@@ -1,0 +1,181 @@
+"""Pictures that FFmpeg cannot read whole or in right colours, through Pillow: HEIF, AVIF, ICC profiles, animations."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import av
+import numpy as np
+import pillow_heif
+from av.video.frame import VideoFrame
+from numpy.typing import NDArray
+from PIL import Image, ImageCms, UnidentifiedImageError
+
+from services.accepted_files import MAX_STILL_PIXELS, MAX_STILL_SIDE
+from services.errors import ChorusError, ErrorKind
+from services.media.orientation import Orientation, exif_orientation
+
+pillow_heif.register_heif_opener(thumbnails=False, decode_threads=2)
+Image.MAX_IMAGE_PIXELS = None  # photo_header refuses what is too large, in words that name the file
+
+_EXIF_ORIENTATION: Final = 0x0112
+_SRGB: Final = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+_NCLX: Final = re.compile(rb"colrnclx(..)(..)", re.DOTALL)
+_HEADER_BYTES: Final = 1 << 16
+# What Pillow and its decoders raise for files that are damaged.
+_DAMAGED: Final = (OSError, ValueError, SyntaxError, EOFError, RuntimeError, IndexError)
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoHeader:
+    """What a picture file says before anything is decoded."""
+
+    width: int
+    height: int
+    orientation: Orientation
+    pictures: int
+    """More than one: an animation"""
+    by_pillow: bool
+    """FFmpeg would give a part of it, or wrong colours"""
+
+
+def photo_header(path: Path, name: str) -> PhotoHeader | None:
+    """Read the header of a picture file; None when Pillow cannot. INVALID_INPUT for one that is too large to decode."""
+    try:
+        with _open(path) as image:
+            width, height = image.size
+            if width * height > MAX_STILL_PIXELS:
+                raise _too_many_pixels(width, height, name)
+            pictures = getattr(image, "n_frames", 1) if image.format in ("WEBP", "AVIF") else 1
+            foreign = image.format in ("HEIF", "AVIF") or image.mode == "CMYK" or _foreign_profile(image) is not None
+            orientation = exif_orientation(image.getexif().get(_EXIF_ORIENTATION))
+    except (UnidentifiedImageError, *_DAMAGED):
+        return None
+    return PhotoHeader(width, height, orientation, pictures, foreign or pictures > 1)
+
+
+def decode_photo(path: Path, name: str) -> VideoFrame:
+    """The picture as RGB of 8 or 16 bits, in sRGB or in the colours that its tags name; INVALID_INPUT if damaged."""
+    with _readable(name), _open(path) as image:
+        profile = _foreign_profile(image)
+        deep = _deep_samples(path, image)
+        if deep is not None and profile is None:
+            return _tagged(VideoFrame.from_ndarray(deep, format="rgb48le"), path, image)
+        flat = image if deep is None else Image.fromarray(dithered(deep))
+        flat.thumbnail((MAX_STILL_SIDE, MAX_STILL_SIDE), Image.Resampling.LANCZOS, reducing_gap=3.0)
+        return _tagged(_frame(_in_srgb(flat, profile)), path, image)
+
+
+def decode_animation(path: Path, name: str) -> Iterator[tuple[int, VideoFrame]]:
+    """Milliseconds at which each picture of an animation is shown, and the picture in RGB, one at a time."""
+    shown = 0
+    with _readable(name), _open(path) as image:
+        for number in range(getattr(image, "n_frames", 1)):
+            image.seek(number)
+            image.load()
+            yield shown, _frame(_in_srgb(image, _foreign_profile(image)))
+            shown += _duration(image)
+
+
+def animation_times(path: Path, name: str) -> tuple[list[int], int]:
+    """Milliseconds at which the pictures of an animation are shown, and for how long the last one is."""
+    times, shown, duration = [], 0, 0
+    with _readable(name), _open(path) as image:
+        for number in range(getattr(image, "n_frames", 1)):
+            image.seek(number)
+            image.load()
+            duration = _duration(image)
+            times.append(shown)
+            shown += duration
+    return times, duration
+
+
+def _duration(image: Image.Image) -> int:
+    """Of the picture that was loaded, ms; browsers show what says less than 11 for 100."""
+    said = round(image.info.get("duration") or 0)
+    return said if said > 10 else 100
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[Image.Image]:
+    with Image.open(path) as image:
+        yield image
+
+
+@contextmanager
+def _readable(name: str) -> Iterator[None]:
+    try:
+        yield
+    except _DAMAGED as error:
+        raise ChorusError(ErrorKind.INVALID_INPUT, "picture-cannot-be-decoded", name=name) from error
+
+
+def _in_srgb(image: Image.Image, profile: ImageCms.ImageCmsProfile | None) -> Image.Image:
+    if profile is not None:
+        flat = image if image.mode in ("RGB", "CMYK", "L") else image.convert("RGB")
+        with suppress(ImageCms.PyCMSError):  # the profile is for other samples than the picture's: left aside
+            converted = ImageCms.profileToProfile(flat, profile, _SRGB, outputMode="RGB")
+            if converted is not None:
+                return converted
+    return image.convert("RGB")
+
+
+def _foreign_profile(image: Image.Image) -> ImageCms.ImageCmsProfile | None:
+    """The picture's ICC profile, unless it has none, a broken one or sRGB."""
+    content = image.info.get("icc_profile")
+    if not content:
+        return None
+    try:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(content))
+        return None if "sRGB" in ImageCms.getProfileDescription(profile) else profile
+    except (ImageCms.PyCMSError, OSError):
+        return None
+
+
+def _deep_samples(path: Path, image: Image.Image) -> NDArray[np.uint16] | None:
+    """(h, w, 3) of a picture with more than 8 bits, all 16 in use; Pillow itself would cut them off."""
+    if image.format == "HEIF" and image.info.get("bit_depth", 8) > 8:
+        heif = pillow_heif.open_heif(path, convert_hdr_to_8bit=False)
+        return np.ascontiguousarray(np.asarray(heif)[..., :3])
+    if image.format == "PNG":
+        with av.open(path, format="png_pipe") as container:
+            picture = next(container.decode(video=0))
+        if picture.format.components[0].bits > 8:
+            return np.asarray(picture.to_ndarray(format="rgb48le"), np.uint16)
+    return None
+
+
+def _tagged(picture: VideoFrame, path: Path, image: Image.Image) -> VideoFrame:
+    """The picture with the colours that HEIF and AVIF name in a box of four numbers, where no profile goes before."""
+    if image.format in ("HEIF", "AVIF") and not image.info.get("icc_profile"):
+        with path.open("rb") as file:
+            box = _NCLX.search(file.read(_HEADER_BYTES))
+        if box:
+            picture.color_primaries, picture.color_trc = (int.from_bytes(part, "big") for part in box.groups())
+    return picture
+
+
+def dithered(samples: NDArray[np.uint16]) -> NDArray[np.uint8]:
+    """(h, w, 3) of 16 bits as 8, with a fixed noise of one step in place of bands."""
+    noise = np.random.default_rng(0).integers(0, 256, samples.shape, np.uint16)
+    return np.asarray((np.minimum(samples, 0xFF00) + noise) >> 8, np.uint8)
+
+
+def _frame(image: Image.Image) -> VideoFrame:
+    return VideoFrame.from_ndarray(np.asarray(image), format="rgb24")
+
+
+def _too_many_pixels(width: int, height: int, name: str) -> ChorusError:
+    return ChorusError(
+        ErrorKind.INVALID_INPUT,
+        "picture-pixels",
+        name=name,
+        millions=width * height / 1e6,
+        limit=MAX_STILL_PIXELS / 1e6,
+    )
