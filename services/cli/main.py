@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from services.cli.run import AfterAudio, RunRequest, Silence, left_out, run_batch
+from services.cli.run import AfterAudio, Delivery, RunRequest, Silence, left_out, run_batch
 from services.cli.user import build_user_app
 from services.errors import ChorusError
 from services.jobs.families import family_cards
@@ -84,6 +84,9 @@ def run(
     smoothing: Annotated[float, typer.Option(min=0, max=1, help="0 moves the mouth as spoken, 1 calmly")] = 0.0,
     silence: Annotated[Silence, typer.Option(help="In pauses: a resting mouth, or the video's own")] = Silence.REST,
     still_motion: Annotated[bool, typer.Option(help="A photo gets slight head motion and blinks")] = True,
+    delivery: Annotated[Delivery, typer.Option(help="Play everywhere, or keep 10 bits, chroma and HDR")] = (
+        Delivery.COMPATIBLE
+    ),
     family: Annotated[str, typer.Option(help="The lip-sync family; see `chorus models`")] = "default",
     priority: Annotated[Priority, typer.Option(help="While others wait, high comes twice as often")] = Priority.NORMAL,
 ) -> None:
@@ -92,6 +95,7 @@ def run(
         "extend": extend.value,
         "after_audio": after_audio.value,
         "crf": crf,
+        "delivery": delivery.value,
         "family": family,
         "expression": expression,
         "smoothing": smoothing,

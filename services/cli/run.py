@@ -40,6 +40,13 @@ class Silence(StrEnum):
     SOURCE = "source"
 
 
+class Delivery(StrEnum):
+    """Where an output plays."""
+
+    COMPATIBLE = "compatible"
+    SOURCE = "source"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest:
     """What the user typed."""

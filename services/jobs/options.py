@@ -30,12 +30,17 @@ class RenderOptions:
         Literal["end", "rest"],
         Field(description="When the audio is shorter: end with it, or go on with a resting mouth and silence"),
     ] = "end"
-    crf: Annotated[int, Field(ge=0, le=35, description="libx264 quality: 0 lossless .. 35 small")] = 18
-    preset: Annotated[Preset, Field(description="libx264 speed")] = "veryfast"
-    pixel_format: Annotated[
-        Literal["source", "yuv420p"],
-        Field(description="source keeps bit depth and chroma; yuv420p plays everywhere"),
-    ] = "source"
+    crf: Annotated[
+        int, Field(ge=0, le=35, description="Quality: 0 lossless, in profiles that few players know .. 35 small")
+    ] = 18
+    preset: Annotated[Preset, Field(description="Speed of the encoder")] = "veryfast"
+    delivery: Annotated[
+        Literal["compatible", "source"],
+        Field(
+            description="compatible plays everywhere: H.264 High, 8 bit, 4:2:0, BT.709, tone-mapped from HDR; "
+            "source keeps depth, chroma and HDR"
+        ),
+    ] = "compatible"
     face: Annotated[
         FaceRank | None, Field(description="Rank of the face in every shot; none: the largest and most central")
     ] = None

@@ -27,6 +27,8 @@ class JobSpec:
     options: RenderOptions
 
 
+_FORMER_OPTIONS: Final = frozenset({"pixel_format"})
+"""Of earlier releases, which `delivery` has replaced; jobs that were queued then may still wait"""
 _SPEC: Final[TypeAdapter[JobSpec]] = TypeAdapter(JobSpec)
 
 
@@ -37,5 +39,6 @@ def spec_to_json(spec: JobSpec) -> dict[str, Any]:
 
 
 def spec_from_json(document: Mapping[str, Any]) -> JobSpec:
-    """The spec that spec_to_json wrote; ValueError for anything else."""
-    return _SPEC.validate_python(dict(document))
+    """The spec that spec_to_json wrote, in this release or one before; ValueError for anything else."""
+    options = {name: value for name, value in document.get("options", {}).items() if name not in _FORMER_OPTIONS}
+    return _SPEC.validate_python({**document, "options": options})

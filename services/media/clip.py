@@ -15,8 +15,9 @@ from services.media.colour import ColourTags
 from services.media.fields import Scan, may_be_interlaced, scan_of
 from services.media.orientation import Orientation
 from services.media.pictures import Pictures, open_pictures, some_pictures
-from services.media.planes import kept_format, tags_of
+from services.media.planes import hdr_metadata, kept_format, tags_of
 from services.media.timing import Timing, doubled
+from services.media.tone_mapping import HdrMetadata
 
 _PICTURES_LOOKED_AT: Final = 9
 
@@ -39,6 +40,8 @@ class Clip:
     sample_aspect_ratio: Fraction
     """Width of a pixel by its height, upright"""
     still: bool
+    hdr: HdrMetadata | None
+    """Of high dynamic range: what its light was mastered for, as far as the file says"""
     orientation: Orientation = field(repr=False)
     scan: Scan
     stored_size: tuple[int, int] = field(repr=False)
@@ -79,6 +82,7 @@ def open_clip(path: Path, *, name: str) -> Clip:
         colour=tags_of(picture),
         sample_aspect_ratio=1 / aspect if orientation.swap else aspect,
         still=still,
+        hdr=hdr_metadata(picture),
         orientation=orientation,
         scan=scan,
         stored_size=stored_size,

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Final
+import struct
+from collections.abc import Iterable
+from fractions import Fraction
+from typing import Final, cast
 
 import numpy as np
+from av.sidedata.sidedata import SideData, Type
 from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 
 from services.media.colour import HLG, PQ, WIDE_PRIMARIES, ColourTags, Samples
 from services.media.orientation import Orientation
+from services.media.tone_mapping import HdrMetadata
 
 KEPT_FORMATS: Final = frozenset({"yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le", "yuv444p10le"})
 """What libx264 codes as it is; the planes of such a source are never converted."""
@@ -40,6 +45,33 @@ def tags_of(picture: VideoFrame) -> ColourTags:
         primaries=picture.color_primaries,
         transfer=picture.color_trc,
     )
+
+
+def hdr_metadata(picture: VideoFrame) -> HdrMetadata | None:
+    """What a picture of high dynamic range carries about its light; None for any other, or when it says nothing."""
+    if picture.color_trc not in (PQ, HLG):
+        return None
+    try:
+        found = {data.type: bytes(data) for data in cast("Iterable[SideData]", picture.side_data)}
+    except ValueError:  # PyAV 18 has no name for some kinds of side data, and gives none of it then
+        return None
+    display, light = found.get(Type.MASTERING_DISPLAY_METADATA), found.get(Type.CONTENT_LIGHT_LEVEL)
+    if display is None and light is None:
+        return None
+    brightest, brightest_picture = struct.unpack_from("<2I", light) if light else (0, 0)
+    return HdrMetadata(_mastering_display(display) if display else (), brightest, brightest_picture)
+
+
+def _mastering_display(data: bytes) -> tuple[int, ...]:
+    """FFmpeg's AVMasteringDisplayMetadata (ten rationals, two flags) as HdrMetadata.display has it."""
+    numbers = struct.unpack_from("<22i", data)
+    if not (numbers[20] and numbers[21]) or 0 in numbers[1:20:2]:
+        return ()
+    red, green, blue, white = (
+        [round(Fraction(*numbers[at : at + 2]) * 50000) for at in (4 * point, 4 * point + 2)] for point in range(4)
+    )
+    least, most = (round(Fraction(*numbers[at : at + 2]) * 10000) for at in (16, 18))
+    return (*green, *blue, *red, *white, most, least)
 
 
 def upright_planes(

@@ -1,4 +1,4 @@
-"""The output: H.264 and AAC in an MP4, and its poster."""
+"""The output: H.264 or HEVC and AAC in an MP4, and its poster."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import av
 import cv2
@@ -21,6 +21,8 @@ from av.video.stream import VideoStream
 from services.errors import ChorusError, ErrorKind
 from services.media.audio import Block, Layout, output_format, read_sound
 from services.media.clip import Clip
+from services.media.converting import Converter, converter_for, on_ordinary_screens
+from services.media.delivery import Delivery, Encoding, encoding_of
 from services.media.frame import Frame
 from services.media.planes import plane_view
 
@@ -41,7 +43,7 @@ def write_video(
     seconds: Fraction,
     crf: int,
     preset: str,
-    pixel_format: Literal["source", "yuv420p"],
+    delivery: Delivery,
     metadata: Mapping[str, str],
 ) -> int:
     """Encode `frames` at the clip's rate with the sound of `audio_path`, cut or padded to `seconds`; frames written.
@@ -49,14 +51,18 @@ def write_video(
     Frames are pulled one at a time. crf 0 is lossless. Mono stays mono, anything else becomes stereo. Nothing is left
     at `path` when this raises: STORAGE_FULL when the disk is full, and whatever `frames` raises.
     """
-    with _finished_whole(path) as unfinished, _open_output(unfinished) as container:
+    encoding = encoding_of(clip, delivery, crf=crf, preset=preset)
+    with (
+        _finished_whole(path) as unfinished,
+        _open_output(unfinished) as container,
+        converter_for(clip, encoding) as converter,
+    ):
         container.metadata.update(metadata)
-        video = _add_video(container, clip, clip.pixel_format if pixel_format == "source" else pixel_format)
-        _set_quality(video, crf, preset)
+        video = _add_video(container, clip, encoding)
         sound = _Sound(container, audio_path, seconds) if audio_path else None
         written = 0
         for frame in frames:
-            container.mux(video.encode(_picture(frame, clip, written)))
+            container.mux(video.encode(_picture(frame, clip, encoding, converter, written)))
             written += 1
             if sound:
                 sound.write_until(written / clip.frame_rate)
@@ -68,12 +74,13 @@ def write_video(
     return written
 
 
-def write_poster(path: Path, frame: Frame, *, side: int = _POSTER_SIDE) -> None:
-    """Write the frame as a JPEG of at most `side` pixels a side; STORAGE_FULL when the disk is full."""
+def write_poster(path: Path, frame: Frame, clip: Clip, *, side: int = _POSTER_SIDE) -> None:
+    """Write a frame of the clip as a JPEG of at most `side` pixels a side; STORAGE_FULL when the disk is full."""
     rgb = frame.rgb()
     scale = min(1.0, side / max(frame.width, frame.height))
     if scale < 1:
         rgb = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    rgb = on_ordinary_screens(rgb, clip.colour, clip.hdr)
     _, content = cv2.imencode(".jpg", rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _POSTER_QUALITY])
     with _finished_whole(path) as unfinished:
         unfinished.write_bytes(content.tobytes())
@@ -121,38 +128,37 @@ def _aac_frames(blocks: Iterator[Block], rate: int, layout: Layout, total: int) 
         yield frame
 
 
-def _add_video(container: OutputContainer, clip: Clip, pixel_format: str) -> VideoStream:
-    stream = container.add_stream("libx264", rate=clip.frame_rate)
-    stream.width, stream.height, stream.pix_fmt = clip.width, clip.height, pixel_format
+def _add_video(container: OutputContainer, clip: Clip, encoding: Encoding) -> VideoStream:
+    stream = container.add_stream(encoding.codec, rate=clip.frame_rate)
+    stream.width, stream.height, stream.pix_fmt = clip.width, clip.height, encoding.pixel_format
+    stream.options = dict(encoding.options)
     context = stream.codec_context
+    context.codec_tag = encoding.tag
     context.time_base = 1 / clip.frame_rate
     context.sample_aspect_ratio = clip.sample_aspect_ratio
-    context.color_range = clip.colour.range
-    context.colorspace = clip.colour.matrix
-    context.color_primaries = clip.colour.primaries
-    context.color_trc = clip.colour.transfer
+    context.color_range = encoding.colour.range
+    context.colorspace = encoding.colour.matrix
+    context.color_primaries = encoding.colour.primaries
+    context.color_trc = encoding.colour.transfer
     context.thread_count = _THREADS
     # Slices, PyAV's default, hold the caller until a picture is done; whole frames are encoded beside its next work.
     context.thread_type = "FRAME"
     return stream
 
 
-def _set_quality(stream: VideoStream, crf: int, preset: str) -> None:
-    # crf 0 is lossless at 8 bit only; a quantiser of 0 is at every depth.
-    stream.options = {"preset": preset, **({"qp": "0"} if crf == 0 else {"crf": str(crf)})}
-
-
-def _picture(frame: Frame, clip: Clip, number: int) -> VideoFrame:
-    """The frame for the encoder, whose own conversion to 4:2:0 applies when another pixel format is asked for."""
+def _picture(frame: Frame, clip: Clip, encoding: Encoding, converter: Converter | None, number: int) -> VideoFrame:
+    """The frame for the encoder."""
     picture = VideoFrame(clip.width, clip.height, clip.pixel_format)
     for plane_number, plane in enumerate(frame.planes):
         plane_view(picture, plane_number)[:] = plane
+    if converter:
+        picture = converter.convert(picture)
     picture.pts = number
     picture.time_base = 1 / clip.frame_rate
-    picture.color_range = clip.colour.range
-    picture.colorspace = clip.colour.matrix
-    picture.color_primaries = clip.colour.primaries
-    picture.color_trc = clip.colour.transfer
+    picture.color_range = encoding.colour.range
+    picture.colorspace = encoding.colour.matrix
+    picture.color_primaries = encoding.colour.primaries
+    picture.color_trc = encoding.colour.transfer
     return picture
 
 

@@ -117,6 +117,7 @@ def look_into(path: Path, name: str, scratch: Path) -> tuple[MediaFacts, bytes]:
 def _thumbnail(path: Path, name: str, scratch: Path) -> bytes:
     with TemporaryDirectory(dir=scratch) as folder:
         picture = Path(folder, "thumbnail.jpg")
-        for frame in read_frames(open_clip(path, name=name), 1, Extend.CUT):
-            write_poster(picture, frame, side=_THUMBNAIL_SIDE)
+        clip = open_clip(path, name=name)
+        for frame in read_frames(clip, 1, Extend.CUT):
+            write_poster(picture, frame, clip, side=_THUMBNAIL_SIDE)
         return picture.read_bytes() if picture.exists() else b""

@@ -94,7 +94,7 @@ def _render(
             with closing(synthesise_ahead(items, animator, clock)) as mouths:
                 frames = clock.each("decode", read_frames(clip, count, options.extend))
                 edits = with_still_motion(mouths, spec, clip, speech, count)
-                pictures = keep_poster(composite_faces(frames, edits, clock), poster_frame(count), poster)
+                pictures = keep_poster(composite_faces(frames, edits, clock), clip, poster_frame(count), poster)
                 shown = clock.taken("encode", report_each(pictures, count, report))
                 written = write_output(output, clip, shown, audio, count, options)
     if written != count:
@@ -188,11 +188,11 @@ def composite_faces(
             yield frame
 
 
-def keep_poster(pictures: Iterable[Frame], position: int, path: Path) -> Generator[Frame, None, None]:
+def keep_poster(pictures: Iterable[Frame], clip: Clip, position: int, path: Path) -> Generator[Frame, None, None]:
     """The same pictures; the one at `position` is also written to `path` as a JPEG."""
     for index, picture in enumerate(pictures):
         if index == position:
-            write_poster(path, picture)
+            write_poster(path, picture, clip)
         yield picture
 
 
@@ -208,6 +208,6 @@ def write_output(
         seconds=count / clip.frame_rate,
         crf=options.crf,
         preset=options.preset,
-        pixel_format=options.pixel_format,
+        delivery=options.delivery,
         metadata={"software": "Chorus", "comment": "The lips were moved to another voice by Chorus"},
     )

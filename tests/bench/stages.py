@@ -174,7 +174,7 @@ def _encode(face: _Face, folder: Path) -> int:
         seconds=Fraction(_FRAMES) / face.clip.frame_rate,
         crf=18,
         preset="veryfast",
-        pixel_format="source",
+        delivery="source",
         metadata={},
     )
 
@@ -196,9 +196,7 @@ def prolonged_clip(video: Path, path: Path, seconds: int) -> Path:
 
 def _written(path: Path, clip: Clip, frames: Iterator[Frame], count: int) -> Path:
     seconds = count / clip.frame_rate
-    write_video(
-        path, clip, frames, None, seconds=seconds, crf=16, preset="ultrafast", pixel_format="source", metadata={}
-    )
+    write_video(path, clip, frames, None, seconds=seconds, crf=16, preset="ultrafast", delivery="source", metadata={})
     return path
 
 

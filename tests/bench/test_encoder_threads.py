@@ -50,7 +50,7 @@ def _encode(video: Path, output: Path) -> float:
         seconds=Fraction(FRAMES) / clip.frame_rate,
         crf=18,
         preset="veryfast",
-        pixel_format="source",
+        delivery="source",
         metadata={},
     )
     assert written == FRAMES

@@ -45,7 +45,7 @@ def write_side_by_side(path: Path, measured: MeasuredClip, audio: Path) -> None:
         seconds=measured.output.seconds,
         crf=20,
         preset="veryfast",
-        pixel_format="yuv420p",
+        delivery="compatible",
         metadata={},
     )
 

@@ -34,7 +34,7 @@ def spec_with(options: RenderOptions) -> JobSpec:
     "options",
     [
         RenderOptions(),
-        RenderOptions(extend=Extend.CUT, after_audio="rest", crf=0, preset="slow", pixel_format="yuv420p", face=2),
+        RenderOptions(extend=Extend.CUT, after_audio="rest", crf=0, preset="slow", delivery="compatible", face=2),
         RenderOptions(expression=1.3, smoothing=0.5, silence="source", still_motion=False),
     ],
 )

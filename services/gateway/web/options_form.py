@@ -42,7 +42,7 @@ class OptionsForm:
             self._choice("silence")
             self._select("face", {None: self._say("options.face_auto")} | self._face_names())
             self._select("crf", {crf: self._say(f"options.crf_{name}") for crf, name in _QUALITIES.items()})
-            self._choice("pixel_format")
+            self._choice("delivery")
             if len(family_cards()) > 1:
                 self._select("family", {card.name: f"{card.name} ({card.licence})" for card in family_cards().values()})
             self._switch("still_motion")

@@ -698,12 +698,12 @@ class RenderOptions(_message.Message):
     AFTER_AUDIO_FIELD_NUMBER: _builtins.int
     CRF_FIELD_NUMBER: _builtins.int
     PRESET_FIELD_NUMBER: _builtins.int
-    PIXEL_FORMAT_FIELD_NUMBER: _builtins.int
     FACE_FIELD_NUMBER: _builtins.int
     EXPRESSION_FIELD_NUMBER: _builtins.int
     SMOOTHING_FIELD_NUMBER: _builtins.int
     SILENCE_FIELD_NUMBER: _builtins.int
     STILL_MOTION_FIELD_NUMBER: _builtins.int
+    DELIVERY_FIELD_NUMBER: _builtins.int
     family: _builtins.str
     extend: _builtins.str
     """pingpong | loop | freeze | cut"""
@@ -712,8 +712,6 @@ class RenderOptions(_message.Message):
     crf: _builtins.int
     """0 lossless .. 35"""
     preset: _builtins.str
-    pixel_format: _builtins.str
-    """source | yuv420p"""
     face: _builtins.int
     """rank of the face in every shot"""
     expression: _builtins.float
@@ -724,6 +722,8 @@ class RenderOptions(_message.Message):
     """rest | source: what pauses show"""
     still_motion: _builtins.bool
     """a photo moves its head and blinks"""
+    delivery: _builtins.str
+    """compatible: plays everywhere | source: keeps depth, chroma and HDR"""
     def __init__(
         self,
         *,
@@ -732,21 +732,23 @@ class RenderOptions(_message.Message):
         after_audio: _builtins.str | None = ...,
         crf: _builtins.int | None = ...,
         preset: _builtins.str | None = ...,
-        pixel_format: _builtins.str | None = ...,
         face: _builtins.int | None = ...,
         expression: _builtins.float | None = ...,
         smoothing: _builtins.float | None = ...,
         silence: _builtins.str | None = ...,
         still_motion: _builtins.bool | None = ...,
+        delivery: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_after_audio", b"_after_audio", "_crf", b"_crf", "_expression", b"_expression", "_extend", b"_extend", "_face", b"_face", "_family", b"_family", "_pixel_format", b"_pixel_format", "_preset", b"_preset", "_silence", b"_silence", "_smoothing", b"_smoothing", "_still_motion", b"_still_motion", "after_audio", b"after_audio", "crf", b"crf", "expression", b"expression", "extend", b"extend", "face", b"face", "family", b"family", "pixel_format", b"pixel_format", "preset", b"preset", "silence", b"silence", "smoothing", b"smoothing", "still_motion", b"still_motion"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_after_audio", b"_after_audio", "_crf", b"_crf", "_delivery", b"_delivery", "_expression", b"_expression", "_extend", b"_extend", "_face", b"_face", "_family", b"_family", "_preset", b"_preset", "_silence", b"_silence", "_smoothing", b"_smoothing", "_still_motion", b"_still_motion", "after_audio", b"after_audio", "crf", b"crf", "delivery", b"delivery", "expression", b"expression", "extend", b"extend", "face", b"face", "family", b"family", "preset", b"preset", "silence", b"silence", "smoothing", b"smoothing", "still_motion", b"still_motion"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_after_audio", b"_after_audio", "_crf", b"_crf", "_expression", b"_expression", "_extend", b"_extend", "_face", b"_face", "_family", b"_family", "_pixel_format", b"_pixel_format", "_preset", b"_preset", "_silence", b"_silence", "_smoothing", b"_smoothing", "_still_motion", b"_still_motion", "after_audio", b"after_audio", "crf", b"crf", "expression", b"expression", "extend", b"extend", "face", b"face", "family", b"family", "pixel_format", b"pixel_format", "preset", b"preset", "silence", b"silence", "smoothing", b"smoothing", "still_motion", b"still_motion"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_after_audio", b"_after_audio", "_crf", b"_crf", "_delivery", b"_delivery", "_expression", b"_expression", "_extend", b"_extend", "_face", b"_face", "_family", b"_family", "_preset", b"_preset", "_silence", b"_silence", "_smoothing", b"_smoothing", "_still_motion", b"_still_motion", "after_audio", b"after_audio", "crf", b"crf", "delivery", b"delivery", "expression", b"expression", "extend", b"extend", "face", b"face", "family", b"family", "preset", b"preset", "silence", b"silence", "smoothing", b"smoothing", "still_motion", b"still_motion"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__after_audio: _TypeAlias = _typing.Literal["after_audio"]  # noqa: Y015
     _WhichOneofArgType__after_audio: _TypeAlias = _typing.Literal["_after_audio", b"_after_audio"]  # noqa: Y015
     _WhichOneofReturnType__crf: _TypeAlias = _typing.Literal["crf"]  # noqa: Y015
     _WhichOneofArgType__crf: _TypeAlias = _typing.Literal["_crf", b"_crf"]  # noqa: Y015
+    _WhichOneofReturnType__delivery: _TypeAlias = _typing.Literal["delivery"]  # noqa: Y015
+    _WhichOneofArgType__delivery: _TypeAlias = _typing.Literal["_delivery", b"_delivery"]  # noqa: Y015
     _WhichOneofReturnType__expression: _TypeAlias = _typing.Literal["expression"]  # noqa: Y015
     _WhichOneofArgType__expression: _TypeAlias = _typing.Literal["_expression", b"_expression"]  # noqa: Y015
     _WhichOneofReturnType__extend: _TypeAlias = _typing.Literal["extend"]  # noqa: Y015
@@ -755,8 +757,6 @@ class RenderOptions(_message.Message):
     _WhichOneofArgType__face: _TypeAlias = _typing.Literal["_face", b"_face"]  # noqa: Y015
     _WhichOneofReturnType__family: _TypeAlias = _typing.Literal["family"]  # noqa: Y015
     _WhichOneofArgType__family: _TypeAlias = _typing.Literal["_family", b"_family"]  # noqa: Y015
-    _WhichOneofReturnType__pixel_format: _TypeAlias = _typing.Literal["pixel_format"]  # noqa: Y015
-    _WhichOneofArgType__pixel_format: _TypeAlias = _typing.Literal["_pixel_format", b"_pixel_format"]  # noqa: Y015
     _WhichOneofReturnType__preset: _TypeAlias = _typing.Literal["preset"]  # noqa: Y015
     _WhichOneofArgType__preset: _TypeAlias = _typing.Literal["_preset", b"_preset"]  # noqa: Y015
     _WhichOneofReturnType__silence: _TypeAlias = _typing.Literal["silence"]  # noqa: Y015
@@ -770,6 +770,8 @@ class RenderOptions(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__crf) -> _WhichOneofReturnType__crf | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__delivery) -> _WhichOneofReturnType__delivery | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__expression) -> _WhichOneofReturnType__expression | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__extend) -> _WhichOneofReturnType__extend | None: ...
@@ -777,8 +779,6 @@ class RenderOptions(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__face) -> _WhichOneofReturnType__face | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__family) -> _WhichOneofReturnType__family | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__pixel_format) -> _WhichOneofReturnType__pixel_format | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__preset) -> _WhichOneofReturnType__preset | None: ...
     @_typing.overload
