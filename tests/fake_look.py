@@ -9,7 +9,7 @@ from fractions import Fraction
 
 from services.errors import ChorusError, ErrorKind
 from services.preprocess.look import Probed
-from services.preprocess.summary import AnalysisProgress, MediaFacts, TrackSummary, VideoAnalysis
+from services.preprocess.summary import AnalysisProgress, MediaFacts, SoundNote, TrackSummary, VideoAnalysis
 from services.storage import Storage
 
 SLOW_SECONDS = 30
@@ -27,7 +27,11 @@ class FakeLook:
         assert size is not None
         seconds = size * 60 / 1000
         if name.endswith(".wav"):
-            return Probed(MediaFacts(kind="audio", seconds=seconds, has_audio=True), b"")
+            notes = (SoundNote.NO_SPEECH, SoundNote.CLIPPED) if name.startswith("hum") else ()
+            track = 2 if name.startswith("hum") else None
+            return Probed(
+                MediaFacts(kind="audio", seconds=seconds, has_audio=True, sound_notes=notes, sound_track=track), b""
+            )
         kind = "still" if name.endswith(".png") else "video"
         rate = "30000/1001"
         facts = MediaFacts(kind=kind, seconds=seconds, has_audio=False, width=640, height=360, frame_rate=rate)

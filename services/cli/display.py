@@ -11,6 +11,8 @@ from typing import Any, Protocol
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
+from services.printable import printable
+
 _LINE_SECONDS = 5.0
 
 
@@ -28,6 +30,9 @@ class Display(Protocol):
 
     def fail(self, label: str, reason: str) -> None:
         """It has no output, for this reason."""
+
+    def say(self, line: str) -> None:
+        """A line that belongs to no video."""
 
 
 @contextmanager
@@ -63,11 +68,14 @@ class Bars:
         self._progress.update(bar, status=status_text(progress, state))
 
     def succeed(self, label: str, output: Path) -> None:
-        self._progress.update(self._bars[label], total=1, completed=1, status=f"done  {output}")
+        self._progress.update(self._bars[label], total=1, completed=1, status=f"done  {printable(str(output))}")
 
     def fail(self, label: str, reason: str) -> None:
         self._progress.update(self._bars[label], status="failed")
-        self._progress.console.print(f"{label} failed: {reason}", markup=False, highlight=False)
+        self.say(f"{label} failed: {reason}")
+
+    def say(self, line: str) -> None:
+        self._progress.console.print(line, markup=False, highlight=False)
 
 
 class Lines:
@@ -85,15 +93,15 @@ class Lines:
         last_stage, last_time = self._last.get(label, ("", 0.0))
         if stage != last_stage or now - last_time > _LINE_SECONDS:
             self._last[label] = (stage, now)
-            self._say(f"{label}: {status_text(progress, state)}")
+            self.say(f"{label}: {status_text(progress, state)}")
 
     def succeed(self, label: str, output: Path) -> None:
-        self._say(f"{label}: done  {output}")
+        self.say(f"{label}: done  {printable(str(output))}")
 
     def fail(self, label: str, reason: str) -> None:
-        self._say(f"{label} failed: {reason}")
+        self.say(f"{label} failed: {reason}")
 
-    def _say(self, line: str) -> None:
+    def say(self, line: str) -> None:
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 

@@ -23,6 +23,7 @@ from services.local.doctor import examine
 from services.local.own_stack import usable_stack
 from services.local.settings import LocalSettings
 from services.local.stack import run_stack
+from services.printable import printable
 from services.timeline import Extend
 
 
@@ -106,7 +107,7 @@ def run(
         options["face"] = face
     request = RunRequest(audio=audio, videos=tuple(video), output_dir=output_dir, options=options, priority=priority)
     for path in left_out(request.videos):
-        _complain(f"{path} is left out: it is no video or photo by its ending")
+        _complain(f"{printable(str(path))} is left out: it is no video or photo by its ending")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: the batch is cancelled
     try:
         with usable_stack(context.obj, _report) as stack:

@@ -19,11 +19,19 @@ from services.cli.display import Display, open_display
 from services.errors import ChorusError, ErrorKind, error_from_json
 from services.jobs.model import Priority
 from services.local.run_file import RunningStack
+from services.preprocess.summary import SoundNote
+from services.printable import printable
 from services.tls.identity import local_context
 
 _PIECE: Final = 1 << 20
 _POLL_SECONDS: Final = 0.5
 _PATIENCE_SECONDS: Final = 120.0
+_SOUND_NOTES: Final[Mapping[str, str]] = {
+    SoundNote.NO_SPEECH: "no speech was found: the mouth will stay shut",
+    SoundNote.CLIPPED: "badly clipped, it was recorded too loud: the lips may follow less well",
+    SoundNote.OPPOSITE_PHASE: "left and right cancel each other: their difference is heard",
+    SoundNote.CENTRE: "of its channels the centre is heard",
+}
 
 
 class AfterAudio(StrEnum):
@@ -91,12 +99,14 @@ def run_batch(stack: RunningStack, request: RunRequest) -> int:
     ):
         for item in items:
             display.add(item.label)
-        audio_id = _upload(http, request.audio)
+        audio = _upload(http, request.audio)
+        for note in sound_notes(audio):
+            display.say(f"{printable(request.audio.name)}: {note}")
         uploaded = list(_upload_videos(http, items, display))
         failed = len(items) - len(uploaded)
         if uploaded:
             body = {
-                "audio_id": audio_id,
+                "audio_id": audio["id"],
                 "video_ids": [media_id for _, media_id in uploaded],
                 "options": request.options,
                 "priority": request.priority,
@@ -140,12 +150,20 @@ def left_out(videos: Sequence[Path]) -> list[Path]:
     ]
 
 
+def sound_notes(media: Mapping[str, Any]) -> list[str]:
+    """What a person should know of a recording before it is spoken, in words."""
+    notes = [_SOUND_NOTES[note] for note in media["sound_notes"] if note in _SOUND_NOTES]
+    track = media["sound_track"]
+    return notes if track is None else [*notes, f"track {track} of its sound is heard"]
+
+
 def _numbered(stem: str, number: int, suffix: str) -> str:
     return f"{stem}{suffix}" if number == 1 else f"{stem}-{number}{suffix}"
 
 
 def _label(name: str, number: int) -> str:
-    return name if number == 1 else f"{name} ({number})"
+    shown = printable(name)
+    return shown if number == 1 else f"{shown} ({number})"
 
 
 def _make_folder(folder: Path) -> None:
@@ -160,12 +178,12 @@ def _make_folder(folder: Path) -> None:
 def _upload_videos(http: httpx.Client, items: Sequence[_Item], display: Display) -> Iterator[tuple[_Item, str]]:
     for item in items:
         try:
-            yield item, _upload(http, item.video)
+            yield item, _upload(http, item.video)["id"]
         except ChorusError as error:
             display.fail(item.label, error.message)
 
 
-def _upload(http: httpx.Client, path: Path) -> str:
+def _upload(http: httpx.Client, path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file, _errors_as_ours("upload", path):
             pieces = iter(lambda: file.read(_PIECE), b"")
@@ -174,7 +192,7 @@ def _upload(http: httpx.Client, path: Path) -> str:
         raise ChorusError(
             ErrorKind.INVALID_INPUT, "file-unreadable", file=str(path), reason=str(error.strerror)
         ) from error
-    return str(answer.json()["id"])
+    return dict(answer.json())
 
 
 def _follow(http: httpx.Client, batch_id: str, items: Sequence[_Item], display: Display) -> int:
@@ -225,7 +243,7 @@ def _finish(http: httpx.Client, job: Mapping[str, Any], item: _Item, display: Di
         with _errors_as_ours("download"):
             _download(http, f"/v1/jobs/{job['id']}/output", item.output)
     except (ChorusError, OSError) as error:
-        display.fail(item.label, f"{item.output} could not be fetched: {error}")
+        display.fail(item.label, f"{printable(str(item.output))} could not be fetched: {error}")
         return False
     display.succeed(item.label, item.output)
     return True

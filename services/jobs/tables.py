@@ -39,6 +39,8 @@ media = sa.Table(
     sa.Column("created_ms", sa.BigInteger, nullable=False),
     sa.Column("owner", sa.Text, nullable=False, server_default=""),
     sa.Column("has_thumbnail", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("sound_notes", sa.JSON, nullable=False, server_default="[]"),
+    sa.Column("sound_track", sa.Integer),
 )
 
 # Resumable uploads: a row from their creation until they expire; the bytes lie in the scratch folder.

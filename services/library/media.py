@@ -20,7 +20,7 @@ from services.library.incoming import IncomingFile
 from services.library.keys import media_key, thumbnail_key
 from services.library.stored_file import StoredFile
 from services.preprocess.look import Probed
-from services.preprocess.summary import MediaFacts
+from services.preprocess.summary import MediaFacts, SoundNote
 
 _log = logging.getLogger(__name__)
 
@@ -194,4 +194,5 @@ def _unknown(media_id: str) -> ChorusError:
 
 def _media(row: sa.Row[Any]) -> Media:
     values = {field.name: getattr(row, field.name) for field in fields(Media) if field.name != "created_at"}
+    values["sound_notes"] = tuple(map(SoundNote, values["sound_notes"]))
     return Media(**values, created_at=datetime.fromtimestamp(row.created_ms / 1000, UTC))

@@ -1,10 +1,11 @@
 """FFmpeg through PyAV: the only place that touches it."""
 
-from services.media.audio import read_speech, speech_seconds
+from services.media.audio import read_speech, speech_blocks, speech_seconds
 from services.media.clip import Clip, open_clip
 from services.media.colour import ColourTags, Matrix, Range, rgb_to_yuv, yuv_to_rgb
 from services.media.frame import Frame
 from services.media.frames import read_frames
+from services.media.hearing import Mix, SoundChoice
 from services.media.pictures import DECODING_VERSION
 from services.media.probe import MediaInfo, VideoShape, probe
 from services.media.write import write_poster, write_video
@@ -18,7 +19,9 @@ __all__ = [
     "Frame",
     "Matrix",
     "MediaInfo",
+    "Mix",
     "Range",
+    "SoundChoice",
     "VideoShape",
     "frame_count",
     "open_clip",
@@ -27,6 +30,7 @@ __all__ = [
     "read_speech",
     "rgb_to_yuv",
     "source_index",
+    "speech_blocks",
     "speech_seconds",
     "write_poster",
     "write_video",

@@ -7,12 +7,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
-from av.audio.stream import AudioStream
-from av.container import InputContainer
-
 from services.errors import ChorusError, ErrorKind
 from services.media.clip import open_clip
-from services.media.source import decode, open_source, picture_format, picture_stream, read_packets, sound_stream
+from services.media.hearing import SoundChoice, choose_sound, is_clipped
+from services.media.source import decode, open_source, picture_format, picture_stream, read_packets, sound_streams
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +32,10 @@ class MediaInfo:
     """Of the pictures for a video, of the sound for an audio file, 0 for a still"""
     has_audio: bool
     video: VideoShape | None
+    sound: SoundChoice | None = None
+    """Of an audio file, and of a video with several tracks of sound: what is heard of it"""
+    clipped: bool = False
+    """Of an audio file: the peaks of a good part were cut off"""
 
 
 def probe(path: Path, *, name: str) -> MediaInfo:
@@ -41,25 +43,32 @@ def probe(path: Path, *, name: str) -> MediaInfo:
 
     Raises INVALID_INPUT, saying what is wrong with `name`, for whatever could neither be rendered nor be spoken.
     """
-    has_audio = False
+    several = has_audio = False
     if not (path.is_file() and picture_format(path)):
         with open_source(path, name) as container:
-            sound = sound_stream(container)
-            has_audio = sound is not None
-            if picture_stream(container) is None:
-                return MediaInfo("audio", _sound_seconds(container, sound, name), True, None)
+            tracks = len(sound_streams(container))
+            has_audio, several = tracks > 0, tracks > 1
+            has_pictures = picture_stream(container) is not None
+        if not has_pictures:
+            choice = choose_sound(path, name)
+            seconds = _sound_seconds(path, name, choice.track)
+            return MediaInfo("audio", seconds, True, None, choice, is_clipped(path, name, choice.track))
     clip = open_clip(path, name=name)
     shape = VideoShape(clip.width, clip.height, clip.frame_rate, clip.frames)
-    return MediaInfo("still" if clip.still else "video", Fraction(0) if clip.still else clip.seconds, has_audio, shape)
+    if clip.still:
+        return MediaInfo("still", Fraction(0), has_audio, shape)
+    return MediaInfo("video", clip.seconds, has_audio, shape, choose_sound(path, name) if several else None)
 
 
-def _sound_seconds(container: InputContainer, stream: AudioStream | None, name: str) -> Fraction:
+def _sound_seconds(path: Path, name: str, track: int) -> Fraction:
     """By the packets' time stamps: some formats say no duration, others a wrong one."""
     unusable = ChorusError(ErrorKind.INVALID_INPUT, "nothing-can-be-decoded", name=name)
-    if stream is None or stream.time_base is None or next(decode(container, stream), None) is None:
-        raise unusable
-    container.seek(0)
-    seconds = sum(packet.duration or 0 for packet in read_packets(container, stream)) * stream.time_base
+    with open_source(path, name) as container:
+        stream = next(iter(sound_streams(container)[track:]), None)
+        if stream is None or stream.time_base is None or next(decode(container, stream), None) is None:
+            raise unusable
+        container.seek(0)
+        seconds = sum(packet.duration or 0 for packet in read_packets(container, stream)) * stream.time_base
     if seconds <= 0:
         raise unusable
     return seconds

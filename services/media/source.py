@@ -66,9 +66,9 @@ def picture_stream(container: InputContainer) -> VideoStream | None:
     return max(streams, key=lambda s: bool(s.disposition & Disposition.default), default=None)
 
 
-def sound_stream(container: InputContainer) -> AudioStream | None:
-    """The stream that holds the sound."""
-    return max(container.streams.audio, key=lambda s: bool(s.disposition & Disposition.default), default=None)
+def sound_streams(container: InputContainer) -> list[AudioStream]:
+    """The streams that hold sound, those that a player would take first before the others."""
+    return sorted(container.streams.audio, key=lambda s: not s.disposition & Disposition.default)
 
 
 def read_packets(container: InputContainer, stream: VideoStream | AudioStream) -> Iterator[Packet[Any]]:

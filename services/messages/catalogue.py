@@ -7,6 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from services.printable import printable
+
 if TYPE_CHECKING:
     from fluent.runtime import FluentBundle
 
@@ -28,7 +30,7 @@ def text_of(code: str, values: Mapping[str, Value], language: str = "en") -> str
         if pattern is not None:
             text, _ = bundle.format_pattern(pattern, {name: _plain(value) for name, value in values.items()})
             return str(text)
-    return " ".join([code, *(f"{name}={value}" for name, value in values.items())])
+    return " ".join([code, *(f"{name}={printable(str(value))}" for name, value in values.items())])
 
 
 def is_known(code: str, language: str = "en") -> bool:
@@ -50,7 +52,7 @@ def open_bundle(language: str) -> FluentBundle:
 
 def _plain(value: Value) -> object:
     if isinstance(value, str):
-        return value
+        return printable(value)
     from fluent.runtime.types import fluent_number
 
     # Beyond this babel fails, and no size or port is as large.

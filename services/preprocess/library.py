@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from services import telemetry
 from services.errors import ChorusError, ErrorKind
-from services.media import Clip, open_clip, read_speech
+from services.media import Clip, open_clip, read_speech, speech_blocks
 from services.preprocess.analysis import analyse
 from services.preprocess.detection import Inference
 from services.preprocess.faces import Speech
@@ -29,6 +29,7 @@ from services.preprocess.speech import feature_frames, feature_pieces, speech_wi
 from services.preprocess.speech_store import map_speech, speech_key, write_speech
 from services.preprocess.summary import AnalysisProgress
 from services.preprocess.track_store import TrackFile, open_tracks, track_key
+from services.preprocess.voice import speech_is_heard
 from services.storage import Storage, storage_error
 
 _log = logging.getLogger(__name__)
@@ -71,6 +72,15 @@ class FaceLibrary:
     def ensure_speech(self, audio_key: str, name: str) -> Generator[AnalysisProgress]:
         """The same for a recording; INVALID_INPUT when it has no sound, TOO_LARGE when it is too long."""
         return self._ensure("speech", speech_key(audio_key), name, partial(self._listen, audio_key, name))
+
+    def speaks(self, path: Path, name: str) -> bool | None:
+        """Whether anybody speaks in a recording, heard from its start until somebody does; None when nobody can say."""
+        try:
+            most = self._max_minutes * 60 * SAMPLE_RATE
+            return speech_is_heard(speech_blocks(path, name), self._triton, most)
+        except ChorusError as error:
+            _log.warning("whether somebody speaks in %s could not be heard: %s", name, error)
+            return None
 
     @contextmanager
     def tracks(self, video_key: str) -> Iterator[TrackFile]:

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import resource
 import threading
+from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,9 +16,9 @@ from typing import Final
 from pebble import ProcessFuture, ProcessPool
 
 from services.errors import ChorusError, ErrorKind
-from services.media import Extend, open_clip, probe, read_frames, write_poster
+from services.media import Extend, MediaInfo, Mix, open_clip, probe, read_frames, write_poster
 from services.parent_death import die_with_parent
-from services.preprocess.summary import MediaFacts
+from services.preprocess.summary import MediaFacts, SoundNote
 
 _log = logging.getLogger(__name__)
 
@@ -110,8 +111,22 @@ def look_into(path: Path, name: str, scratch: Path) -> tuple[MediaFacts, bytes]:
         width=shape.width if shape else None,
         height=shape.height if shape else None,
         frame_rate=str(shape.frame_rate) if shape else None,
+        sound_notes=tuple(_sound_notes(info)),
+        sound_track=info.sound.track + 1 if info.sound and info.sound.tracks > 1 else None,
     )
     return facts, b"" if shape is None else _thumbnail(path, name, scratch)
+
+
+def _sound_notes(info: MediaInfo) -> Iterator[SoundNote]:
+    """What files say of themselves; whether somebody speaks is for a model to hear, see FaceLibrary.speaks."""
+    if info.kind != "audio" or info.sound is None:
+        return
+    if info.clipped:
+        yield SoundNote.CLIPPED
+    if info.sound.mix is Mix.DIFFERENCE:
+        yield SoundNote.OPPOSITE_PHASE
+    if info.sound.mix is Mix.CENTRE:
+        yield SoundNote.CENTRE
 
 
 def _thumbnail(path: Path, name: str, scratch: Path) -> bytes:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, closing
+from dataclasses import replace
 from typing import Final
 
 from services.errors import ChorusError, ErrorKind
@@ -15,7 +16,7 @@ from services.preprocess.batches import stream_batches
 from services.preprocess.faces import FaceRequest, FaceStreamItem
 from services.preprocess.library import FaceLibrary
 from services.preprocess.probing import ProbePool
-from services.preprocess.summary import AnalysisProgress, MediaFacts, VideoAnalysis
+from services.preprocess.summary import AnalysisProgress, MediaFacts, SoundNote, VideoAnalysis
 from services.preprocess.summary_messages import analysis_response, probe_response
 from services.preprocess.v1 import preprocess_pb2 as wire
 from services.preprocess.v1.preprocess_pb2_grpc import PreprocessServiceServicer
@@ -64,7 +65,10 @@ class PreprocessServicer(PreprocessServiceServicer):
 
     def _probe(self, key: str, name: str) -> tuple[MediaFacts, bytes]:
         with self._storage.local_copy(key) as path:
-            return self._probes.probe(path, name)
+            facts, thumbnail = self._probes.probe(path, name)
+            if facts.kind == "audio" and self._library.speaks(path, name) is False:
+                facts = replace(facts, sound_notes=(SoundNote.NO_SPEECH, *facts.sound_notes))
+            return facts, thumbnail
 
     def _analysis(self, video_key: str, name: str) -> Generator[AnalysisProgress | VideoAnalysis]:
         yield from self._library.ensure_tracks(video_key, name)

@@ -10,7 +10,7 @@ import numpy as np
 from services.preprocess.faces import MEL_BANDS, SPEECH_FEATURES, Speech
 from services.preprocess.track_store import content_hash
 
-_VERSION: Final = "4"
+_VERSION: Final = "5"
 """Changes when what is stored of a recording changes, so that older files are made again and not misread."""
 _COLUMN: Final = np.dtype(
     [

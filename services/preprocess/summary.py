@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from fractions import Fraction
 
 
@@ -48,6 +49,19 @@ class VideoAnalysis:
     tracks: tuple[TrackSummary, ...]
 
 
+class SoundNote(StrEnum):
+    """What a person should know of a recording before it is spoken."""
+
+    NO_SPEECH = "no_speech"
+    """Nobody speaks in it: the mouth would rest"""
+    CLIPPED = "clipped"
+    """Recorded too loud: a good part of its peaks was cut off"""
+    OPPOSITE_PHASE = "opposite_phase"
+    """Its channels cancel each other; their difference is heard"""
+    CENTRE = "centre"
+    """Of several channels the one in the middle is heard"""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaFacts:
     """What an uploaded file is."""
@@ -60,3 +74,7 @@ class MediaFacts:
     height: int | None = None
     frame_rate: str | None = None
     """An exact fraction, as in 30000/1001"""
+    sound_notes: tuple[SoundNote, ...] = ()
+    """Of an audio file"""
+    sound_track: int | None = None
+    """Which of several tracks of sound is heard, from 1"""

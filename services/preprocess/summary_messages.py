@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from fractions import Fraction
 
-from services.preprocess.summary import AnalysisProgress, MediaFacts, TrackSummary, VideoAnalysis
+from services.preprocess.summary import AnalysisProgress, MediaFacts, SoundNote, TrackSummary, VideoAnalysis
 from services.preprocess.v1 import preprocess_pb2 as wire
 
 
@@ -98,4 +98,6 @@ def media_facts(message: wire.ProbeResponse) -> MediaFacts:
         width=message.width if message.HasField("width") else None,
         height=message.height if message.HasField("height") else None,
         frame_rate=message.frame_rate if message.HasField("frame_rate") else None,
+        sound_notes=tuple(SoundNote(note) for note in message.sound_notes),
+        sound_track=message.sound_track if message.HasField("sound_track") else None,
     )

@@ -69,6 +69,14 @@ def test_content_and_thumbnail_of_an_upload(gateway: Gateway) -> None:
     assert gateway.http.get(f"/v1/media/{page}/content").headers["content-type"] == "application/octet-stream"
 
 
+def test_what_a_recording_lacks_is_said_at_its_upload(gateway: Gateway) -> None:
+    address = f"/v1/media/{upload(gateway, 'hum.wav', ANNA)}"
+    found = gateway.http.get(address).json()
+    assert (found["sound_notes"], found["sound_track"]) == (["no_speech", "clipped"], 2)
+    good = gateway.http.get(f"/v1/media/{upload(gateway, 'speech.wav', ANNA)}").json()
+    assert (good["sound_notes"], good["sound_track"]) == ([], None)
+
+
 def test_a_preflight_says_what_was_found_and_is_remembered(gateway: Gateway) -> None:
     video = upload(gateway, "two people.mp4", ANNA)
     address = f"/v1/media/{video}/preflight"

@@ -16,6 +16,7 @@ from services.jobs.model import JobState, Stage
 from services.jobs.options import RenderOptions
 from services.library.findings import Caution, Verdict
 from services.messages.catalogue import LANGUAGES
+from services.preprocess.summary import SoundNote
 
 _WEB = Path(catalogue.__file__).parent
 _ENGLISH = open_words("en").texts
@@ -57,6 +58,7 @@ def _is_used(key: str, source: str, script: str) -> bool:
         ("error", ErrorKind),
         ("verdict", Verdict),
         ("caution", Caution),
+        ("sound_note", SoundNote),
         ("options", RenderOptions.__dataclass_fields__),
     ],
 )

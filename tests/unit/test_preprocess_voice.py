@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from services.preprocess.voice import voice_of
+from services.preprocess.voice import speech_is_heard, voice_of
 
 
 class LoudSteps:
@@ -51,3 +51,27 @@ def test_a_voice_stands_where_it_is_heard() -> None:
     assert voice[84:156].min() == 1
     assert voice[:76].max() == 0
     assert voice[164:].max() == 0
+
+
+@pytest.mark.parametrize(
+    ("spoken", "requests"), [([(0, 1)], 1), ([(40, 41)], 3), ([(20, 20.1)], 4), ([(5, 5.15), (30, 30.15)], 2), ([], 4)]
+)
+def test_a_recording_is_heard_until_somebody_speaks(spoken: list[tuple[float, float]], requests: int) -> None:
+    samples = np.zeros(60 * 16_000, np.float32)
+    for start, stop in spoken:
+        samples[round(start * 16_000) : round(stop * 16_000)] = 0.1
+    models, asked = LoudSteps(), []
+
+    class Counted:
+        def infer(
+            self, model: str, inputs: Mapping[str, NDArray[np.generic]], outputs: Sequence[str]
+        ) -> dict[str, NDArray[np.generic]]:
+            asked.append(model)
+            models.steps.clear()
+            state = np.zeros((1, 2, 128), np.float32)
+            return models.infer(model, {**inputs, "state": state}, outputs)
+
+    blocks = (samples[start : start + 1000] for start in range(0, len(samples), 1000))
+    heard = speech_is_heard(blocks, Counted(), 1e9)
+    assert heard == (sum(stop - start for start, stop in spoken) > 0.25)
+    assert len(asked) >= requests

@@ -10,6 +10,7 @@ from pydantic import Field
 from services.gateway.rest.schemas import Body, JobErrorBody
 from services.library.findings import Caution, PreflightState, Verdict
 from services.library.media import Media
+from services.preprocess.summary import SoundNote
 
 
 class MediaBody(Body):
@@ -28,6 +29,10 @@ class MediaBody(Body):
     owner: str = Field(description="A login name, anon-... for a browser without one, or empty for a program")
     created_at: datetime
     has_thumbnail: bool
+    sound_notes: list[SoundNote] = Field(
+        description="Of a recording: nobody speaks in it, it is clipped, its channels cancel out, its centre is heard"
+    )
+    sound_track: int | None = Field(description="Which of several tracks of sound is heard, from 1")
 
 
 class MediaPageBody(Body):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+from services.gateway.web.catalogue import Words
 from services.gateway.web.draft import DraftKind
 from services.gateway.web.drop_zone import DropZone
 from services.gateway.web.markup import Text, attribute, block, icon, icon_button
@@ -42,4 +43,14 @@ class ChosenAudio:
             with block("div", "media-main"):
                 attribute(Text("div", media.name, "media-name"), "title", media.name)
                 Text("div", media_facts(self._say, media), "media-facts numbers")
+                for text in _told(self._say, media):
+                    Text("div", text, "media-facts media-cautions")
             icon_button("close", self._say("media.remove", name=media.name), self._remove)
+
+
+def _told(say: Words, media: Media) -> Iterator[str]:
+    """What a person should know of the recording before the start."""
+    for note in media.sound_notes:
+        yield say(f"sound_note.{note}")
+    if media.sound_track is not None:
+        yield say("media.sound_track", number=media.sound_track)

@@ -11,7 +11,7 @@ from nicegui.element import Element
 from services.gateway.web.draft import DraftKind
 from services.gateway.web.open_page import OpenPage
 
-_STILLS: Final = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+_STILLS: Final = frozenset({".jpg", ".jpeg", ".png", ".heic", ".heif", ".avif", ".webp", ".bmp", ".gif"})
 _STATIC: Final = Path(__file__).parent / "static"
 
 

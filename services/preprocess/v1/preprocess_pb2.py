@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'services/preprocess/v1/preprocess.proto\x12\x14\x63horus.preprocess.v1\")\n\x0cProbeRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"\xba\x01\n\rProbeResponse\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0f\n\x07seconds\x18\x02 \x01(\x01\x12\x11\n\thas_audio\x18\x03 \x01(\x08\x12\x12\n\x05width\x18\x04 \x01(\rH\x00\x88\x01\x01\x12\x13\n\x06height\x18\x05 \x01(\rH\x01\x88\x01\x01\x12\x17\n\nframe_rate\x18\x06 \x01(\tH\x02\x88\x01\x01\x12\x11\n\tthumbnail\x18\x07 \x01(\x0c\x42\x08\n\x06_widthB\t\n\x07_heightB\r\n\x0b_frame_rate\"<\n\x13\x41nalyseVideoRequest\x12\x11\n\tvideo_key\x18\x01 \x01(\t\x12\x12\n\nvideo_name\x18\x02 \x01(\t\"\x94\x01\n\x14\x41nalyseVideoResponse\x12:\n\x08progress\x18\x01 \x01(\x0b\x32&.chorus.preprocess.v1.AnalysisProgressH\x00\x12\x37\n\x08\x61nalysis\x18\x02 \x01(\x0b\x32#.chorus.preprocess.v1.VideoAnalysisH\x00\x42\x07\n\x05\x65vent\"\xfd\x01\n\x12StreamFacesRequest\x12\x11\n\tvideo_key\x18\x01 \x01(\t\x12\x11\n\taudio_key\x18\x02 \x01(\t\x12,\n\x04\x63rop\x18\x03 \x01(\x0b\x32\x1e.chorus.preprocess.v1.CropSpec\x12*\n\x03mel\x18\x04 \x01(\x0b\x32\x1d.chorus.preprocess.v1.MelSpec\x12\x13\n\x0b\x66rame_count\x18\x05 \x01(\r\x12\x0e\n\x06\x65xtend\x18\x06 \x01(\t\x12\x11\n\x04\x66\x61\x63\x65\x18\x07 \x01(\rH\x00\x88\x01\x01\x12\x12\n\nvideo_name\x18\x08 \x01(\t\x12\x12\n\naudio_name\x18\t \x01(\tB\x07\n\x05_face\"\x87\x02\n\x13StreamFacesResponse\x12:\n\x08progress\x18\x01 \x01(\x0b\x32&.chorus.preprocess.v1.AnalysisProgressH\x00\x12>\n\x0cintroduction\x18\x03 \x01(\x0b\x32&.chorus.preprocess.v1.FaceIntroductionH\x00\x12\x30\n\x05\x62\x61tch\x18\x04 \x01(\x0b\x32\x1f.chorus.preprocess.v1.FaceBatchH\x00\x12\x33\n\x06speech\x18\x05 \x01(\x0b\x32!.chorus.preprocess.v1.SpeechPieceH\x00\x42\x07\n\x05\x65ventJ\x04\x08\x02\x10\x03\"T\n\x08\x43ropSpec\x12\x0c\n\x04left\x18\x01 \x01(\x02\x12\x0b\n\x03top\x18\x02 \x01(\x02\x12\x0e\n\x06\x65xtent\x18\x03 \x01(\x02\x12\r\n\x05sizes\x18\x04 \x03(\r\x12\x0e\n\x06pixels\x18\x05 \x01(\x08\"\x19\n\x07MelSpec\x12\x0e\n\x06window\x18\x01 \x01(\r\"=\n\x10\x41nalysisProgress\x12\x13\n\x0b\x66rames_done\x18\x01 \x01(\r\x12\x14\n\x0c\x66rames_total\x18\x02 \x01(\r\"\x8b\x01\n\x0bSpeechPiece\x12\x0f\n\x07\x63olumns\x18\x01 \x01(\r\x12\x0b\n\x03mel\x18\x02 \x01(\x0c\x12\x10\n\x08level_db\x18\x03 \x01(\x0c\x12\r\n\x05voice\x18\x04 \x01(\x0c\x12\x10\n\x08\x66\x65\x61tures\x18\x05 \x01(\x0c\x12\x14\n\x0c\x66irst_column\x18\x06 \x01(\r\x12\x15\n\rtotal_columns\x18\x07 \x01(\r\"\x86\x01\n\x10\x46\x61\x63\x65Introduction\x12\r\n\x05track\x18\x01 \x01(\x05\x12\x14\n\x0c\x65ye_distance\x18\x02 \x01(\x02\x12\x33\n\nreferences\x18\x03 \x01(\x0b\x32\x1f.chorus.preprocess.v1.FaceBatch\x12\x18\n\x10speaking_opening\x18\x04 \x01(\x02\"\xc6\x01\n\tFaceBatch\x12\x13\n\x0b\x66irst_frame\x18\x01 \x01(\x05\x12\r\n\x05track\x18\x02 \x01(\x05\x12\x0f\n\x07present\x18\x03 \x03(\x08\x12\x11\n\tcrop_size\x18\x04 \x01(\r\x12\x12\n\nmel_window\x18\x05 \x01(\r\x12\r\n\x05\x63rops\x18\x06 \x01(\x0c\x12\x11\n\tlandmarks\x18\x07 \x01(\x0c\x12\x0c\n\x04rest\x18\x08 \x01(\x0c\x12\x0f\n\x07to_crop\x18\t \x01(\x0c\x12\x0e\n\x06weight\x18\n \x01(\x0c\x12\x0c\n\x04mels\x18\x0b \x01(\x0c\"\xe9\x01\n\x0cTrackSummary\x12\r\n\x05track\x18\x01 \x01(\x05\x12\x0c\n\x04shot\x18\x02 \x01(\r\x12\x13\n\x0b\x66irst_frame\x18\x03 \x01(\r\x12\x12\n\nlast_frame\x18\x04 \x01(\r\x12\x14\n\x0c\x65ye_distance\x18\x05 \x01(\x02\x12\x0c\n\x04left\x18\x06 \x01(\x02\x12\x0b\n\x03top\x18\x07 \x01(\x02\x12\r\n\x05right\x18\x08 \x01(\x02\x12\x0e\n\x06\x62ottom\x18\t \x01(\x02\x12\x0c\n\x04rank\x18\n \x01(\r\x12\x0e\n\x06usable\x18\x0b \x01(\x02\x12\x10\n\x08occluded\x18\x0c \x01(\x02\x12\x13\n\x0bturned_away\x18\r \x01(\x02\"\xca\x01\n\rVideoAnalysis\x12\x0e\n\x06\x66rames\x18\x01 \x01(\r\x12\x1c\n\x14\x66rame_rate_numerator\x18\x02 \x01(\x04\x12\x1e\n\x16\x66rame_rate_denominator\x18\x03 \x01(\x04\x12\r\n\x05width\x18\x04 \x01(\r\x12\x0e\n\x06height\x18\x05 \x01(\r\x12\x18\n\x10\x66rames_with_face\x18\x06 \x01(\r\x12\x32\n\x06tracks\x18\x07 \x03(\x0b\x32\".chorus.preprocess.v1.TrackSummary2\xb4\x02\n\x11PreprocessService\x12P\n\x05Probe\x12\".chorus.preprocess.v1.ProbeRequest\x1a#.chorus.preprocess.v1.ProbeResponse\x12g\n\x0c\x41nalyseVideo\x12).chorus.preprocess.v1.AnalyseVideoRequest\x1a*.chorus.preprocess.v1.AnalyseVideoResponse0\x01\x12\x64\n\x0bStreamFaces\x12(.chorus.preprocess.v1.StreamFacesRequest\x1a).chorus.preprocess.v1.StreamFacesResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'services/preprocess/v1/preprocess.proto\x12\x14\x63horus.preprocess.v1\")\n\x0cProbeRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"\xf9\x01\n\rProbeResponse\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0f\n\x07seconds\x18\x02 \x01(\x01\x12\x11\n\thas_audio\x18\x03 \x01(\x08\x12\x12\n\x05width\x18\x04 \x01(\rH\x00\x88\x01\x01\x12\x13\n\x06height\x18\x05 \x01(\rH\x01\x88\x01\x01\x12\x17\n\nframe_rate\x18\x06 \x01(\tH\x02\x88\x01\x01\x12\x11\n\tthumbnail\x18\x07 \x01(\x0c\x12\x13\n\x0bsound_notes\x18\x08 \x03(\t\x12\x18\n\x0bsound_track\x18\t \x01(\rH\x03\x88\x01\x01\x42\x08\n\x06_widthB\t\n\x07_heightB\r\n\x0b_frame_rateB\x0e\n\x0c_sound_track\"<\n\x13\x41nalyseVideoRequest\x12\x11\n\tvideo_key\x18\x01 \x01(\t\x12\x12\n\nvideo_name\x18\x02 \x01(\t\"\x94\x01\n\x14\x41nalyseVideoResponse\x12:\n\x08progress\x18\x01 \x01(\x0b\x32&.chorus.preprocess.v1.AnalysisProgressH\x00\x12\x37\n\x08\x61nalysis\x18\x02 \x01(\x0b\x32#.chorus.preprocess.v1.VideoAnalysisH\x00\x42\x07\n\x05\x65vent\"\xfd\x01\n\x12StreamFacesRequest\x12\x11\n\tvideo_key\x18\x01 \x01(\t\x12\x11\n\taudio_key\x18\x02 \x01(\t\x12,\n\x04\x63rop\x18\x03 \x01(\x0b\x32\x1e.chorus.preprocess.v1.CropSpec\x12*\n\x03mel\x18\x04 \x01(\x0b\x32\x1d.chorus.preprocess.v1.MelSpec\x12\x13\n\x0b\x66rame_count\x18\x05 \x01(\r\x12\x0e\n\x06\x65xtend\x18\x06 \x01(\t\x12\x11\n\x04\x66\x61\x63\x65\x18\x07 \x01(\rH\x00\x88\x01\x01\x12\x12\n\nvideo_name\x18\x08 \x01(\t\x12\x12\n\naudio_name\x18\t \x01(\tB\x07\n\x05_face\"\x87\x02\n\x13StreamFacesResponse\x12:\n\x08progress\x18\x01 \x01(\x0b\x32&.chorus.preprocess.v1.AnalysisProgressH\x00\x12>\n\x0cintroduction\x18\x03 \x01(\x0b\x32&.chorus.preprocess.v1.FaceIntroductionH\x00\x12\x30\n\x05\x62\x61tch\x18\x04 \x01(\x0b\x32\x1f.chorus.preprocess.v1.FaceBatchH\x00\x12\x33\n\x06speech\x18\x05 \x01(\x0b\x32!.chorus.preprocess.v1.SpeechPieceH\x00\x42\x07\n\x05\x65ventJ\x04\x08\x02\x10\x03\"T\n\x08\x43ropSpec\x12\x0c\n\x04left\x18\x01 \x01(\x02\x12\x0b\n\x03top\x18\x02 \x01(\x02\x12\x0e\n\x06\x65xtent\x18\x03 \x01(\x02\x12\r\n\x05sizes\x18\x04 \x03(\r\x12\x0e\n\x06pixels\x18\x05 \x01(\x08\"\x19\n\x07MelSpec\x12\x0e\n\x06window\x18\x01 \x01(\r\"=\n\x10\x41nalysisProgress\x12\x13\n\x0b\x66rames_done\x18\x01 \x01(\r\x12\x14\n\x0c\x66rames_total\x18\x02 \x01(\r\"\x8b\x01\n\x0bSpeechPiece\x12\x0f\n\x07\x63olumns\x18\x01 \x01(\r\x12\x0b\n\x03mel\x18\x02 \x01(\x0c\x12\x10\n\x08level_db\x18\x03 \x01(\x0c\x12\r\n\x05voice\x18\x04 \x01(\x0c\x12\x10\n\x08\x66\x65\x61tures\x18\x05 \x01(\x0c\x12\x14\n\x0c\x66irst_column\x18\x06 \x01(\r\x12\x15\n\rtotal_columns\x18\x07 \x01(\r\"\x86\x01\n\x10\x46\x61\x63\x65Introduction\x12\r\n\x05track\x18\x01 \x01(\x05\x12\x14\n\x0c\x65ye_distance\x18\x02 \x01(\x02\x12\x33\n\nreferences\x18\x03 \x01(\x0b\x32\x1f.chorus.preprocess.v1.FaceBatch\x12\x18\n\x10speaking_opening\x18\x04 \x01(\x02\"\xc6\x01\n\tFaceBatch\x12\x13\n\x0b\x66irst_frame\x18\x01 \x01(\x05\x12\r\n\x05track\x18\x02 \x01(\x05\x12\x0f\n\x07present\x18\x03 \x03(\x08\x12\x11\n\tcrop_size\x18\x04 \x01(\r\x12\x12\n\nmel_window\x18\x05 \x01(\r\x12\r\n\x05\x63rops\x18\x06 \x01(\x0c\x12\x11\n\tlandmarks\x18\x07 \x01(\x0c\x12\x0c\n\x04rest\x18\x08 \x01(\x0c\x12\x0f\n\x07to_crop\x18\t \x01(\x0c\x12\x0e\n\x06weight\x18\n \x01(\x0c\x12\x0c\n\x04mels\x18\x0b \x01(\x0c\"\xe9\x01\n\x0cTrackSummary\x12\r\n\x05track\x18\x01 \x01(\x05\x12\x0c\n\x04shot\x18\x02 \x01(\r\x12\x13\n\x0b\x66irst_frame\x18\x03 \x01(\r\x12\x12\n\nlast_frame\x18\x04 \x01(\r\x12\x14\n\x0c\x65ye_distance\x18\x05 \x01(\x02\x12\x0c\n\x04left\x18\x06 \x01(\x02\x12\x0b\n\x03top\x18\x07 \x01(\x02\x12\r\n\x05right\x18\x08 \x01(\x02\x12\x0e\n\x06\x62ottom\x18\t \x01(\x02\x12\x0c\n\x04rank\x18\n \x01(\r\x12\x0e\n\x06usable\x18\x0b \x01(\x02\x12\x10\n\x08occluded\x18\x0c \x01(\x02\x12\x13\n\x0bturned_away\x18\r \x01(\x02\"\xca\x01\n\rVideoAnalysis\x12\x0e\n\x06\x66rames\x18\x01 \x01(\r\x12\x1c\n\x14\x66rame_rate_numerator\x18\x02 \x01(\x04\x12\x1e\n\x16\x66rame_rate_denominator\x18\x03 \x01(\x04\x12\r\n\x05width\x18\x04 \x01(\r\x12\x0e\n\x06height\x18\x05 \x01(\r\x12\x18\n\x10\x66rames_with_face\x18\x06 \x01(\r\x12\x32\n\x06tracks\x18\x07 \x03(\x0b\x32\".chorus.preprocess.v1.TrackSummary2\xb4\x02\n\x11PreprocessService\x12P\n\x05Probe\x12\".chorus.preprocess.v1.ProbeRequest\x1a#.chorus.preprocess.v1.ProbeResponse\x12g\n\x0c\x41nalyseVideo\x12).chorus.preprocess.v1.AnalyseVideoRequest\x1a*.chorus.preprocess.v1.AnalyseVideoResponse0\x01\x12\x64\n\x0bStreamFaces\x12(.chorus.preprocess.v1.StreamFacesRequest\x1a).chorus.preprocess.v1.StreamFacesResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,31 +34,31 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PROBEREQUEST']._serialized_start=65
   _globals['_PROBEREQUEST']._serialized_end=106
   _globals['_PROBERESPONSE']._serialized_start=109
-  _globals['_PROBERESPONSE']._serialized_end=295
-  _globals['_ANALYSEVIDEOREQUEST']._serialized_start=297
-  _globals['_ANALYSEVIDEOREQUEST']._serialized_end=357
-  _globals['_ANALYSEVIDEORESPONSE']._serialized_start=360
-  _globals['_ANALYSEVIDEORESPONSE']._serialized_end=508
-  _globals['_STREAMFACESREQUEST']._serialized_start=511
-  _globals['_STREAMFACESREQUEST']._serialized_end=764
-  _globals['_STREAMFACESRESPONSE']._serialized_start=767
-  _globals['_STREAMFACESRESPONSE']._serialized_end=1030
-  _globals['_CROPSPEC']._serialized_start=1032
-  _globals['_CROPSPEC']._serialized_end=1116
-  _globals['_MELSPEC']._serialized_start=1118
-  _globals['_MELSPEC']._serialized_end=1143
-  _globals['_ANALYSISPROGRESS']._serialized_start=1145
-  _globals['_ANALYSISPROGRESS']._serialized_end=1206
-  _globals['_SPEECHPIECE']._serialized_start=1209
-  _globals['_SPEECHPIECE']._serialized_end=1348
-  _globals['_FACEINTRODUCTION']._serialized_start=1351
-  _globals['_FACEINTRODUCTION']._serialized_end=1485
-  _globals['_FACEBATCH']._serialized_start=1488
-  _globals['_FACEBATCH']._serialized_end=1686
-  _globals['_TRACKSUMMARY']._serialized_start=1689
-  _globals['_TRACKSUMMARY']._serialized_end=1922
-  _globals['_VIDEOANALYSIS']._serialized_start=1925
-  _globals['_VIDEOANALYSIS']._serialized_end=2127
-  _globals['_PREPROCESSSERVICE']._serialized_start=2130
-  _globals['_PREPROCESSSERVICE']._serialized_end=2438
+  _globals['_PROBERESPONSE']._serialized_end=358
+  _globals['_ANALYSEVIDEOREQUEST']._serialized_start=360
+  _globals['_ANALYSEVIDEOREQUEST']._serialized_end=420
+  _globals['_ANALYSEVIDEORESPONSE']._serialized_start=423
+  _globals['_ANALYSEVIDEORESPONSE']._serialized_end=571
+  _globals['_STREAMFACESREQUEST']._serialized_start=574
+  _globals['_STREAMFACESREQUEST']._serialized_end=827
+  _globals['_STREAMFACESRESPONSE']._serialized_start=830
+  _globals['_STREAMFACESRESPONSE']._serialized_end=1093
+  _globals['_CROPSPEC']._serialized_start=1095
+  _globals['_CROPSPEC']._serialized_end=1179
+  _globals['_MELSPEC']._serialized_start=1181
+  _globals['_MELSPEC']._serialized_end=1206
+  _globals['_ANALYSISPROGRESS']._serialized_start=1208
+  _globals['_ANALYSISPROGRESS']._serialized_end=1269
+  _globals['_SPEECHPIECE']._serialized_start=1272
+  _globals['_SPEECHPIECE']._serialized_end=1411
+  _globals['_FACEINTRODUCTION']._serialized_start=1414
+  _globals['_FACEINTRODUCTION']._serialized_end=1548
+  _globals['_FACEBATCH']._serialized_start=1551
+  _globals['_FACEBATCH']._serialized_end=1749
+  _globals['_TRACKSUMMARY']._serialized_start=1752
+  _globals['_TRACKSUMMARY']._serialized_end=1985
+  _globals['_VIDEOANALYSIS']._serialized_start=1988
+  _globals['_VIDEOANALYSIS']._serialized_end=2190
+  _globals['_PREPROCESSSERVICE']._serialized_start=2193
+  _globals['_PREPROCESSSERVICE']._serialized_end=2501
 # @@protoc_insertion_point(module_scope)

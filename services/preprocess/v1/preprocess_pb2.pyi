@@ -53,6 +53,8 @@ class ProbeResponse(_message.Message):
     HEIGHT_FIELD_NUMBER: _builtins.int
     FRAME_RATE_FIELD_NUMBER: _builtins.int
     THUMBNAIL_FIELD_NUMBER: _builtins.int
+    SOUND_NOTES_FIELD_NUMBER: _builtins.int
+    SOUND_TRACK_FIELD_NUMBER: _builtins.int
     kind: _builtins.str
     """video | audio | still"""
     seconds: _builtins.float
@@ -64,6 +66,12 @@ class ProbeResponse(_message.Message):
     """an exact fraction, as in 30000/1001"""
     thumbnail: _builtins.bytes
     """JPEG of the first picture; empty for sound"""
+    sound_track: _builtins.int
+    """which of several tracks of sound is heard, from 1"""
+    @_builtins.property
+    def sound_notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """of a recording: no_speech, clipped, opposite_phase, centre"""
+
     def __init__(
         self,
         *,
@@ -74,21 +82,27 @@ class ProbeResponse(_message.Message):
         height: _builtins.int | None = ...,
         frame_rate: _builtins.str | None = ...,
         thumbnail: _builtins.bytes = ...,
+        sound_notes: _abc.Iterable[_builtins.str] | None = ...,
+        sound_track: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_frame_rate", b"_frame_rate", "_height", b"_height", "_width", b"_width", "frame_rate", b"frame_rate", "height", b"height", "width", b"width"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_frame_rate", b"_frame_rate", "_height", b"_height", "_sound_track", b"_sound_track", "_width", b"_width", "frame_rate", b"frame_rate", "height", b"height", "sound_track", b"sound_track", "width", b"width"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_frame_rate", b"_frame_rate", "_height", b"_height", "_width", b"_width", "frame_rate", b"frame_rate", "has_audio", b"has_audio", "height", b"height", "kind", b"kind", "seconds", b"seconds", "thumbnail", b"thumbnail", "width", b"width"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_frame_rate", b"_frame_rate", "_height", b"_height", "_sound_track", b"_sound_track", "_width", b"_width", "frame_rate", b"frame_rate", "has_audio", b"has_audio", "height", b"height", "kind", b"kind", "seconds", b"seconds", "sound_notes", b"sound_notes", "sound_track", b"sound_track", "thumbnail", b"thumbnail", "width", b"width"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__frame_rate: _TypeAlias = _typing.Literal["frame_rate"]  # noqa: Y015
     _WhichOneofArgType__frame_rate: _TypeAlias = _typing.Literal["_frame_rate", b"_frame_rate"]  # noqa: Y015
     _WhichOneofReturnType__height: _TypeAlias = _typing.Literal["height"]  # noqa: Y015
     _WhichOneofArgType__height: _TypeAlias = _typing.Literal["_height", b"_height"]  # noqa: Y015
+    _WhichOneofReturnType__sound_track: _TypeAlias = _typing.Literal["sound_track"]  # noqa: Y015
+    _WhichOneofArgType__sound_track: _TypeAlias = _typing.Literal["_sound_track", b"_sound_track"]  # noqa: Y015
     _WhichOneofReturnType__width: _TypeAlias = _typing.Literal["width"]  # noqa: Y015
     _WhichOneofArgType__width: _TypeAlias = _typing.Literal["_width", b"_width"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__frame_rate) -> _WhichOneofReturnType__frame_rate | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__height) -> _WhichOneofReturnType__height | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__sound_track) -> _WhichOneofReturnType__sound_track | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__width) -> _WhichOneofReturnType__width | None: ...
 

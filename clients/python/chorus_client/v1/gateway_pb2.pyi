@@ -242,6 +242,8 @@ class Media(_message.Message):
     OWNER_FIELD_NUMBER: _builtins.int
     CREATED_AT_MS_FIELD_NUMBER: _builtins.int
     HAS_THUMBNAIL_FIELD_NUMBER: _builtins.int
+    SOUND_NOTES_FIELD_NUMBER: _builtins.int
+    SOUND_TRACK_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     name: _builtins.str
     kind: _builtins.str
@@ -259,6 +261,12 @@ class Media(_message.Message):
     created_at_ms: _builtins.int
     """since 1970, UTC"""
     has_thumbnail: _builtins.bool
+    sound_track: _builtins.int
+    """which of several tracks of sound is heard, from 1"""
+    @_builtins.property
+    def sound_notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """of a recording: no_speech, clipped, opposite_phase, centre"""
+
     def __init__(
         self,
         *,
@@ -275,21 +283,27 @@ class Media(_message.Message):
         owner: _builtins.str = ...,
         created_at_ms: _builtins.int = ...,
         has_thumbnail: _builtins.bool = ...,
+        sound_notes: _abc.Iterable[_builtins.str] | None = ...,
+        sound_track: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_frame_rate", b"_frame_rate", "_height", b"_height", "_width", b"_width", "frame_rate", b"frame_rate", "height", b"height", "width", b"width"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_frame_rate", b"_frame_rate", "_height", b"_height", "_sound_track", b"_sound_track", "_width", b"_width", "frame_rate", b"frame_rate", "height", b"height", "sound_track", b"sound_track", "width", b"width"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_frame_rate", b"_frame_rate", "_height", b"_height", "_width", b"_width", "bytes", b"bytes", "created_at_ms", b"created_at_ms", "frame_rate", b"frame_rate", "has_audio", b"has_audio", "has_thumbnail", b"has_thumbnail", "height", b"height", "id", b"id", "kind", b"kind", "name", b"name", "owner", b"owner", "seconds", b"seconds", "sha256", b"sha256", "width", b"width"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_frame_rate", b"_frame_rate", "_height", b"_height", "_sound_track", b"_sound_track", "_width", b"_width", "bytes", b"bytes", "created_at_ms", b"created_at_ms", "frame_rate", b"frame_rate", "has_audio", b"has_audio", "has_thumbnail", b"has_thumbnail", "height", b"height", "id", b"id", "kind", b"kind", "name", b"name", "owner", b"owner", "seconds", b"seconds", "sha256", b"sha256", "sound_notes", b"sound_notes", "sound_track", b"sound_track", "width", b"width"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__frame_rate: _TypeAlias = _typing.Literal["frame_rate"]  # noqa: Y015
     _WhichOneofArgType__frame_rate: _TypeAlias = _typing.Literal["_frame_rate", b"_frame_rate"]  # noqa: Y015
     _WhichOneofReturnType__height: _TypeAlias = _typing.Literal["height"]  # noqa: Y015
     _WhichOneofArgType__height: _TypeAlias = _typing.Literal["_height", b"_height"]  # noqa: Y015
+    _WhichOneofReturnType__sound_track: _TypeAlias = _typing.Literal["sound_track"]  # noqa: Y015
+    _WhichOneofArgType__sound_track: _TypeAlias = _typing.Literal["_sound_track", b"_sound_track"]  # noqa: Y015
     _WhichOneofReturnType__width: _TypeAlias = _typing.Literal["width"]  # noqa: Y015
     _WhichOneofArgType__width: _TypeAlias = _typing.Literal["_width", b"_width"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__frame_rate) -> _WhichOneofReturnType__frame_rate | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__height) -> _WhichOneofReturnType__height | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__sound_track) -> _WhichOneofReturnType__sound_track | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__width) -> _WhichOneofReturnType__width | None: ...
 
