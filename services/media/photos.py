@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Final
 import av
 import numpy as np
 import pillow_heif
+from av.error import FFmpegError
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, UnidentifiedImageError
@@ -29,7 +31,7 @@ _SRGB: Final = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 _NCLX: Final = re.compile(rb"colrnclx(..)(..)", re.DOTALL)
 _HEADER_BYTES: Final = 1 << 16
 # What Pillow and its decoders raise for files that are damaged.
-_DAMAGED: Final = (OSError, ValueError, SyntaxError, EOFError, RuntimeError, IndexError)
+_DAMAGED: Final = (OSError, ValueError, SyntaxError, EOFError, RuntimeError, IndexError, FFmpegError, struct.error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,9 @@ def _deep_samples(path: Path, image: Image.Image) -> NDArray[np.uint16] | None:
         return np.ascontiguousarray(np.asarray(heif)[..., :3])
     if image.format == "PNG":
         with av.open(path, format="png_pipe") as container:
-            picture = next(container.decode(video=0))
+            picture = next(container.decode(video=0), None)
+        if picture is None:
+            raise ValueError("no picture in the file")
         if picture.format.components[0].bits > 8:
             return np.asarray(picture.to_ndarray(format="rgb48le"), np.uint16)
     return None

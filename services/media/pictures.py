@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
-from itertools import islice
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -161,11 +160,3 @@ class _Animation(_Photo):
 
     def decode(self, *, counted: bool = False) -> Iterator[Stamped]:
         return decode_animation(self._path, self._name)
-
-
-def some_pictures(pictures: Pictures, timing: Timing, count: int) -> list[VideoFrame]:
-    """Up to `count` consecutive pictures from the middle of a file."""
-    middle = timing.keyframes[len(timing.keyframes) // 2 :]
-    if not (len(middle) and pictures.start_at(int(middle[0]))):
-        return []
-    return [picture for _, picture in islice(pictures.decode(), count)]

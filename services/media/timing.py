@@ -55,9 +55,15 @@ def timing_of_milliseconds(times: list[int], last_duration: int) -> Timing:
     return _quick_enough(_timing_of(stamps, Fraction(1, 1000), []))
 
 
+def middle_keyframe(timing: Timing) -> int | None:
+    """The time stamp of a keyframe in the middle; None when decoding can start at the first picture only."""
+    return int(timing.keyframes[len(timing.keyframes) // 2]) if len(timing.keyframes) else None
+
+
 def doubled(timing: Timing) -> Timing:
     """Twice the rate: the pictures with stamp t are followed by others, and have the stamps 2 t and 2 t + 1."""
-    times = np.stack([2 * timing.times, 2 * timing.times + 1], axis=1).ravel()
+    # Sorted, so that a picture that is shown for several frames gives its first half to them before its second.
+    times = np.sort(np.concatenate([2 * timing.times, 2 * timing.times + 1]))
     return Timing(2 * timing.frame_rate, times, timing.keyframes, timing.counted)
 
 

@@ -15,6 +15,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from services.media import Clip, Extend, open_clip, read_frames
+from services.media.timing import Timing, doubled
 from tests.media_samples import frame_of
 
 SIZE = (352, 576)
@@ -99,3 +100,9 @@ def test_progressive_footage_of_the_same_size_stays_as_it_is(tmp_path: Path) -> 
     path = write_pictures(tmp_path / "a.mp4", (moment(2 * number) for number in range(PICTURES)))
     clip = open_clip(path, name="a")
     assert (clip.frame_rate, clip.frames) == (Fraction(25), PICTURES)
+
+
+def test_pictures_that_are_shown_for_several_frames_give_their_fields_in_order() -> None:
+    timing = doubled(Timing(Fraction(25), np.array([0, 0, 40, 80]), np.array([0])))
+    assert timing.times.tolist() == [0, 0, 1, 1, 80, 81, 160, 161]
+    assert timing.frame_rate == 50

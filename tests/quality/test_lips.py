@@ -53,7 +53,7 @@ class Judge:
 
     def _rendered(self, clip: Path, recording: Recording) -> tuple[Path, float]:
         """The lossless output and its wall-clock milliseconds a frame; a still's head is kept still to compare it."""
-        (job,) = self.stack.create_batch(recording.path, [clip], crf=0, still_motion=False)["jobs"]
+        (job,) = self.stack.create_batch(recording.path, [clip], crf=0, delivery="source", still_motion=False)["jobs"]
         done = self.stack.wait_for(job["id"], seconds=RENDER_SECONDS)
         assert done["state"] == "succeeded", done["error"]
         path = self.stack.download(done["id"], self.stack.home / f"{done['id']}.mp4")

@@ -45,7 +45,7 @@ def pairs(talkers: list[Path]) -> Iterator[tuple[Path, Path]]:
 
 def rendered(stack: RunningStack, recording: Path, face: Path) -> Path:
     """The lossless output."""
-    (job,) = stack.create_batch(recording, [face], crf=0)["jobs"]
+    (job,) = stack.create_batch(recording, [face], crf=0, delivery="source")["jobs"]
     done = stack.wait_for(job["id"], seconds=RENDER_SECONDS)
     assert done["state"] == "succeeded", done["error"]
     OUTPUTS.mkdir(parents=True, exist_ok=True)

@@ -45,6 +45,14 @@ def test_a_spec_survives_the_way_through_json(options: RenderOptions) -> None:
     assert isinstance(read.options.extend, Extend)
 
 
+def test_a_job_that_an_earlier_release_queued_still_runs() -> None:
+    spec = spec_with(RenderOptions(crf=20))
+    document = spec_to_json(spec)
+    del document["options"]["delivery"]
+    document["options"]["pixel_format"] = "source"
+    assert spec_from_json(document) == spec
+
+
 def test_a_spec_that_is_none_is_refused() -> None:
     document = spec_to_json(spec_with(RenderOptions()))
     with pytest.raises(ValueError, match="surprise"):
