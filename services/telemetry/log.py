@@ -14,7 +14,6 @@ from typing import Literal
 from pythonjsonlogger.json import JsonFormatter
 
 from services.telemetry.tracing import current_span
-from services.printable import printable
 
 LogForm = Literal["text", "json"]
 
@@ -40,16 +39,7 @@ def configure_logging(service: str, level: str = "INFO", form: LogForm = "text")
         )
     else:
         handler.setFormatter(_TextFormatter(f"%(asctime)s %(levelname)s {service} %(name)s: %(message)s"))
-        handler.setFormatter(_OneLine(f"%(asctime)s %(levelname)s {service} %(name)s: %(message)s"))
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
-
-
-class _OneLine(logging.Formatter):
-    """Text in which no name breaks the line or commands the terminal; a traceback still has lines of its own."""
-
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # the name in logging
-        record.message = printable(record.message)
-        return super().formatMessage(record)
 
 
 @contextmanager

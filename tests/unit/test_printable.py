@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,6 @@ from services.cli.display import Lines
 from services.cli.run import RunRequest, plan_outputs, sound_notes
 from services.errors import ChorusError, ErrorKind
 from services.printable import printable
-from services.telemetry.log import configure_logging
 
 WICKED = "a\n2026-01-01 ERROR\x1b[2J\r\u202egpj.mp4"
 SHOWN = r"a\n2026-01-01 ERROR\x1b[2J\r\u202egpj.mp4"
@@ -40,23 +38,6 @@ def test_the_lines_of_a_run_are_lines(tmp_path: Path, capsys: pytest.CaptureFixt
     said = capsys.readouterr().out.splitlines()
     assert len(said) == 2
     assert all(SHOWN in line and "\x1b" not in line for line in said)
-
-
-def test_a_record_of_the_text_log_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    before = logging.root.handlers[:], logging.root.level
-    try:
-        configure_logging("test")
-        logging.getLogger("x").info("received %s", WICKED)
-        try:
-            raise ValueError("reason")
-        except ValueError:
-            logging.getLogger("x").exception("failed: %s", WICKED)
-    finally:
-        logging.root.handlers[:], logging.root.level = before
-    said = capsys.readouterr().err.splitlines()
-    assert said[0].endswith(f"received {SHOWN}")
-    assert said[1].endswith(f"failed: {SHOWN}")
-    assert said[2].startswith("Traceback")
 
 
 def test_a_run_says_what_its_recording_lacks() -> None:
