@@ -230,7 +230,7 @@ def _sweep_seconds(scene: Scene, workers: int) -> float:
     with ExitStack() as sessions:
         for number in range(1, workers + 1):
             sessions.enter_context(engine.connect()).execute(lock, {"name": f"chorus:worker:w{number}"})
-        leader = TakeOver(scene.database, "leader", dead.append, lambda _: None)
+        leader = TakeOver(scene.database, "leader", dead.append, lambda _: None, lambda: False, 30)
         begun = time.monotonic()
         leader._sweep()
         taken = time.monotonic() - begun

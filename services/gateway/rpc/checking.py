@@ -34,6 +34,8 @@ _BOUNDS: Final[Mapping[str, Any]] = {
     "name": bounds.FileName,
     "offset": bounds.Offset,
     "owner": bounds.OwnerName,
+    # What it may be has an error of its own.
+    "priority": bounds.Id,
     "since_ms": bounds.Milliseconds,
     "state": bounds.Id,
     "until_ms": bounds.Milliseconds,
