@@ -18,6 +18,8 @@ LANGUAGES: Final[Mapping[str, str]] = {"en": "English", "zh": "简体中文"}
 """Language code -> its own name"""
 _FOLDER: Final = Path(__file__).parent
 _LARGEST: Final = 1 << 53
+_LONGEST: Final = 2400
+"""Letters of a value; of one with more than 2500, such as a program's last lines, Fluent would show nothing at all"""
 
 
 def text_of(code: str, values: Mapping[str, Value], language: str = "en") -> str:
@@ -52,7 +54,8 @@ def open_bundle(language: str) -> FluentBundle:
 
 def _plain(value: Value) -> object:
     if isinstance(value, str):
-        return printable(value)
+        shown = printable(value)
+        return shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST // 2]} … {shown[-_LONGEST // 2 :]}"
     from fluent.runtime.types import fluent_number
 
     # Beyond this babel fails, and no size or port is as large.

@@ -98,6 +98,13 @@ def test_a_text_is_filled_in_without_marks_and_separators() -> None:
     assert text_of("as-told", {"text": 0.25}, "zh") == "0.25"
 
 
+def test_a_very_long_value_shows_its_beginning_and_its_end() -> None:
+    text = text_of("as-told", {"text": "first" + "x" * 5000 + "last"})
+    assert text.startswith("first")
+    assert text.endswith("last")
+    assert len(text) < 2500
+
+
 def test_an_unknown_code_shows_itself_and_its_values() -> None:
     assert text_of("not-yet-written", {"name": "a.mp4", "number": 3}, "zh") == "not-yet-written name=a.mp4 number=3"
     assert not is_known("not-yet-written")
