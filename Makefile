@@ -7,9 +7,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 EXPORT_INSTALLED := $(VENV)/.installed-export
+IMPORT_INSTALLED := $(VENV)/.installed-import
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help install browser prometheus demo up test test-fast lint types proto proto-check models train-speech bench quality cluster load queue-load settings manifests dashboards picture images-try screens clean
+.PHONY: help install browser prometheus demo up test test-fast importer test-import lint types proto proto-check models train-speech bench quality cluster load queue-load settings manifests dashboards picture images-try screens clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -43,10 +44,19 @@ prometheus: ## Debian's Prometheus and promtool in build/, for the tests of aler
 		&& dpkg -x prometheus_*.deb . && rm prometheus_*.deb; }
 
 test: install browser prometheus lint types proto-check ## everything that must pass: lint, types, all tests
-	$(BIN)/python -m pytest -m "not bench and not quality and not cluster and not load"
+	$(BIN)/python -m pytest -m "not bench and not quality and not cluster and not load and not importing"
 
 test-fast: install ## the tests that need no process of ours
 	$(BIN)/python -m pytest -m "unit or contract"
+
+$(IMPORT_INSTALLED): $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[import]'
+	@touch $@
+
+importer: $(IMPORT_INSTALLED) ## what `chorus models import` needs for checkpoints: torch (800 MB), once
+
+test-import: $(IMPORT_INSTALLED) ## imports of the published nets against torch and Triton; prints the parity table (minutes)
+	$(BIN)/python -m pytest tests/importing -m importing -s
 
 lint: install ## ruff and the import contracts
 	$(BIN)/ruff check .

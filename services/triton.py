@@ -100,6 +100,20 @@ class TritonClient:
             )
         return False
 
+    def load(self, model: str) -> None:
+        """Have the server load `model` from its repositories, or load it again; errors are those of infer."""
+        try:
+            self._clients.current().load_model(model, client_timeout=self._timeout)
+        except InferenceServerException as error:
+            raise self._failure(error, model) from error
+
+    def unload(self, model: str) -> None:
+        """Have the server drop `model`; errors are those of infer."""
+        try:
+            self._clients.current().unload_model(model, client_timeout=self._timeout)
+        except InferenceServerException as error:
+            raise self._failure(error, model) from error
+
     def close(self) -> None:
         """Close the channel."""
         self._clients.current().close()

@@ -11,7 +11,9 @@ import pytest
 
 from tests.states import NewState, Servers
 
-_FOLDERS = frozenset({"unit", "contract", "integration", "e2e", "chaos", "bench", "quality", "cluster", "load"})
+_FOLDERS = frozenset(
+    {"unit", "contract", "integration", "e2e", "chaos", "bench", "quality", "cluster", "load", "importing"}
+)
 
 
 def pytest_configure() -> None:

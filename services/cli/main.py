@@ -14,10 +14,10 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
+from services.cli.models import build_models_app
 from services.cli.run import AfterAudio, Delivery, RunRequest, Silence, left_out, run_batch
 from services.cli.user import build_user_app
 from services.errors import ChorusError
-from services.jobs.families import family_cards
 from services.jobs.model import Priority
 from services.local.doctor import examine
 from services.local.own_stack import usable_stack
@@ -129,20 +129,15 @@ def doctor(context: typer.Context) -> None:
     raise typer.Exit(0 if good else 1)
 
 
-def models() -> None:
-    """List the lip-sync families and their licences."""
-    for card in family_cards().values():
-        _report(f"{card.name:<12} licence: {card.licence}   {card.description}")
-
-
 def _build(settings: LocalSettings) -> typer.Typer:
     folders = settings.folders
     places = f"Log of all processes: {folders.log_file} | data: {folders.data} (CHORUS_HOME moves both)"
     app = typer.Typer(
         help="One voice, many faces: lip-sync.", epilog=places, no_args_is_help=True, add_completion=False
     )
-    for command in (up, run, doctor, models):
+    for command in (up, run, doctor):
         app.command(epilog=places)(command)
+    app.add_typer(build_models_app(), name="models")
     app.add_typer(build_user_app(), name="user")
     return app
 

@@ -35,6 +35,7 @@ from services.gateway.web.mount import mount_page
 from services.grpc_client import Connection
 from services.jobs import tables
 from services.jobs.engine.queue import open_queue
+from services.jobs.imported import IMPORTED
 from services.library.artifacts import Artifacts
 from services.library.intake import Intake, Prober
 from services.library.limits import Limits
@@ -68,6 +69,7 @@ def main() -> int:
 def run(settings: GatewaySettings) -> None:
     """The REST and gRPC doors, until SIGTERM."""
     check_lock(settings)
+    IMPORTED.look_in(settings.families)
     look = LookClient(settings.preprocess_address, tls=settings.preprocess_tls)
     database, storage, operations = build_operations(settings, look)
     telemetry.disk_watched("store", storage.free)

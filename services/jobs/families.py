@@ -9,6 +9,8 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import Final
 
+from services.jobs.imported import IMPORTED
+
 _log = logging.getLogger(__name__)
 
 CARDS_GROUP: Final = "chorus.family_cards"
@@ -31,9 +33,17 @@ DEFAULT_CARD: Final = FamilyCard(
 )
 
 
-@cache
 def family_cards() -> Mapping[str, FamilyCard]:
-    """The families that are installed, by name; one that cannot be loaded is told in the log and left out."""
+    """The families that there are, by name: installed ones, and behind them those that were imported up to now."""
+    cards = dict(_installed())
+    for family in IMPORTED.all():
+        cards.setdefault(family.name, FamilyCard(family.name, family.licence, family.description))
+    return cards
+
+
+@cache
+def _installed() -> Mapping[str, FamilyCard]:
+    """Our own, and those of other packages; one that cannot be loaded is told in the log and left out."""
     cards = {DEFAULT_CARD.name: DEFAULT_CARD}
     for point in sorted(entry_points(group=CARDS_GROUP), key=lambda each: each.name):
         try:

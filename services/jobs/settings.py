@@ -25,6 +25,8 @@ class StateSettings(TracingSettings):
     """Where uploads and outputs lie: file:///folder, s3://bucket, gs://bucket, az://container"""
     scratch: Path = Field(default_factory=lambda: _data_folder() / "scratch")
     """Local folder for files that are being received or rendered; not shared by two workers"""
+    families: Path | None = None
+    """Folder of the families that were imported (`chorus models import`), which Triton serves as well; none: none"""
     retention_days: float = Field(default=0, ge=0)
     """Finished jobs, their outputs and unused uploads are deleted after that many days; 0 keeps them"""
     metrics_host: str = "127.0.0.1"

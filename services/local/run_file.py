@@ -32,6 +32,8 @@ class RunningStack:
     """host:port of each process's /metrics, by the name that Prometheus knows it by"""
     down: Mapping[str, str] = field(default_factory=dict)
     """Which processes do not run at the moment, by name, and why"""
+    triton: str = ""
+    """host:port of Triton, or a name of several"""
 
 
 @contextmanager

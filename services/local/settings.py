@@ -75,6 +75,8 @@ class LocalSettings(ServerTlsSettings, TritonTlsSettings):
     """Folder of the models that Triton serves"""
     hang_seconds: float = Field(default=30, ge=1)
     """A process that does not answer for that long, several times in a row, is killed and started again, seconds"""
+    families: Path | None = None
+    """Folder of the families that were imported (`chorus models import`); empty: `families` in the data folder"""
     xdg_data_home: Path = Field(default=Path("~/.local/share"), validation_alias="XDG_DATA_HOME")
     """Where `chorus/` holds the state"""
     xdg_state_home: Path = Field(default=Path("~/.local/state"), validation_alias="XDG_STATE_HOME")
@@ -105,6 +107,11 @@ class LocalSettings(ServerTlsSettings, TritonTlsSettings):
     def has_users(self) -> bool:
         """True when somebody has been given a login, or is meant to."""
         return self.users is not None or (self.users_file.exists() and self.users_file.stat().st_size > 0)
+
+    @property
+    def family_folder(self) -> Path:
+        """Where `chorus models import` writes: a second model repository of Triton."""
+        return _absolute(self.families) if self.families is not None else self.folders.data / "families"
 
     @property
     def models(self) -> tuple[str, ...]:

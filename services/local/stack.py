@@ -65,7 +65,10 @@ def run_stack(settings: LocalSettings, stop: Event, report: Callable[[str], None
             if not stop.is_set():
                 page = _page(settings, ports)
                 metrics = metrics_of(settings, ports)
-                running = RunningStack(os.getpid(), page, settings.token, _certificate(settings), metrics)
+                triton = settings.triton_url or f"127.0.0.1:{ports.triton}"
+                running = RunningStack(
+                    os.getpid(), page, settings.token, _certificate(settings), metrics, triton=triton
+                )
                 with publish(folders, running) as show:
                     report(f"Chorus is ready: {page}   (Ctrl-C stops it)")
                     if settings.host not in _LOOPBACK:
@@ -109,6 +112,7 @@ def services_of(settings: LocalSettings, folders: Folders, ports: Ports) -> list
         "CHORUS_PORT": str(ports.page),
         "CHORUS_GRPC_PORT": str(ports.grpc),
         "CHORUS_DATABASE_URL": settings.database_url or f"sqlite:///{folders.data / 'chorus.db'}",
+        "CHORUS_FAMILIES": str(settings.family_folder),
         "CHORUS_LOG_FILE": str(folders.log_file),
         "CHORUS_LOG_FORM": "json",
         "PYTHONUNBUFFERED": "1",
@@ -148,6 +152,7 @@ def _triton(settings: LocalSettings, folders: Folders, ports: Ports) -> Sequence
             settings.model_repository,
             settings.models,
             folders.scratch,
+            families=settings.family_folder,
             port=ports.triton,
             metrics_port=ports.triton_metrics,
         ),

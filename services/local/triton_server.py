@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
@@ -11,9 +12,12 @@ from typing import Final
 
 import psutil
 
+from services.errors import ChorusError
 from services.local.child import Service
 from services.local.triton_runtime import TritonRuntime
 from services.triton import TritonClient
+
+_log = logging.getLogger(__name__)
 
 _SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108  # where the kernel puts it
 _OUR_BACKENDS: Final = Path(__file__).with_name("backends")
@@ -30,20 +34,36 @@ _LOST: Final = frozenset({psutil.STATUS_ZOMBIE, psutil.STATUS_STOPPED})
 
 
 def triton_service(
-    runtime: TritonRuntime, repository: Path, models: Sequence[str], scratch: Path, *, port: int, metrics_port: int
+    runtime: TritonRuntime,
+    repository: Path,
+    models: Sequence[str],
+    scratch: Path,
+    *,
+    families: Path,
+    port: int,
+    metrics_port: int,
 ) -> Service:
-    """Triton on 127.0.0.1 with the models of `repository`; makes its backend folder in `scratch`, no other stack's."""
+    """Triton on 127.0.0.1 with the models of `repository` and, as they come and go, those of `families`.
+
+    Makes `families` where it is missing, and its backend folder in `scratch`, which is no other stack's.
+    """
     address = f"127.0.0.1:{port}"
     region_prefix = f"chorus-{hashlib.sha256(str(scratch.absolute()).encode()).hexdigest()[:12]}-"
     backends = scratch / "triton-backends"
     client = TritonClient(address)
 
     _build_backends(runtime, backends)
+    families.mkdir(parents=True, exist_ok=True, mode=0o700)
     return Service(
         name="triton",
         command=(
             str(runtime.server),
             f"--model-repository={repository}",
+            f"--model-repository={families}",
+            # What a user imported is loaded on demand: one such model that cannot be loaded must not stop the others.
+            "--model-control-mode=explicit",
+            *(f"--load-model={model}" for model in models),
+            "--strict-readiness=false",
             f"--backend-directory={backends}",
             f"--backend-config=python,shm-region-prefix-name={region_prefix}",
             "--disable-auto-complete-config",
@@ -65,13 +85,23 @@ def triton_service(
             "ORT_DISABLE_TELEMETRY": "1",
         },
         address=address,
-        is_ready=lambda: client.ready(models),
+        is_ready=lambda: client.ready(models) and _loaded(client, families),
         answers=client.alive,
         is_broken=_lost_a_stub,
         clear_leftovers=lambda: _sweep(region_prefix),
         is_noise=lambda line: any(words in line for words in _NOISE),
         ready_seconds=120.0,
     )
+
+
+def _loaded(client: TritonClient, families: Path) -> bool:
+    """Load what was imported; True in any case: what cannot be loaded is told, and its jobs say so as well."""
+    for name in sorted(path.parent.name for path in families.glob("*/config.pbtxt")):
+        try:
+            client.load(name)
+        except ChorusError as error:
+            _log.warning("the imported family %s cannot be used: %s", name, error)
+    return True
 
 
 def _sweep(region_prefix: str) -> None:

@@ -155,6 +155,43 @@ frames-missing = { $name }: only { $written } of { $count } frames were rendered
 speech-missing = preprocess ended its stream before the speech: its log may say why
 track-not-introduced = Faces of track { $track } came without an introduction
 
+## importing: `chorus models import`
+
+import-no-file = { $name } is not a file: give the path of a checkpoint
+import-size = { $name } has { $size } bytes: a checkpoint has 64 bytes to { $most } MiB
+import-unknown-format = { $name } is no checkpoint that Chorus knows: give a PyTorch (.pth), TorchScript, safetensors or ONNX file
+import-damaged = { $name } is incomplete or damaged ({ $reason }): copy or download the whole file again
+import-unsafe = { $name } holds more than weights (it asks for { $reason }) and could run a program: it is refused. Save its state_dict alone
+import-packed = { $name } claims to hold more than its size allows, as no program for training writes it: it is refused
+import-greedy = Reading { $name } took more memory or time than any lip-sync net needs: it is refused
+import-no-tensors = { $name } holds no named weights: save the net's state_dict
+import-not-finite = { $name } has numbers that are infinite or not a number in { $key }: its training failed, take an earlier checkpoint
+import-discriminator = { $name } is the discriminator of a training: choose the generator's checkpoint
+import-syncnet = { $name } is a SyncNet, which judges lips and makes none: choose a Wav2Lip's checkpoint
+import-another-net = { $name } is no Wav2Lip (it has { $key }): choose a Wav2Lip's checkpoint
+import-sam-fork = { $name } is of a fork with attention (SAM) or audio_refine, which its weights alone do not explain: export it to ONNX with its own code and import that
+import-no-norm-fork = { $name } is of a fork without batch norm, which its weights alone do not explain: export it to ONNX with its own code and import that
+import-tensor-missing = { $name } looks like a Wav2Lip, but { $key } is missing: export it to ONNX with its own code and import that
+import-tensor-shape = { $name } looks like a Wav2Lip, but { $key } is { $found } and not { $wanted }: export it to ONNX with its own code and import that
+import-tensor-unknown = { $name } looks like a Wav2Lip, but has { $count } tensors more, as { $key }: export it to ONNX with its own code and import that
+import-layers = { $name } looks like a Wav2Lip, but its layers do not fit together at { $part }: export it to ONNX with its own code and import that
+import-onnx-opset = { $name } is of ONNX opset { $found }: export it again with { $least } or later
+import-onnx-operators = { $name } needs operators of its own ({ $domain }): export it with standard operators
+import-onnx-external = { $name } keeps weights in other files: save it as one file
+import-onnx-shapes = { $name } is no Wav2Lip: that takes (n, 1, 80, 16) and (n, 6, side, side) and gives one picture, this has { $found }
+import-onnx-side = { $name } takes faces of no side that is known ({ $sides } pixels): export it with a fixed one
+import-cannot-run = { $name } does not run: { $reason }
+import-no-picture = { $name } gives no picture of its face's size: it is no Wav2Lip
+import-deaf = { $name } gives the same picture for different sounds: it is no trained Wav2Lip
+import-differs = { $name } cannot be served as it is: what would be served differs by { $steps } of 255 levels, { $most } may be
+import-lacks = Importing needs the package { $package }: pip install 'chorus[import]', in a checkout `make importer`
+import-failed = Importing { $name } failed: { $reason }
+import-busy = Another import or removal is at work in { $folder }: wait for it
+import-name-unusable = { $name } is no name for a family: use a to z, digits, - and _, at most 40
+import-name-taken = The name { $name } is taken: give another one with --name, or remove that family first
+import-unknown = No family { $name } was imported: `chorus models list` has them
+import-not-loaded = The running Triton at { $address } did not take { $name }: { $reason }. Start Chorus or Triton again
+
 ## access: who may come in
 
 login-needed = Log in, or send the header Authorization: Bearer <token>

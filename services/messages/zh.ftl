@@ -172,6 +172,43 @@ frames-missing = “{ $name }”的 { $count } 帧中只制作了 { $written } �
 speech-missing = preprocess 在给出语音之前就结束了，它的日志里可能有原因。
 track-not-introduced = 人脸轨迹 { $track } 缺少开头的说明。
 
+## importing：chorus models import
+
+import-no-file = “{ $name }”不是文件。请给出权重文件的路径。
+import-size = “{ $name }”有 { $size } 字节，权重文件应为 64 字节到 { $most } MiB。
+import-unknown-format = “{ $name }”不是 Chorus 认识的权重文件。请提供 PyTorch（.pth）、TorchScript、safetensors 或 ONNX 文件。
+import-damaged = “{ $name }”不完整或已损坏（{ $reason }）。请重新复制或下载整个文件。
+import-unsafe = “{ $name }”里不只有权重（它要用到 { $reason }），可能会运行程序，因此拒绝导入。请只保存 state_dict。
+import-packed = “{ $name }”声称的内容超出文件大小所能容纳的量，训练程序不会这样写，因此拒绝导入。
+import-greedy = 读取“{ $name }”所需的内存或时间超出任何口型网络的需要，因此拒绝导入。
+import-no-tensors = “{ $name }”里没有带名字的权重。请保存网络的 state_dict。
+import-not-finite = “{ $name }”的 { $key } 里有无穷大或非数值，说明训练失败。请换用更早的权重。
+import-discriminator = “{ $name }”是训练用的判别器。请选择生成器的权重。
+import-syncnet = “{ $name }”是 SyncNet，它只判断口型而不生成口型。请选择 Wav2Lip 的权重。
+import-another-net = “{ $name }”不是 Wav2Lip（其中有 { $key }）。请选择 Wav2Lip 的权重。
+import-sam-fork = “{ $name }”来自带注意力（SAM）或 audio_refine 的分支，仅凭权重无法还原。请用它自己的代码导出为 ONNX 后再导入。
+import-no-norm-fork = “{ $name }”来自没有批归一化的分支，仅凭权重无法还原。请用它自己的代码导出为 ONNX 后再导入。
+import-tensor-missing = “{ $name }”像是 Wav2Lip，但缺少 { $key }。请用它自己的代码导出为 ONNX 后再导入。
+import-tensor-shape = “{ $name }”像是 Wav2Lip，但 { $key } 的形状是 { $found }，应为 { $wanted }。请用它自己的代码导出为 ONNX 后再导入。
+import-tensor-unknown = “{ $name }”像是 Wav2Lip，但多出 { $count } 个张量，例如 { $key }。请用它自己的代码导出为 ONNX 后再导入。
+import-layers = “{ $name }”像是 Wav2Lip，但各层在 { $part } 处对不上。请用它自己的代码导出为 ONNX 后再导入。
+import-onnx-opset = “{ $name }”的 ONNX opset 是 { $found }。请以 { $least } 或更高版本重新导出。
+import-onnx-operators = “{ $name }”需要非标准算子（{ $domain }）。请用标准算子导出。
+import-onnx-external = “{ $name }”的权重在别的文件里。请保存为单个文件。
+import-onnx-shapes = “{ $name }”不是 Wav2Lip：它应接收 (n, 1, 80, 16) 和 (n, 6, 边长, 边长) 并给出一幅画面，而此文件是 { $found }。
+import-onnx-side = “{ $name }”的人脸边长不在已知之列（{ $sides } 像素）。请以固定边长导出。
+import-cannot-run = “{ $name }”无法运行：{ $reason }
+import-no-picture = “{ $name }”给出的不是与人脸同样大小的画面，它不是 Wav2Lip。
+import-deaf = “{ $name }”对不同的声音给出同样的画面，它不是训练好的 Wav2Lip。
+import-differs = “{ $name }”无法照原样提供服务：结果相差 { $steps } 级（共 255 级），最多允许 { $most } 级。
+import-lacks = 导入需要软件包 { $package }。请运行 pip install 'chorus[import]'，在源码目录中运行 make importer。
+import-failed = 导入“{ $name }”失败：{ $reason }
+import-busy = 另一个导入或删除正在 { $folder } 中进行。请等它完成。
+import-name-unusable = “{ $name }”不能用作方法名。请用 a 到 z、数字、- 和 _，最多 40 个字符。
+import-name-taken = 名称“{ $name }”已被占用。请用 --name 另取一个，或先删除那个方法。
+import-unknown = 没有导入过名为“{ $name }”的方法。运行 chorus models list 查看。
+import-not-loaded = { $address } 上正在运行的 Triton 没有接受“{ $name }”：{ $reason }。请重新启动 Chorus 或 Triton。
+
 ## access：谁可以进来
 
 login-needed = 请先登录，或者发送请求头 Authorization: Bearer <token>。

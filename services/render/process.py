@@ -17,6 +17,7 @@ import cv2
 
 from services import telemetry
 from services.errors import ChorusError, ErrorKind, error_to_json
+from services.jobs.imported import IMPORTED
 from services.jobs.model import Progress, Stage
 from services.jobs.spec import JobSpec, spec_from_json
 from services.preprocess.client import PreprocessClient
@@ -35,6 +36,7 @@ def run(settings: RenderProcessSettings) -> int:
     """Render the job on stdin; 0 when it succeeded, 1 when it failed. The last line on stdout says which and why."""
     # Jobs are the parallelism; OpenCV's threads only compete with the encoder's.
     cv2.setNumThreads(1)
+    IMPORTED.look_in(settings.families)
     request = json.load(sys.stdin)
     spec = spec_from_json(request["spec"])
     speaker, traceparent = Speaker(_emit), str(request.get("traceparent", ""))

@@ -19,6 +19,8 @@ class RenderProcessSettings(ClientTlsSettings):
     """host:port of the preprocess service; dns:///name:port spreads the calls over all replicas behind the name"""
     triton_url: str = "127.0.0.1:8001"
     """host:port of Triton's gRPC endpoint, or dns:///name:port"""
+    families: Path | None = None
+    """Folder of the families that were imported (`chorus models import`), which Triton serves as well; none: none"""
     stall_seconds: float = Field(default=120, gt=0)
     """How long a call to either may take, seconds"""
     log_level: str = "INFO"

@@ -12,6 +12,7 @@ from services.errors import ChorusError
 from services.jobs.engine.queue import open_queue
 from services.jobs.engine.runner import RenderSettings
 from services.jobs.engine.worker import Worker
+from services.jobs.imported import IMPORTED
 from services.library.artifacts import Artifacts
 from services.library.media import MediaLibrary
 from services.library.outputs import Outputs
@@ -41,6 +42,7 @@ def main() -> int:
 
 def run(settings: WorkerSettings, render: RenderSettings) -> None:
     """Take jobs and have them rendered until SIGTERM."""
+    IMPORTED.look_in(settings.families)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -157,7 +157,10 @@ class Cluster:
         settings = LocalSettings()
         folder.mkdir(parents=True)
         runtime = find_runtime(settings.triton_runtime)
-        service = triton_service(runtime, settings.model_repository, settings.models, folder, port=1, metrics_port=1)
+        families = folder / "families"
+        service = triton_service(
+            runtime, settings.model_repository, settings.models, folder, families=families, port=1, metrics_port=1
+        )
         command = [service.command[0], *(each for each in service.command if each.startswith(_PLACES))]
         command += [each for each in workload.container["args"] if not each.startswith(_PLACES)]
         command += [f"--{name}-address={address}" for name in workload.ports]

@@ -36,6 +36,7 @@ NAMESPACE = {
         ("preprocess", ["services.preprocess.__main__"]),
         ("local", ["services.cli.main", "services.local.__main__"]),
         ("otel", [TRACING]),
+        ("import", ["services.importing.__main__"]),
     ],
 )
 def test_an_extra_declares_what_its_process_imports_and_no_more(extra: str, roots: list[str]) -> None:

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import time
+import wave
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ import yaml
 from services.media import open_clip, probe, read_frames
 from services.timeline import Extend
 from tests.otlp_receiver import Collector, Received, orphans
+from tests.painting_net import write_painting_net
 from tests.prometheus_server import MONITORING, Prometheus, metrics_of, panels, running_prometheus
 from tests.running_stack import ROOT, SAMPLES, RunningStack
 
@@ -246,3 +248,38 @@ def test_no_alert_has_fired_and_every_rule_could_be_asked(
     assert {rule["name"] for rule in rules} == {rule["alert"] for group in groups for rule in group["rules"]}
     assert {rule["health"] for rule in rules} == {"ok"}
     assert [rule["name"] for rule in rules if rule["state"] == "firing"] == []
+
+
+def test_a_users_own_net_becomes_a_family_of_the_running_stack(stack: RunningStack, tmp_path: Path) -> None:
+    """Imported, offered with its licence, rendered with, and removed, without a restart of anything."""
+
+    def models(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [str(Path(sys.executable).parent / "chorus"), "models", *arguments]
+        return subprocess.run(command, env=stack.environment, capture_output=True, text=True, check=False)
+
+    added = models("import", str(write_painting_net(tmp_path / "any.name")), "--name", "mine")
+    assert added.returncode == 0, added.stderr
+    assert "research only" in models("show", "mine").stdout
+    with stack.http as http:
+        offered = {card["name"]: card["licence"] for card in http.get("/v1/families").json()}
+    assert offered == {"default": "Apache-2.0", "mine": "research only"}
+
+    options = {"family": "mine", "still_motion": False, "crf": 0, "preset": "ultrafast", "delivery": "source"}
+    with wave.open(str(AUDIO)) as whole, wave.open(str(tmp_path / "short.wav"), "wb") as part:
+        part.setparams(whole.getparams())
+        part.writeframes(whole.readframes(2 * whole.getframerate()))
+    job = stack.wait_for(stack.create_batch(tmp_path / "short.wav", [STILL], **options)["jobs"][0]["id"])
+    assert job["state"] == "succeeded", job
+    output, source = (
+        open_clip(path, name=path.name) for path in (stack.download(job["id"], tmp_path / "mine.mp4"), STILL)
+    )
+    pairs = zip(read_frames(output, 50, Extend.CUT), read_frames(source, 50, Extend.FREEZE), strict=True)
+    shares = [float(np.not_equal(made.y, shown.y).mean()) for made, shown in pairs]
+    assert min(shares) > 0, "a net that paints a mouth leaves none as it was"
+    assert max(shares) < 0.06, "outside the mask the footage keeps its bits"
+
+    removed = models("remove", "mine")
+    assert removed.returncode == 0, removed.stderr
+    with stack.http as http:
+        refused = http.post("/v1/batches", json={"audio_id": "a", "video_ids": ["b"], "options": {"family": "mine"}})
+    assert refused.json()["error"]["code"] == "family-unknown"

@@ -26,6 +26,10 @@ from services.local.triton_server import triton_service
 from services.triton import TritonClient
 
 SHARED_MEMORY = Path("/dev/shm")
+_BROKEN_CONFIG = (
+    'name: "broken" backend: "onnxruntime" max_batch_size: 1\n'
+    'input [{ name: "x" data_type: TYPE_FP32 dims: [1] }]\noutput [{ name: "y" data_type: TYPE_FP32 dims: [1] }]\n'
+)
 _RUNS = 'nv_inference_exec_count{model="speech_to_mouth"'
 
 
@@ -34,7 +38,9 @@ def _supervisor(repository: Path, folder: Path, port: int) -> Iterator[Superviso
     """Not started; stopped at the end of the block."""
     models = tuple(path.parent.name for path in repository.glob("*/config.pbtxt"))
     runtime = find_runtime(LocalSettings().triton_runtime)
-    service = triton_service(runtime, repository, models, folder, port=port, metrics_port=free_port())
+    service = triton_service(
+        runtime, repository, models, folder, families=folder / "families", port=port, metrics_port=free_port()
+    )
     log = LogFile(folder / "chorus.log")
     supervisor = Supervisor([[service]], log, lambda _: None, hang_seconds=6)
     try:
@@ -47,6 +53,10 @@ def _supervisor(repository: Path, folder: Path, port: int) -> Iterator[Superviso
 @pytest.fixture(scope="module")
 def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Supervisor, TritonClient]]:
     folder, port = tmp_path_factory.mktemp("triton"), free_port()
+    broken = folder / "families" / "unusable"
+    (broken / "1").mkdir(parents=True)
+    (broken / "1" / "model.onnx").write_bytes(b"not a network")
+    (broken / "config.pbtxt").write_text(_BROKEN_CONFIG.replace("broken", "unusable"))
     with _supervisor(LocalSettings().model_repository, folder, port) as supervisor:
         supervisor.start(threading.Event())
         client = TritonClient(f"127.0.0.1:{port}", timeout_seconds=20)
@@ -74,6 +84,14 @@ def test_it_is_ready_with_every_model_of_the_repository(triton: tuple[Supervisor
     _, client = triton
     assert client.ready(LocalSettings().models)
     assert not client.ready(["no_such_model"])
+
+
+def test_an_imported_family_that_cannot_be_loaded_stops_nobody_else(triton: tuple[Supervisor, TritonClient]) -> None:
+    _, client = triton
+    assert client.ready(LocalSettings().models)
+    assert not client.ready(["unusable"])
+    with pytest.raises(ChorusError, match="unusable"):
+        client.load("unusable")
 
 
 def test_speech_becomes_coefficients(triton: tuple[Supervisor, TritonClient]) -> None:
@@ -186,10 +204,7 @@ def test_a_broken_model_stops_the_start_and_is_named(tmp_path: Path) -> None:
     model = tmp_path / "repository" / "broken"
     (model / "1").mkdir(parents=True)
     (model / "1" / "model.onnx").write_bytes(b"not a network")
-    (model / "config.pbtxt").write_text(
-        'name: "broken" backend: "onnxruntime" max_batch_size: 1\n'
-        'input [{ name: "x" data_type: TYPE_FP32 dims: [1] }]\noutput [{ name: "y" data_type: TYPE_FP32 dims: [1] }]\n'
-    )
+    (model / "config.pbtxt").write_text(_BROKEN_CONFIG)
     with (
         _supervisor(tmp_path / "repository", tmp_path, free_port()) as supervisor,
         pytest.raises(ChorusError, match="broken") as error,

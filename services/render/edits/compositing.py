@@ -22,7 +22,7 @@ class Patch:
     """A picture to lay over one face."""
 
     pixels: NDArray[np.uint8] = field(repr=False)
-    """(s, s, 4) RGB and alpha"""
+    """(h, w, 4) RGB and alpha"""
     to_crop: NDArray[np.float32]
     """(2, 3) affine frame -> patch"""
     weight: float
@@ -34,7 +34,7 @@ class Patch:
 
 
 def composite(frame: Frame, patch: NDArray[np.uint8], to_crop: NDArray[np.float32], weight: float) -> None:
-    """Blend `patch`, (s, s, 4) RGB and alpha in crop pixels, into the frame's planes in place.
+    """Blend `patch`, (h, w, 4) RGB and alpha in crop pixels, into the frame's planes in place.
 
     `to_crop` is the affine frame -> crop; `weight` 0..1 scales the alpha. Pixels without alpha stay as they are.
     """

@@ -1,4 +1,4 @@
-"""Every family that this Chorus can render with, by name: our own, and those of other packages."""
+"""Every family that this Chorus can render with, by name: our own, those of other packages, and imports."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import Final
 
 from services.errors import ChorusError, ErrorKind
 from services.jobs.families import family_cards
+from services.jobs.imported import IMPORTED
 from services.render.families.default.animator import DEFAULT
 from services.render.families.family import ModelFamily
+from services.render.families.imported.animator import imported_family
 
 FAMILIES_GROUP: Final = "chorus.families"
 """Entry points of other packages, named as their cards: each is a ModelFamily"""
@@ -25,4 +27,6 @@ def find_family(name: str) -> ModelFamily:
             raise ChorusError(ErrorKind.INTERNAL, "family-broken", family=name, reason=str(error)) from error
         if isinstance(family, ModelFamily):
             return family
+    if (found := IMPORTED.find(name)) is not None:
+        return imported_family(found)
     raise ChorusError(ErrorKind.INVALID_INPUT, "family-unknown", family=name, choices=", ".join(family_cards()))

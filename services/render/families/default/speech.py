@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from services.jobs.options import RenderOptions
 from services.preprocess.faces import MEL_RATE, Speech
-from services.render.families.default.silence import TAIL, breath, movement, presence, speaking
+from services.render.families.silence import TAIL, breath, movement, presence, speaking
 from services.triton import TritonClient
 
 COEFFICIENTS: Final = ("jaw", "close", "wide", "round", "upper", "lower", "fv", "tongue")

@@ -1,0 +1,115 @@
+"""`chorus models [list] | show | import | remove`: the lip-sync families, and those that a user brings."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from services.errors import ChorusError, ErrorKind
+from services.importing.importer import import_file, remove_family
+from services.jobs.families import family_cards
+from services.jobs.imported import IMPORTED, RESEARCH_ONLY
+from services.local.run_file import find_running
+from services.local.settings import LocalSettings
+from services.triton import TritonClient
+
+
+def build_models_app() -> typer.Typer:
+    """The commands, on the folder that CHORUS_FAMILIES names or else that of the user's data."""
+    app = typer.Typer(help="The lip-sync families and their licences.", invoke_without_command=True)
+    app.callback()(_listed_alone)
+    for command in (list_families, show, import_model, remove):
+        app.command(name=command.__name__.partition("_")[0])(command)
+    return app
+
+
+def _listed_alone(context: typer.Context) -> None:
+    """The lip-sync families and their licences; `chorus models import FILE` adds one of your own."""
+    settings: LocalSettings = context.obj
+    IMPORTED.look_in(settings.family_folder)
+    if context.invoked_subcommand is None:
+        list_families()
+
+
+def list_families() -> None:
+    """List the lip-sync families and their licences."""
+    for card in family_cards().values():
+        typer.echo(f"{card.name:<12} licence: {card.licence}   {card.description}")
+
+
+def show(context: typer.Context, name: Annotated[str, typer.Argument(help="A name from `chorus models list`")]) -> None:
+    """Say what there is to know of a family."""
+    card = family_cards().get(name)
+    if card is None:
+        choices = ", ".join(family_cards())
+        _fail(ChorusError(ErrorKind.INVALID_INPUT, "family-unknown", family=name, choices=choices))
+    facts = {"name": card.name, "licence": card.licence, "description": card.description}
+    if (family := IMPORTED.find(name)) is not None:
+        settings: LocalSettings = context.obj
+        facts |= {
+            "recognised": family.variant,
+            "from": f"{family.container}, sha256 {family.source_sha256}",
+            "checked": f"differs from the file's net by at most {family.steps} of 255 levels",
+            "folder": str(settings.family_folder / name),
+        }
+    for fact, value in facts.items():
+        typer.echo(f"{fact:<12} {value}")
+
+
+def import_model(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="A Wav2Lip: .pth, TorchScript, safetensors or ONNX")],
+    name: Annotated[str | None, typer.Option(help="What to call the family; by default after its net")] = None,
+    licence: Annotated[str, typer.Option(help="Shown wherever the family can be chosen")] = RESEARCH_ONLY,
+) -> None:
+    """Make a checkpoint of your own a family. Only its weights are read; no code in it ever runs."""
+    settings: LocalSettings = context.obj
+    typer.echo(f"Reading {file.name}; this takes half a minute or so")
+    try:
+        taken = {*family_cards(), *settings.models}
+        family = import_file(file, settings.family_folder, wanted_name=name, licence=licence, taken=taken)
+        typer.echo(f"{family.name}: {family.description}; licence: {family.licence}")
+        typer.echo(f"What is served differs from the file's net by at most {family.steps} of 255 levels")
+        loaded = _tell_triton(settings, family.name)
+    except ChorusError as error:
+        _fail(error)
+    typer.echo(
+        f"Use it with `--family {family.name}`, on the page or over the API" + ("" if loaded else " once Chorus runs")
+    )
+
+
+def remove(context: typer.Context, name: Annotated[str, typer.Argument(help="A family that was imported")]) -> None:
+    """Remove a family that was imported; jobs that still want it fail."""
+    settings: LocalSettings = context.obj
+    try:
+        remove_family(settings.family_folder, name)
+        _tell_triton(settings, name, gone=True)
+    except ChorusError as error:
+        _fail(error)
+    typer.echo(f"{name} is removed")
+
+
+def _tell_triton(settings: LocalSettings, name: str, *, gone: bool = False) -> bool:
+    """Have the running Triton load or drop a model; False when none runs."""
+    running = find_running(settings.folders)
+    address = settings.triton_url or (running.triton if running is not None else "")
+    if not address:
+        return False
+    tls = settings.triton_tls if settings.triton_url else None
+    with closing(TritonClient(address, tls=tls, timeout_seconds=120)) as triton:
+        try:
+            (triton.unload if gone else triton.load)(name)
+        except ChorusError as error:
+            reason = str(error.values.get("reason", error.message))
+            raise ChorusError(
+                ErrorKind.UNAVAILABLE, "import-not-loaded", address=address, name=name, reason=reason
+            ) from error
+    return True
+
+
+def _fail(error: ChorusError) -> NoReturn:
+    typer.echo(error.message, err=True)
+    raise typer.Exit(1) from error

@@ -1,0 +1,75 @@
+"""The process that reads one foreign file: bounded in memory, time and what it writes.
+
+Arguments: the file, the name to call it by, the folder for `1/model.onnx`. The last line on stdout is JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from services.errors import ChorusError, ErrorKind, error_to_json
+from services.importing.containers import Container, container_of
+
+_MEMORY: Final = 12 << 30
+"""Bytes of addresses for the libraries, which of torch with CUDA are many, beside six times the file"""
+_CPU_SECONDS: Final = 600
+_WRITTEN: Final = 2 << 30
+
+
+def main() -> int:
+    """The exit code."""
+    path, name, folder = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
+    try:
+        container = container_of(path, name)
+        _bound(path.stat().st_size)
+        said: dict[str, Any] = {"succeeded": convert(path, container, name, folder)}
+    except ChorusError as error:
+        said = {"failed": error_to_json(error)}
+    except ImportError as error:
+        said = {"failed": error_to_json(ChorusError(ErrorKind.UNAVAILABLE, "import-lacks", package=str(error.name)))}
+    except MemoryError:
+        said = {"failed": error_to_json(ChorusError(ErrorKind.INVALID_INPUT, "import-greedy", name=name))}
+    sys.stdout.write("\n" + json.dumps(said) + "\n")
+    return 0 if "succeeded" in said else 1
+
+
+def _bound(size: int) -> None:
+    """No more than this, whatever the file asks for."""
+    for kind, most in (
+        (resource.RLIMIT_AS, _MEMORY + 6 * size),
+        (resource.RLIMIT_CPU, _CPU_SECONDS),
+        (resource.RLIMIT_FSIZE, _WRITTEN),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        resource.setrlimit(kind, (most, most))
+
+
+def convert(path: Path, container: Container, name: str, folder: Path) -> dict[str, Any]:
+    """Write the graph of `path` into `folder`; what ImportedFamily says of it. Refusals are INVALID_INPUT."""
+    # Here and not above: they take seconds to load, and those for weights need not be there for ONNX.
+    from services.importing import conversion
+
+    if container is Container.ONNX:
+        made = conversion.from_onnx(path, name)
+    else:
+        from services.importing import conversion_of_weights
+
+        made = conversion_of_weights.from_weights(path, container, name)
+    target = folder / "1" / "model.onnx"
+    target.parent.mkdir()
+    target.write_bytes(made.model.SerializeToString(deterministic=True))
+    return {
+        "side": made.side,
+        "most_rows": made.most_rows,
+        "variant": made.variant,
+        "steps": made.steps,
+        "container": container.value,
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

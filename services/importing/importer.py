@@ -1,0 +1,124 @@
+"""Imports a file as a family, and removes one: a folder of the user's model repository comes or goes as a whole."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+from services.errors import ChorusError, ErrorKind, error_from_json
+from services.importing.model_config import config_text
+from services.jobs.imported import MANIFEST, RESEARCH_ONLY, ImportedFamily, write_manifest
+from services.parent_death import dying_with_us
+
+_SECONDS: Final = 900
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+_CHUNK: Final = 1 << 20
+_LICENCE_LETTERS: Final = 80
+
+
+def import_file(
+    path: Path, repository: Path, *, wanted_name: str | None, licence: str | None, taken: Collection[str]
+) -> ImportedFamily:
+    """Make `path` a family in `repository`, a folder that Triton serves, where it appears at once and whole.
+
+    `taken` are names that are in use elsewhere. Without a wanted name the net's variant gives it. Raises INVALID_INPUT
+    for a file that is no lip-sync net or not safe, CONFLICT for a name in use, UNAVAILABLE when a package is missing.
+    """
+    if wanted_name is not None and not _NAME.fullmatch(wanted_name):
+        raise ChorusError(ErrorKind.INVALID_INPUT, "import-name-unusable", name=wanted_name)
+    with _draft(repository) as draft:
+        used = {*taken, *(each.name for each in repository.iterdir())}
+        if wanted_name in used:
+            raise ChorusError(ErrorKind.CONFLICT, "import-name-taken", name=str(wanted_name))
+        facts = _read_in_child(path, draft)
+        name = wanted_name or _free_name(facts["variant"], used)
+        family = ImportedFamily(
+            name=name,
+            licence=" ".join((licence or RESEARCH_ONLY).split())[:_LICENCE_LETTERS],
+            description=f"{facts['variant']}, {facts['side']} pixels, imported from {path.name[:80]}",
+            source_sha256=_sha256(path),
+            **facts,
+        )
+        (draft / "config.pbtxt").write_text(config_text(family))
+        write_manifest(draft, family)
+        draft.rename(repository / name)
+    return family
+
+
+def remove_family(repository: Path, name: str) -> None:
+    """Take an imported family away; NOT_FOUND when there is none of that name."""
+    folder = repository / name
+    if not _NAME.fullmatch(name) or not (folder / MANIFEST).is_file():
+        raise ChorusError(ErrorKind.NOT_FOUND, "import-unknown", name=name)
+    with _draft(repository) as draft:
+        folder.rename(draft / name)
+
+
+def _free_name(variant: str, used: Collection[str]) -> str:
+    """`Wav2Lip 96` -> wav2lip96, or wav2lip96-2 when that is taken."""
+    base = variant.lower().replace(" ", "")
+    names = (base if number == 1 else f"{base}-{number}" for number in range(1, len(used) + 2))
+    return next(name for name in names if name not in used)
+
+
+@contextmanager
+def _draft(repository: Path) -> Iterator[Path]:
+    """A folder on the repository's disk that Triton does not see; one import at a time, leftovers are swept."""
+    repository.mkdir(parents=True, exist_ok=True, mode=0o700)
+    drafts = repository.with_name(f"{repository.name}-drafts")
+    drafts.mkdir(exist_ok=True, mode=0o700)
+    with (drafts / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ChorusError(ErrorKind.CONFLICT, "import-busy", folder=str(repository)) from error
+        for leftover in drafts.glob("draft-*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        with TemporaryDirectory(prefix="draft-", dir=drafts, ignore_cleanup_errors=True) as folder:
+            inner = Path(folder) / "family"
+            inner.mkdir()
+            yield inner
+
+
+def _read_in_child(path: Path, draft: Path) -> dict[str, Any]:
+    """What the child found; it has written the model into `draft`."""
+    command = [sys.executable, "-m", "services.importing", str(path.absolute()), path.name, str(draft)]
+    try:
+        child = subprocess.run(
+            dying_with_us(command), capture_output=True, stdin=subprocess.DEVNULL, timeout=_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise _greedy(path) from error
+    last = child.stdout.decode(errors="replace").rstrip().rpartition("\n")[2]
+    try:
+        said = json.loads(last)
+    except ValueError as error:
+        if child.returncode < 0:
+            raise _greedy(path) from error
+        reason = child.stderr.decode(errors="replace").strip().rpartition("\n")[2][:300]
+        raise ChorusError(ErrorKind.INTERNAL, "import-failed", name=path.name, reason=reason) from error
+    if "failed" in said:
+        raise error_from_json(said["failed"])
+    return dict(said["succeeded"])
+
+
+def _greedy(path: Path) -> ChorusError:
+    return ChorusError(ErrorKind.INVALID_INPUT, "import-greedy", name=path.name)
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,78 @@
+"""Families that users imported: each is a folder of a model repository with `family.json` beside Triton's own files."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+MANIFEST: Final = "family.json"
+FORMAT: Final = 1
+RESEARCH_ONLY: Final = "research only"
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportedFamily:
+    """One imported net; its name is also that of its model on Triton."""
+
+    name: str
+    licence: str
+    description: str
+    side: int
+    """Pixels of its face pictures"""
+    most_rows: int
+    """Faces that one request may hold"""
+    variant: str
+    """What it was recognised as"""
+    container: str
+    """The form of the file that it came from"""
+    source_sha256: str
+    steps: int
+    """Of 255, by which the served graph differed at most from the net in the file"""
+    format: int = FORMAT
+
+
+class ImportedFamilies:
+    """Reads the folder of imported families each time, so that an import counts at once in every process."""
+
+    def __init__(self) -> None:
+        self._folder: Path | None = None
+        self._told: set[Path] = set()
+
+    def look_in(self, folder: Path | None) -> None:
+        """Said once by each process's composition root; None: there are none."""
+        self._folder = folder
+
+    def all(self) -> list[ImportedFamily]:
+        """By name; one whose manifest cannot be read is told once in the log and left out."""
+        if self._folder is None:
+            return []
+        found = (self._read(path) for path in sorted(self._folder.glob(f"*/{MANIFEST}")))
+        return [family for family in found if family is not None]
+
+    def find(self, name: str) -> ImportedFamily | None:
+        """The one of that name."""
+        return next((family for family in self.all() if family.name == name), None)
+
+    def _read(self, path: Path) -> ImportedFamily | None:
+        try:
+            family = ImportedFamily(**json.loads(path.read_text()))
+            if family.format != FORMAT or family.name != path.parent.name:
+                raise ValueError("it is of another format, or its folder has another name")
+        except (OSError, ValueError, TypeError) as error:
+            if path not in self._told:
+                self._told.add(path)
+                _log.warning("the imported family %s cannot be read and is left out: %s", path, error)
+            return None
+        return family
+
+
+IMPORTED: Final = ImportedFamilies()
+
+
+def write_manifest(folder: Path, family: ImportedFamily) -> None:
+    """Write `family` into its folder."""
+    (folder / MANIFEST).write_text(json.dumps(asdict(family), indent=2) + "\n")

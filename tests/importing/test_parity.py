@@ -1,0 +1,70 @@
+"""torch, ONNX Runtime and Triton on the same faces and sounds: prints the table of docs/families.md."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+
+torch = pytest.importorskip("torch", reason="make test-import installs it")
+
+from services.importing.importer import import_file  # noqa: E402
+from services.importing.served_graph import net_inputs  # noqa: E402
+from services.local.log_file import LogFile  # noqa: E402
+from services.local.ports import free_port  # noqa: E402
+from services.local.settings import LocalSettings  # noqa: E402
+from services.local.supervisor import Supervisor  # noqa: E402
+from services.local.triton_runtime import find_runtime  # noqa: E402
+from services.local.triton_server import triton_service  # noqa: E402
+from services.triton import TritonClient  # noqa: E402
+from tests.importing.torch_nets import seeded  # noqa: E402
+from tests.wav2lip_nets import NETS  # noqa: E402
+
+ROWS = 8
+MOST = 0.502
+"""Of 255: rounding to a whole level, and the last bits of a float"""
+
+
+@pytest.mark.timeout(1200)
+def test_what_triton_serves_is_what_torch_computes(tmp_path: Path) -> None:
+    families, port = tmp_path / "families", free_port()
+    nets = {}
+    for name, published in NETS.items():
+        nets[name] = seeded(published, batches=2)
+        torch.save(nets[name].state_dict(), tmp_path / f"{name}.pth")
+        import_file(tmp_path / f"{name}.pth", families, wanted_name=f"net{name}", licence=None, taken=())
+    runtime = find_runtime(LocalSettings().triton_runtime)
+    models = [f"net{name}" for name in NETS]
+    service = triton_service(
+        runtime, families, models, tmp_path, families=tmp_path / "none", port=port, metrics_port=free_port()
+    )
+    log = LogFile(tmp_path / "chorus.log")
+    supervisor = Supervisor([[service]], log, lambda _: None)
+    try:
+        supervisor.start(threading.Event())
+        client = TritonClient(f"127.0.0.1:{port}", timeout_seconds=120)
+        print("\n| net | ONNX Runtime - torch | Triton - torch | Triton - ONNX Runtime |\n| --- | --- | --- | --- |")
+        for name, published in NETS.items():
+            random = np.random.default_rng(11)
+            crops = random.integers(0, 256, (ROWS, published.side, published.side, 3), np.uint8)
+            mels = random.uniform(-4, 4, (ROWS, 80, 16)).astype(np.float32)
+            mel, face = net_inputs(crops, mels)
+            with torch.no_grad():
+                exact = nets[name](torch.from_numpy(mel), torch.from_numpy(face)).numpy()
+            wanted = exact[:, ::-1].transpose(0, 2, 3, 1) * 255
+            path = families / f"net{name}" / "1" / "model.onnx"
+            session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+            by_runtime = session.run(None, {"crop": crops, "mel": mels})[0]
+            by_triton = client.infer(f"net{name}", {"crop": crops, "mel": mels}, ["mouth"])["mouth"]
+            to_torch = [float(np.abs(given.astype(np.float64) - wanted).max()) for given in (by_runtime, by_triton)]
+            between = int(np.abs(by_runtime.astype(int) - by_triton.astype(int)).max())
+            print(f"| {name} | {to_torch[0]:.4f} | {to_torch[1]:.4f} | {between} |")
+            assert max(to_torch) <= MOST
+            assert between <= 1
+        client.close()
+    finally:
+        supervisor.stop()
+        log.close()
