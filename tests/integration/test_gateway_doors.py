@@ -64,6 +64,8 @@ def test_an_upload_is_described_and_stored_once_by_its_content(gateway: Gateway)
         "owner": "",
         "created_at": form["created_at"],
         "has_thumbnail": True,
+        "sound_notes": [],
+        "sound_track": None,
     }
     assert (raw["name"], raw["sha256"]) == ("Other.mov", digest)
     assert raw["id"] != form["id"]
