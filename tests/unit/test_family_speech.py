@@ -139,16 +139,16 @@ def test_the_mouth_opens_for_a_breath_before_it_speaks_and_not_after_it() -> Non
 def test_rounded_lips_leave_little_between_them() -> None:
     spread, rounded = (track_of(speech_of(400), ConstantNet(0.5, by)).coefficients[200] for by in (0.0, 1.0))
     parting = [COEFFICIENTS.index(name) for name in ("jaw", "upper", "lower")]
-    assert (rounded[parting] < 0.25 * spread[parting]).all()
+    assert (rounded[parting] < 0.55 * spread[parting]).all()
     others = [COEFFICIENTS.index(name) for name in ("close", "wide", "fv", "tongue")]
     assert rounded[others].tolist() == spread[others].tolist()
 
 
 def test_people_open_as_far_as_their_footage_shows() -> None:
-    assert reach_of(0) == 1.4
+    assert reach_of(0) == 1.3
     assert reach_of(0.04) < reach_of(0.14) < reach_of(0.2) < 3
     half = np.full((1, len(COEFFICIENTS)), 0.5, np.float32)
-    wide, wider = opened(half, 1.4), opened(half, 2)
+    wide, wider = opened(half, 1.3), opened(half, 2)
     assert 0.5 < wide[0, JAW] < wider[0, JAW] == 0.75
     assert wider[0, CLOSE] == wider[0, ROUND] == 0.5
     assert opened(np.ones_like(half), 2).max() == 1

@@ -31,11 +31,11 @@ _SHAPES: Final = [WIDE, ROUND]
 
 # These five were fitted to five talkers of the GRID corpus and tried on each of them with a fit to the other four.
 _BREATH_JAW = 0.28
-_NARROWING = 0.8
+_NARROWING = 0.5
 """Rounded lips leave so much less between them: a w or an oo all but shuts them"""
 _SHAPE_DELAY = 2
 """Columns by which the rules let lips spread and round too early"""
-_USUAL_REACH = 1.4
+_USUAL_REACH = 1.3
 """The targets that the net learned from are rules, which open a mouth less than people do"""
 _REACH_OF_OPENING = 11.0, 1.2, 2.4
 """Reach for a mouth that is seen to open one eye distance, and the least and the most of it"""
