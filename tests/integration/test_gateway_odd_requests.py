@@ -42,6 +42,14 @@ def test_a_form_that_is_none_is_refused_in_words(gateway: Gateway, boundary: str
     assert list((gateway.settings.scratch / "uploads").iterdir()) == []
 
 
+def test_the_rest_of_a_refused_body_is_no_request(gateway: Gateway) -> None:
+    kind = {"Content-Type": "multipart/form-data; boundary=b"}
+    body = b"--b\r\n" + b"X-Long: " + b"y" * 1_000_000 + b"\r\n\r\n"
+    for _ in range(50):
+        assert gateway.http.post("/v1/media", headers=kind, content=body).status_code == 422
+        assert gateway.http.get("/v1/jobs").status_code == 200
+
+
 @pytest.mark.parametrize(
     ("path", "query"),
     [

@@ -90,11 +90,17 @@ class _WatchedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        was_in_head = self._in_head
         super().data_received(data)
-        if self._in_head:
+        if self._in_head and was_in_head:
             self._head_bytes += len(data)
             if self._head_bytes > _HEAD_BYTES and not self.transport.is_closing():
                 self.send_400_response("The head of the request is too long.")
+
+    def on_message_begin(self) -> None:
+        # Not when the answer before it is complete: the rest of a body that was refused may still come.
+        self._head_bytes, self._in_head = 0, True
+        super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._head_bytes += len(name) + len(value)
@@ -126,7 +132,6 @@ class _WatchedProtocol(HttpToolsProtocol):
         successor.connection_lost = connection_lost
 
     def _expect_head(self) -> None:
-        self._head_bytes, self._in_head = 0, True
         self._forget_deadline()
         self._deadline = self.loop.call_later(_HEAD_SECONDS, self.transport.close)
 
