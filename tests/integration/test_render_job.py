@@ -235,7 +235,8 @@ def test_the_render_process_dies_with_its_worker(studio: Studio) -> None:
     program = child_of(studio, "127.0.0.1:9")
     worker = (
         "import subprocess, sys, time\n"
-        f"child = subprocess.Popen([sys.executable, '-c', {program!r}])\n"
+        "from services.parent_death import dying_with_us\n"
+        f"child = subprocess.Popen(dying_with_us([sys.executable, '-c', {program!r}]))\n"
         "sys.stderr.write(f'{child.pid}\\n')\n"
         "time.sleep(60)\n"
     )
