@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -92,6 +93,16 @@ class ChorusError(Exception):
     def retryable(self) -> bool:
         """True when the same request may succeed later without any change."""
         return ERROR_TABLE[self.kind].retryable
+
+
+def exit_code_of(work: Callable[[], None]) -> int:
+    """Of a program that does `work`: 0, or 1 after the words of the ChorusError that ended it, on stderr."""
+    try:
+        work()
+    except ChorusError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
 
 
 def error_to_json(error: ChorusError) -> dict[str, Any]:

@@ -1,9 +1,11 @@
-"""Making the folders that a process keeps its files in."""
+"""The folders that a process keeps its files in: making them, and having them for itself."""
 
 from __future__ import annotations
 
 import errno
+import fcntl
 from pathlib import Path
+from typing import TextIO
 
 from services.errors import ChorusError, ErrorKind
 
@@ -27,3 +29,18 @@ def folder_error(folder: Path, error: OSError) -> ChorusError:
         return ChorusError(ErrorKind.STORAGE_FULL, "storage-full", name=str(folder))
     reason = error.strerror or repr(error)
     return ChorusError(ErrorKind.INVALID_INPUT, "folder-not-made", folder=str(folder), reason=reason)
+
+
+def lock_file(path: Path, taken: ChorusError) -> TextIO:
+    """Hold `path` for this process alone until the returned file is closed; raises `taken` when another has it."""
+    make_folder(path.parent)
+    try:
+        file = path.open("w")
+    except OSError as error:
+        raise folder_error(path.parent, error) from error
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise taken from None
+    return file

@@ -5,13 +5,13 @@ what it says makes sense.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
 from google.protobuf.message import DecodeError
 
+from services.crowd import Crowd
 from services.errors import ChorusError, ErrorKind
 
 # A call that was opened sends its message in the same breath.
@@ -24,27 +24,16 @@ Parse = Callable[[bytes], Any] | None
 Check = Callable[[Any], None]
 
 
-class CallBudget:
-    """How many calls may be open at once, in all and for each address; for one event loop."""
-
-    def __init__(self, most: int, most_of_one: int) -> None:
-        self._most = most
-        self._most_of_one = most_of_one
-        self._open: Counter[str] = Counter()
-
-    @contextmanager
-    def taken(self, peer: str) -> Iterator[None]:
-        """One call is open inside the block; OVERLOADED when that were too many. `peer` is as gRPC tells it."""
-        client = peer.rpartition(":")[0]
-        if self._open.total() >= self._most or self._open[client] >= self._most_of_one:
-            raise ChorusError(ErrorKind.OVERLOADED, "too-many-calls")
-        self._open[client] += 1
-        try:
-            yield
-        finally:
-            self._open[client] -= 1
-            if not self._open[client]:
-                del self._open[client]
+@contextmanager
+def call_counted(open_calls: Crowd, peer: str) -> Iterator[None]:
+    """One call is open inside the block; OVERLOADED when that were too many. `peer` is as gRPC tells it."""
+    client = peer.rpartition(":")[0]
+    if not open_calls.enter(client):
+        raise ChorusError(ErrorKind.OVERLOADED, "too-many-calls")
+    try:
+        yield
+    finally:
+        open_calls.leave(client)
 
 
 async def read_messages(wire: AsyncIterator[bytes], parse: Parse, check: Check) -> AsyncGenerator[Any]:

@@ -16,12 +16,13 @@ from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from services import telemetry
+from services.crowd import Crowd
 from services.descriptors import descriptor_limit
 from services.errors import ChorusError, ErrorKind
 from services.grpc_client import MESSAGE_LIMIT
 from services.grpc_errors import status_of
 from services.grpc_health import Health
-from services.grpc_requests import CallBudget, Check, only, read_messages, until_drained
+from services.grpc_requests import Check, call_counted, only, read_messages, until_drained
 from services.tls.identity import ServerTls
 
 _log = logging.getLogger(__name__)
@@ -142,8 +143,8 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         self._check = check
         self._draining = draining
         self._finishing = finishing
-        self._budget = CallBudget(_MOST_CALLS, _MOST_CALLS_OF_ONE)
-        self._open_budget = CallBudget(_MOST_OPEN_CALLS, _MOST_OPEN_CALLS_OF_ONE)
+        self._calls = Crowd(_MOST_CALLS, _MOST_CALLS_OF_ONE)
+        self._open_calls = Crowd(_MOST_OPEN_CALLS, _MOST_OPEN_CALLS_OF_ONE)
 
     async def intercept_service(
         self,
@@ -164,7 +165,7 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
 
     def _answer_of(self, handler: Handler, method: str) -> Callable[[Any, Context], Awaitable[Any]]:
         async def call(wire: AsyncIterator[bytes], context: Context) -> Any:
-            with self._budget_of(method).taken(context.peer()):
+            with call_counted(self._calls_like(method), context.peer()):
                 requests = read_messages(wire, handler.request_deserializer, self._check)
                 if handler.request_streaming:
                     return await handler.stream_unary(requests, context)
@@ -176,7 +177,7 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         is_finishing = method.startswith(_GRPCS_OWN) or method.rpartition("/")[2] in self._finishing
 
         async def call(wire: AsyncIterator[bytes], context: Context) -> AsyncIterator[Any]:
-            with self._budget_of(method).taken(context.peer()):
+            with call_counted(self._calls_like(method), context.peer()):
                 requests = read_messages(wire, handler.request_deserializer, self._check)
                 if handler.request_streaming:
                     items = handler.stream_stream(requests, context)
@@ -187,8 +188,8 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
 
         return call
 
-    def _budget_of(self, method: str) -> CallBudget:
-        return self._open_budget if method.startswith(_GRPCS_OWN) else self._budget
+    def _calls_like(self, method: str) -> Crowd:
+        return self._open_calls if method.startswith(_GRPCS_OWN) else self._calls
 
 
 def _guard_unary(

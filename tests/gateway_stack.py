@@ -24,8 +24,9 @@ import sqlalchemy as sa
 import uvicorn
 
 from services import grpc_client, telemetry
+from services.crowd import Crowd
 from services.gateway.__main__ import build_operations
-from services.gateway.access.connections import Crowd, protocol_of
+from services.gateway.access.connections import open_crowd, protocol_of
 from services.gateway.access.lock import build_gate, check_lock
 from services.gateway.operations.batches import Operations
 from services.gateway.operations.counts import CountExchange, ExactCounts, SharedCounts
@@ -152,7 +153,7 @@ def open_gateway(settings: StackSettings, crowd: Crowd | None = None) -> Iterato
     exchange = CountExchange(requests)
     gate = build_gate(settings, tables.find_secret(database, "session"), requests, logins)
     app = build_app(operations, gate, [login])
-    protocol = protocol_of(crowd or Crowd())
+    protocol = protocol_of(crowd or open_crowd())
     server = uvicorn.Server(uvicorn.Config(app, port=0, http=protocol, log_config=None, timeout_graceful_shutdown=2))
     thread = threading.Thread(target=server.run)
     thread.start()

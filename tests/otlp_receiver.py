@@ -13,6 +13,8 @@ from typing import Any
 import grpc
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 
+from services.telemetry.settings import TracingSettings
+
 
 @dataclass(frozen=True, slots=True)
 class Received:
@@ -110,3 +112,8 @@ def _spans(request: trace_service_pb2.ExportTraceServiceRequest) -> Iterator[Rec
 
 def _attributes(pairs: Any) -> dict[str, Any]:
     return {pair.key: getattr(pair.value, pair.value.WhichOneof("value")) for pair in pairs}
+
+
+def tracing_settings(address: str, **changes: str) -> TracingSettings:
+    """What a process reads of its environment."""
+    return TracingSettings.model_validate({"OTEL_EXPORTER_OTLP_ENDPOINT": address, **changes})

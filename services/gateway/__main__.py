@@ -11,6 +11,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, Final, Protocol
 
 import sqlalchemy as sa
@@ -18,7 +19,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from services import telemetry
-from services.errors import ChorusError
+from services.errors import ChorusError, exit_code_of
 from services.gateway.access.connections import open_crowd, protocol_of
 from services.gateway.access.gate import Gate
 from services.gateway.access.lock import build_gate, check_lock
@@ -58,12 +59,7 @@ def main() -> int:
     settings = GatewaySettings()
     telemetry.configure_logging("api", settings.log_level, settings.log_form)
     telemetry.configure_tracing("api", settings)
-    try:
-        run(settings)
-    except ChorusError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    return 0
+    return exit_code_of(partial(run, settings))
 
 
 def run(settings: GatewaySettings) -> None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import logging
 import sys
+from functools import partial
 from typing import Final
 
 from services import telemetry
-from services.errors import ChorusError
+from services.errors import exit_code_of
 from services.jobs.engine.queue import open_queue
 from services.jobs.settings import StateSettings
 from services.storage import Storage
@@ -24,15 +25,14 @@ def main() -> int:
     """The exit code."""
     settings = StateSettings()
     telemetry.configure_logging("migrate", settings.log_level, settings.log_form)
-    try:
-        open_queue(settings.database_url)[0].dispose()
-        # Some servers make a bucket with its first file; in an empty one the api finds nothing to list.
-        Storage(settings.store_url, settings.scratch).put_bytes(_STORE_KEY, b"")
-    except ChorusError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
+    return exit_code_of(partial(_migrate, settings))
+
+
+def _migrate(settings: StateSettings) -> None:
+    open_queue(settings.database_url)[0].dispose()
+    # Some servers make a bucket with its first file; in an empty one the api finds nothing to list.
+    Storage(settings.store_url, settings.scratch).put_bytes(_STORE_KEY, b"")
     _log.info("the tables are there, and the store takes files")
-    return 0
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import re
@@ -16,13 +15,13 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from services.errors import ChorusError, ErrorKind, error_from_json
+from services.folders import lock_file, make_folder
 from services.importing.model_config import config_text
 from services.jobs.imported import MANIFEST, RESEARCH_ONLY, ImportedFamily, write_manifest
 from services.parent_death import dying_with_us
 
 _SECONDS: Final = 900
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
-_CHUNK: Final = 1 << 20
 _LICENCE_LETTERS: Final = 80
 
 
@@ -74,18 +73,15 @@ def _free_name(variant: str, used: Collection[str]) -> str:
 @contextmanager
 def _draft(repository: Path) -> Iterator[Path]:
     """A folder on the repository's disk that Triton does not see; one import at a time, leftovers are swept."""
-    repository.mkdir(parents=True, exist_ok=True, mode=0o700)
     drafts = repository.with_name(f"{repository.name}-drafts")
-    drafts.mkdir(exist_ok=True, mode=0o700)
-    with (drafts / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ChorusError(ErrorKind.CONFLICT, "import-busy", folder=str(repository)) from error
+    for folder in (repository, drafts):
+        if not folder.exists():  # who shares one with a Triton elsewhere has opened it to that
+            make_folder(folder, private=True)
+    with lock_file(drafts / "lock", ChorusError(ErrorKind.CONFLICT, "import-busy", folder=str(repository))):
         for leftover in drafts.glob("draft-*"):
             shutil.rmtree(leftover, ignore_errors=True)
-        with TemporaryDirectory(prefix="draft-", dir=drafts, ignore_cleanup_errors=True) as folder:
-            inner = Path(folder) / "family"
+        with TemporaryDirectory(prefix="draft-", dir=drafts, ignore_cleanup_errors=True) as draft:
+            inner = Path(draft) / "family"
             inner.mkdir()
             yield inner
 
@@ -117,8 +113,5 @@ def _greedy(path: Path) -> ChorusError:
 
 
 def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -13,10 +13,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from services.errors import ChorusError, ErrorKind
-from services.folders import make_folder
 from services.jobs.model import Priority
 from services.jobs.spec import JobSpec, spec_from_json
-from services.jobs.upgrade import gather_specs
 
 # PostgreSQL's word for it
 _DISK_FULL = "53100"
@@ -200,39 +198,6 @@ def sqlite_path(engine: sa.Engine) -> Path | None:
     if engine.dialect.name != "sqlite" or engine.url.database is None:
         return None
     return Path(engine.url.database).resolve()
-
-
-def create_tables(engine: sa.Engine) -> None:
-    """Create what is missing of our tables, columns added since included; safe in several processes at once."""
-    path = sqlite_path(engine)
-    if path is not None:
-        make_folder(path.parent)
-        with engine.connect() as connection:
-            # Stored in the file: readers no longer wait for writers.
-            connection.exec_driver_sql("PRAGMA journal_mode=WAL")
-    with transaction(engine) as connection:
-        # One process at a time looks what is missing and creates it.
-        if path is None:
-            connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtextextended('chorus:tables', 0))"))
-        else:
-            # By itself the driver begins a transaction for data only, not for tables.
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-        for table in metadata.sorted_tables:
-            connection.execute(sa.schema.CreateTable(table, if_not_exists=True))
-            if table is jobs:
-                gather_specs(connection)
-            _add_missing_columns(connection, table)
-            for index in sorted(table.indexes, key=lambda each: str(each.name)):
-                connection.execute(sa.schema.CreateIndex(index, if_not_exists=True))
-
-
-def _add_missing_columns(connection: sa.Connection, table: sa.Table) -> None:
-    """Bring a table of an older release up to date; new columns therefore are nullable or have a server default."""
-    present = {column["name"] for column in sa.inspect(connection).get_columns(table.name)}
-    for column in table.columns:
-        if column.name not in present:
-            definition = sa.schema.CreateColumn(column).compile(dialect=connection.dialect)
-            connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {definition}")
 
 
 @contextmanager

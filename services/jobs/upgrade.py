@@ -1,4 +1,4 @@
-"""Brings tables of earlier states of the project up to date."""
+"""Creates the tables, and brings those of earlier states of the project up to date."""
 
 from __future__ import annotations
 
@@ -6,10 +6,46 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from services.folders import make_folder
+from services.jobs import tables
+
 _SCATTERED: Final = ("video_key", "audio_key", "output_key", "poster_key", "options")
 
 
-def gather_specs(connection: sa.Connection) -> None:
+def create_tables(engine: sa.Engine) -> None:
+    """Create what is missing of our tables, columns added since included; safe in several processes at once."""
+    path = tables.sqlite_path(engine)
+    if path is not None:
+        make_folder(path.parent)
+        with engine.connect() as connection:
+            # Stored in the file: readers no longer wait for writers.
+            connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+    with tables.transaction(engine) as connection:
+        # One process at a time looks what is missing and creates it.
+        if path is None:
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtextextended('chorus:tables', 0))"))
+        else:
+            # By itself the driver begins a transaction for data only, not for tables.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        for table in tables.metadata.sorted_tables:
+            connection.execute(sa.schema.CreateTable(table, if_not_exists=True))
+            if table is tables.jobs:
+                _gather_specs(connection)
+            _add_missing_columns(connection, table)
+            for index in sorted(table.indexes, key=lambda each: str(each.name)):
+                connection.execute(sa.schema.CreateIndex(index, if_not_exists=True))
+
+
+def _add_missing_columns(connection: sa.Connection, table: sa.Table) -> None:
+    """Bring a table of an older release up to date; new columns therefore are nullable or have a server default."""
+    present = {column["name"] for column in sa.inspect(connection).get_columns(table.name)}
+    for column in table.columns:
+        if column.name not in present:
+            definition = sa.schema.CreateColumn(column).compile(dialect=connection.dialect)
+            connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {definition}")
+
+
+def _gather_specs(connection: sa.Connection) -> None:
     """Jobs whose spec lies in columns of its own get it as one document; call it while no other process can."""
     present = {column["name"] for column in sa.inspect(connection).get_columns("jobs")}
     if "spec" in present or not present.issuperset(_SCATTERED):

@@ -13,6 +13,7 @@ from typing import Final
 import psutil
 
 from services.errors import ChorusError
+from services.folders import make_folder
 from services.local.child import Service
 from services.local.triton_runtime import TritonRuntime
 from services.triton import TritonClient
@@ -53,7 +54,8 @@ def triton_service(
     client = TritonClient(address)
 
     _build_backends(runtime, backends)
-    families.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not families.exists():
+        make_folder(families, private=True)
     return Service(
         name="triton",
         command=(

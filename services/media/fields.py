@@ -12,8 +12,11 @@ from av.error import EOFError as EndError
 from av.filter import Graph
 from av.video.frame import VideoFrame
 
+from services.media.filters import filter_chain
+
 _LINES: Final = frozenset({480, 486, 512, 576, 1080, 1088})
 _RATES: Final = (Fraction(25), Fraction(30000, 1001), Fraction(30))
+_TIME_BASE: Final = Fraction(1, 25)
 _LEAST_SURE: Final = 3
 """Pictures of a few that must look interlaced before anybody believes it against the file's own word"""
 
@@ -71,24 +74,15 @@ def _filtered(pictures: Iterable[VideoFrame], name: str, arguments: str) -> Iter
             if graph:
                 graph.vpush(None)
                 yield from _pulled(graph)
-            graph = _graph(picture, name, arguments)
+            size = picture.width, picture.height
+            graph = filter_chain(size, picture.format.name, _TIME_BASE, [(name, arguments)])
         assert graph is not None
-        picture.pts, picture.time_base = number, Fraction(1, 25)
+        picture.pts, picture.time_base = number, _TIME_BASE
         graph.vpush(picture)
         yield from _pulled(graph)
     if graph:
         graph.vpush(None)
         yield from _pulled(graph)
-
-
-def _graph(picture: VideoFrame, name: str, arguments: str) -> Graph:
-    graph = Graph()
-    graph.threads = 1  # the encoder and Triton use the other cores
-    source = graph.add_buffer(
-        width=picture.width, height=picture.height, format=picture.format, time_base=Fraction(1, 25)
-    )
-    graph.link_nodes(source, graph.add(name, arguments), graph.add("buffersink")).configure()
-    return graph
 
 
 def _pulled(graph: Graph) -> Iterator[VideoFrame]:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 import sys
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -13,7 +14,7 @@ import numpy as np
 import psutil
 
 from services import telemetry
-from services.errors import ChorusError
+from services.errors import exit_code_of
 from services.folders import make_folder
 from services.grpc_server import build_server, serve
 from services.metrics_door import open_metrics_door
@@ -36,12 +37,7 @@ def main() -> int:
     settings = PreprocessSettings()
     telemetry.configure_logging("preprocess", settings.log_level, settings.log_form)
     telemetry.configure_tracing("preprocess", settings)
-    try:
-        run(settings)
-    except ChorusError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    return 0
+    return exit_code_of(partial(run, settings))
 
 
 def run(settings: PreprocessSettings) -> None:

@@ -6,9 +6,10 @@ import shutil
 import signal
 import sys
 import threading
+from functools import partial
 
 from services import telemetry
-from services.errors import ChorusError
+from services.errors import exit_code_of
 from services.jobs.engine.queue import open_queue
 from services.jobs.engine.runner import RenderSettings
 from services.jobs.engine.worker import Worker
@@ -32,12 +33,7 @@ def main() -> int:
         scratch=settings.scratch,
         stalls=settings.stalls,
     )
-    try:
-        run(settings, render)
-    except ChorusError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    return 0
+    return exit_code_of(partial(run, settings, render))
 
 
 def run(settings: WorkerSettings, render: RenderSettings) -> None:

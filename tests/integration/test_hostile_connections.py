@@ -19,8 +19,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from pydantic import SecretStr
 
 from services import grpc_requests
+from services.crowd import Crowd
 from services.gateway.access import connections, patience
-from services.gateway.access.connections import Crowd
 from services.gateway.v1 import gateway_pb2 as pb
 from services.gateway.v1.gateway_pb2_grpc import GatewayServiceStub
 from tests.api_process import ApiProcess, running_api

@@ -19,7 +19,6 @@ import pytest
 from services.errors import ChorusError, ErrorKind
 from services.local.child import Service
 from services.local.log_file import LogFile
-from services.local.pulse import Pulse
 from services.local.supervisor import Supervisor
 
 SLEEP = "import time; print('up', flush=True); time.sleep(600)"
@@ -206,33 +205,6 @@ def test_a_stopped_process_is_killed_and_started_again(log: LogFile, tmp_path: P
     supervisor.stop()
     assert "one          has not answered for 1.5 s and was killed; starting it again in 0.25 s (restart 1)" in said
     assert not psutil.pid_exists(first)
-
-
-def test_a_machine_that_slept_has_missed_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    asleep = threading.Event()
-    asked: list[bool] = []
-
-    def answers() -> bool:
-        asked.append(not asleep.is_set())
-        return asked[-1]
-
-    clock = time.monotonic
-    pulse = Pulse(answers, 30, ask_seconds=0.05)
-    try:
-        _wait_for(lambda: True in asked)
-        asleep.set()
-        _wait_for(lambda: False in asked)
-        monkeypatch.setattr("services.local.pulse.time.monotonic", lambda: clock() + 3600)
-        asleep.clear()
-        assert not pulse.is_lost()
-        _wait_for(lambda: asked[-1])
-        asleep.set()
-        _wait_for(lambda: asked[-4:] == [False] * 4)
-        assert not pulse.is_lost()
-        monkeypatch.setattr("services.local.pulse.time.monotonic", lambda: clock() + 3600 + 30)
-        assert pulse.is_lost()
-    finally:
-        pulse.close()
 
 
 def test_one_that_dies_at_its_start_is_told_with_its_last_words(log: LogFile) -> None:

@@ -23,8 +23,8 @@ from services.render.families.default.speech import (
     opened,
     reach_of,
     sample_coefficients,
-    sample_presence,
 )
+from services.render.families.silence import sample_presence
 from services.triton import TritonClient
 
 RATES = [Fraction(25), Fraction(60), Fraction(30000, 1001), Fraction(24000, 1001), Fraction(10)]

@@ -16,6 +16,7 @@ import pytest
 from dbos import WorkflowStatusString
 
 from services.errors import ChorusError, ErrorKind
+from services.folders import lock_file
 from services.gateway.operations.batch_request import BatchRequest, check_kinds
 from services.gateway.rest import schemas
 from services.gateway.rest.schemas import NewBatchBody
@@ -23,7 +24,6 @@ from services.gateway.v1 import gateway_pb2
 from services.jobs import watching as watching_module
 from services.jobs.engine import names
 from services.jobs.engine.live import Live, live_from_text, live_to_json
-from services.jobs.engine.liveness import lock_file
 from services.jobs.model import Job, JobState, Progress, Stage
 from services.jobs.options import RenderOptions
 from services.jobs.watching import Watch

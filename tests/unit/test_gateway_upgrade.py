@@ -7,7 +7,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from services.jobs import tables
+from services.jobs import tables, upgrade
 from services.jobs.options import RenderOptions
 from services.timeline import Extend
 
@@ -43,7 +43,7 @@ def test_processes_that_start_together_upgrade_once(tmp_path: Path) -> None:
     url = old_database(tmp_path)
     engines = [tables.open_database(url) for _ in range(8)]
     with ThreadPoolExecutor(len(engines)) as pool:
-        list(pool.map(tables.create_tables, engines))
+        list(pool.map(upgrade.create_tables, engines))
     for engine in engines:
         engine.dispose()
 
@@ -51,7 +51,7 @@ def test_processes_that_start_together_upgrade_once(tmp_path: Path) -> None:
 def test_columns_that_are_new_are_added_and_old_rows_stay(tmp_path: Path) -> None:
     engine = tables.open_database(old_database(tmp_path))
     for _ in range(2):
-        tables.create_tables(engine)
+        upgrade.create_tables(engine)
     with tables.transaction(engine) as connection:
         media = connection.execute(sa.select(tables.media)).one()
         assert (media.name, media.owner, media.has_thumbnail) == ("clip.mp4", "", False)

@@ -5,32 +5,22 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import socket
 import sys
-import threading
-import time
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing
 
 import pytest
 
 from services import telemetry
 from services.jobs.engine.child import Spans
 from services.jobs.engine.measures import RenderMeasures
-from services.local.ports import free_port
 from services.telemetry import tracing
-from services.telemetry.settings import TracingSettings
 from services.threaded import call_in_threads, iterate_in_threads
-from tests.otlp_receiver import Collector, Received, orphans, running_collector
+from tests.otlp_receiver import Collector, Received, orphans, running_collector, tracing_settings
 
 CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 NOT_SAMPLED = CALLER[:-1] + "0"
-
-
-def settings_for(address: str, **changes: str) -> TracingSettings:
-    """What a process reads of its environment."""
-    return TracingSettings.model_validate({"OTEL_EXPORTER_OTLP_ENDPOINT": address, **changes})
 
 
 @pytest.fixture
@@ -38,7 +28,7 @@ def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
     """One that this process sends to; what is left is sent by end_tracing()."""
     with running_collector() as running:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", running.address)
-        telemetry.configure_tracing("api", settings_for(running.address))
+        telemetry.configure_tracing("api", tracing_settings(running.address))
         try:
             yield running
         finally:
@@ -53,10 +43,10 @@ def received(collector: Collector) -> dict[str, Received]:
 
 def test_without_a_collector_nothing_is_made_and_nothing_imported() -> None:
     for settings in (
-        settings_for(""),
-        settings_for("http://127.0.0.1:1", OTEL_SDK_DISABLED="TRUE"),
-        settings_for("http://127.0.0.1:1", OTEL_TRACES_EXPORTER="none"),
-        settings_for("http://127.0.0.1:1", OTEL_EXPORTER_OTLP_PROTOCOL="http/protobuf"),
+        tracing_settings(""),
+        tracing_settings("http://127.0.0.1:1", OTEL_SDK_DISABLED="TRUE"),
+        tracing_settings("http://127.0.0.1:1", OTEL_TRACES_EXPORTER="none"),
+        tracing_settings("http://127.0.0.1:1", OTEL_EXPORTER_OTLP_PROTOCOL="http/protobuf"),
     ):
         telemetry.configure_tracing("api", settings)
         with telemetry.trace_continued(CALLER), telemetry.span("work") as span:
@@ -67,7 +57,7 @@ def test_a_collector_without_the_packages_is_told_in_the_log(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setitem(sys.modules, "services.telemetry.otel", None)
-    telemetry.configure_tracing("api", settings_for("http://127.0.0.1:1"))
+    telemetry.configure_tracing("api", tracing_settings("http://127.0.0.1:1"))
     assert "install chorus[otel]" in caplog.text
     with telemetry.span("work") as span:
         assert span is telemetry.NO_SPAN
@@ -77,7 +67,7 @@ def test_a_variable_that_cannot_be_read_costs_the_traces_only(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "soon")
-    telemetry.configure_tracing("api", settings_for("http://127.0.0.1:1"))
+    telemetry.configure_tracing("api", tracing_settings("http://127.0.0.1:1"))
     assert "nothing is traced" in caplog.text
     assert "soon" in caplog.text
 
@@ -210,75 +200,6 @@ def told_by_a_child(traceparent: str) -> list[telemetry.Document]:
         telemetry.end_tracing()
         tracing._tracing = own
     return told
-
-
-@pytest.mark.parametrize("silent", [False, True])
-def test_a_collector_that_is_away_costs_a_line_and_no_time(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, silent: bool
-) -> None:
-    caplog.set_level(logging.INFO)
-    monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "50")
-    monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "100")
-    monkeypatch.setenv("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "50")
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "30" if silent else "0.2")
-    with listener_that_never_answers() as port:
-        address = f"http://127.0.0.1:{port if silent else free_port()}"
-        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", address)
-        telemetry.configure_tracing("worker", settings_for(address))
-        started = time.monotonic()
-        for _ in range(1000):
-            with telemetry.span("work"):
-                pass
-        assert time.monotonic() - started < 2
-        if not silent:
-            wait_for(caplog, "no traces reach")
-            for _ in range(20):
-                with telemetry.span("work"):
-                    time.sleep(0.02)
-        started = time.monotonic()
-        telemetry.end_tracing()
-        assert time.monotonic() - started < 5
-    assert len([each for each in caplog.records if each.levelno >= logging.WARNING]) == 1, caplog.text
-    assert not [each for each in threading.enumerate() if each.name.startswith("OtelBatch")]
-
-
-def test_a_collector_that_comes_back_is_told_and_gets_what_is_new(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.INFO)
-    monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "50")
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "0.2")
-    with running_collector() as collector:
-        address = collector.address
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", address)
-    telemetry.configure_tracing("worker", settings_for(address))
-    with telemetry.span("lost"):
-        pass
-    wait_for(caplog, "no traces reach")
-    with running_collector(address) as collector:
-        for _ in range(100):
-            with telemetry.span("found"):
-                time.sleep(0.05)
-            if collector.spans:
-                break
-        wait_for(caplog, "traces reach")
-        telemetry.end_tracing()
-        assert {each.name for each in collector.spans} == {"found"}
-    assert f"traces reach {address} again" in caplog.text
-
-
-@contextmanager
-def listener_that_never_answers() -> Iterator[int]:
-    """The port of one that takes connections and is silent."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        yield int(listener.getsockname()[1])
-
-
-def wait_for(caplog: pytest.LogCaptureFixture, text: str) -> None:
-    end = time.monotonic() + 10
-    while text not in caplog.text:
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def test_a_histogram_shows_the_trace_to_whom_openmetrics_is_known(collector: Collector) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from services.crowd import Crowd
 from services.descriptors import descriptor_limit
 
 # A request's line and headers, from the connection or the answer before on.
@@ -21,28 +21,6 @@ _CROWDED: Final = (
     b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain; charset=utf-8\r\nretry-after: 10\r\n"
     b"connection: close\r\ncontent-length: %d\r\n\r\n%s" % (len(_WORDS), _WORDS)
 )
-
-
-class Crowd:
-    """Who is connected, by address; for one event loop."""
-
-    def __init__(self, most: int = _MOST, most_of_one: int = _MOST_OF_ONE) -> None:
-        self._most = most
-        self._most_of_one = most_of_one
-        self._open: Counter[str] = Counter()
-
-    def enter(self, address: str) -> bool:
-        """Count one more; False, and not counted, when that were too many."""
-        if self._open.total() >= self._most or self._open[address] >= self._most_of_one:
-            return False
-        self._open[address] += 1
-        return True
-
-    def leave(self, address: str) -> None:
-        """One that had entered is gone."""
-        self._open[address] -= 1
-        if not self._open[address]:
-            del self._open[address]
 
 
 def open_crowd() -> Crowd:

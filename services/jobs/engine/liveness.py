@@ -1,20 +1,16 @@
-"""Which workers are alive, and taking over the jobs of the dead: file locks, and session locks of PostgreSQL."""
+"""Which workers are alive, and taking over the jobs of the dead: session locks of PostgreSQL."""
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from pathlib import Path
-from typing import Final, TextIO
+from typing import Final
 
 import sqlalchemy as sa
 
-from services.errors import ChorusError
-from services.folders import folder_error, make_folder
 from services.jobs.engine.beats import SilentWorkers, forget_worker
 
 _log = logging.getLogger(__name__)
@@ -28,52 +24,24 @@ _UNLOCK: Final = sa.text("SELECT pg_advisory_unlock(hashtextextended(:name, 0))"
 # The server's side of _CHECK_SECONDS: a worker that is frozen, or on a machine that vanished, holds nothing for ever.
 _END_WHEN_SILENT: Final = sa.text("SET idle_session_timeout = '30s'")
 _SHARE_LOCK: Final = sa.text("SELECT pg_advisory_lock_shared(hashtextextended(:name, 0))")
+# Who holds the lock of a number, which is halved in this view.
+_HOLDING: Final = (
+    "FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database"
+    " WHERE locktype = 'advisory' AND objsubid = 1 AND granted AND datname = current_database()"
+    " AND (classid::bigint << 32 | objid::bigint) ="
+)
 # In one question, since a lock at a time would be a million of them every five seconds for a thousand workers.
 _WITHOUT_LOCK: Final = sa.text(
-    """
-    SELECT DISTINCT executor_id FROM dbos.workflow_status AS job
-    WHERE status = 'PENDING' AND NOT EXISTS (
-        SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
-        WHERE locktype = 'advisory' AND objsubid = 1 AND granted AND datname = current_database()
-        AND (classid::bigint << 32 | objid::bigint) = hashtextextended(:prefix || job.executor_id, 0)
-    )
-    """
+    "SELECT DISTINCT executor_id FROM dbos.workflow_status AS job WHERE status = 'PENDING'"  # noqa: S608  # constants
+    f" AND NOT EXISTS (SELECT {_HOLDING} hashtextextended(:prefix || job.executor_id, 0))"
 )
-_END_HOLDER: Final = sa.text(
-    """
-    SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
-    WHERE locktype = 'advisory' AND objsubid = 1 AND granted AND datname = current_database()
-    AND (classid::bigint << 32 | objid::bigint) = hashtextextended(:name, 0)
-    """
-)
-# A lock's number is halved in this view.
-_HOLDERS: Final = sa.text(
-    """
-    SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
-    WHERE locktype = 'advisory' AND objsubid = 1 AND granted AND datname = current_database()
-    AND (classid::bigint << 32 | objid::bigint) = hashtextextended(:name, 0)
-    """
-)
+_END_HOLDER: Final = sa.text(f"SELECT pg_terminate_backend(pid) {_HOLDING} hashtextextended(:name, 0)")
+_HOLDERS: Final = sa.text(f"SELECT count(*) {_HOLDING} hashtextextended(:name, 0)")
 _PREFIX: Final = "chorus:worker:"
 # Every worker holds it with all others, so that they can be counted.
 _ALL: Final = "chorus:workers"
 # Who looks for the dead.
 _LEADER: Final = "chorus:sweep"
-
-
-def lock_file(path: Path, taken: ChorusError) -> TextIO:
-    """Hold `path` for this process alone until the returned file is closed; raises `taken` when another has it."""
-    make_folder(path.parent)
-    try:
-        file = path.open("w")
-    except OSError as error:
-        raise folder_error(path.parent, error) from error
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        raise taken from None
-    return file
 
 
 class TakeOver:

@@ -14,7 +14,7 @@ from dbos import error as dbos_error
 
 from services import telemetry
 from services.errors import ChorusError, ErrorKind
-from services.jobs import tables
+from services.jobs import tables, upgrade
 from services.jobs.engine import beats, names, turns
 from services.jobs.engine.dbos_log import configure_dbos_log
 from services.jobs.engine.live import Live, live_from_text
@@ -24,7 +24,7 @@ from services.jobs.model import FINISHED, Job, JobFilter, JobState, Priority
 def open_queue(database_url: str) -> tuple[sa.Engine, JobQueue]:
     """The database and the queue in it, with the tables that were missing; safe in several processes at once."""
     database = tables.open_database(database_url)
-    tables.create_tables(database)
+    upgrade.create_tables(database)
     queue = JobQueue(database)
     queue.create_tables()
     return database, queue

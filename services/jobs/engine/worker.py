@@ -19,11 +19,12 @@ from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer
 
 from services import telemetry
 from services.errors import ChorusError, ErrorKind
+from services.folders import lock_file
 from services.jobs import tables
 from services.jobs.engine import names
 from services.jobs.engine.beats import WorkerBeats
 from services.jobs.engine.dbos_log import configure_dbos_log
-from services.jobs.engine.liveness import TakeOver, lock_file
+from services.jobs.engine.liveness import TakeOver
 from services.jobs.engine.runner import JobRunner, RenderSettings
 from services.jobs.engine.turns import put_first
 from services.jobs.families import family_cards

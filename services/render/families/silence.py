@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from services.render.families.columns import columns_at
 
 # In columns of 12.5 ms. Chosen by isolated words and sentences in noise and music, and by these without speech.
 _FAINT: Final = 0.3
@@ -56,6 +59,13 @@ def presence(spoken: NDArray[np.bool_]) -> NDArray[np.float32]:
             shown[start:stop] = True
     wider = np.convolve(shown, np.ones(2 * _HANG + 1), "same") > 0.5
     return _soft(wider, sigma=6)
+
+
+def sample_presence(
+    presence: NDArray[np.float32], frames: NDArray[np.int64], frame_rate: Fraction
+) -> NDArray[np.float32]:
+    """(m,): the presence in the middle of each of the m frames; after the last column it stays as it is."""
+    return columns_at(presence[:, None], (frames + 0.5) / float(frame_rate))[:, 0]
 
 
 def _stretches(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:

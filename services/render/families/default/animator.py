@@ -21,9 +21,9 @@ from services.render.families.default.speech import (
     opened,
     reach_of,
     sample_coefficients,
-    sample_presence,
 )
 from services.render.families.family import Animator, ModelFamily
+from services.render.families.silence import sample_presence
 from services.triton import TritonClient
 
 CROP: Final = CropSpec(left=-0.95, top=-0.97, extent=1.9, sizes=(256, 384, 512, 768, 1024), pixels=False)

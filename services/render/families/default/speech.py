@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Final
+from typing import Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from services.jobs.options import RenderOptions
-from services.preprocess.faces import MEL_RATE, Speech
+from services.preprocess.faces import Speech
+from services.render.families.columns import columns_at
 from services.render.families.silence import TAIL, breath, movement, presence, speaking
 from services.triton import TritonClient
 
@@ -91,18 +92,11 @@ def sample_coefficients(
     """(m, 8): the coefficients in the middle of each of the m frames; after the last column they stay as it is."""
     frame_seconds = 1 / float(frame_rate)
     middles = (frames + 0.5) * frame_seconds
-    sampled = _at(coefficients, middles)
+    sampled = columns_at(coefficients, middles)
     # A closure of 50 ms can fall between two middles at 25 frames/s: the frame shows the strongest moment it holds.
-    near = [_at(coefficients, middles + part * frame_seconds) for part in (-0.3, -0.15, 0.15, 0.3)]
+    near = [columns_at(coefficients, middles + part * frame_seconds) for part in (-0.3, -0.15, 0.15, 0.3)]
     sampled[:, _BRIEF] = np.max([sampled, *near], axis=0)[:, _BRIEF]
     return sampled
-
-
-def sample_presence(
-    presence: NDArray[np.float32], frames: NDArray[np.int64], frame_rate: Fraction
-) -> NDArray[np.float32]:
-    """(m,): the presence in the middle of each of the m frames; after the last column it stays as it is."""
-    return _at(presence[:, None], (frames + 0.5) / float(frame_rate))[:, 0]
 
 
 def _infer(speech: Speech, triton: TritonClient) -> NDArray[np.float32]:
@@ -153,15 +147,3 @@ def _narrowed(coefficients: NDArray[np.float32]) -> NDArray[np.float32]:
     narrowed = coefficients.copy()
     narrowed[:, _PARTING] *= 1 - _NARROWING * coefficients[:, [ROUND]]
     return narrowed
-
-
-def _at(coefficients: NDArray[np.float32], seconds: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
-    """(m, 8) between the columns at each of m times."""
-    last = len(coefficients) - 1
-    position = np.minimum(seconds * MEL_RATE, last)
-    before = position.astype(np.int64)
-    share = (position - before)[:, None]
-    between: NDArray[np.float32] = (
-        coefficients[before] * (1 - share) + coefficients[np.minimum(before + 1, last)] * share
-    )
-    return between.astype(np.float32)

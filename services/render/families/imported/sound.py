@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from services.jobs.options import RenderOptions
 from services.preprocess.faces import MEL_BANDS, MEL_RATE, Speech
-from services.render.families.silence import TAIL, movement, presence, speaking
+from services.render.families.silence import TAIL, movement, presence, sample_presence, speaking
 
 WINDOW: Final = 16
 """Columns of a frame: 200 ms from the frame's beginning on"""
@@ -43,5 +43,4 @@ class Sound:
 
     def shown(self, frames: NDArray[np.int64], frame_rate: Fraction) -> NDArray[np.float32]:
         """(m,) 0..1: how much of the mouth to show in the middle of each frame."""
-        columns = (frames + 0.5) * (MEL_RATE / float(frame_rate))
-        return np.asarray(np.interp(columns, np.arange(len(self._shown)), self._shown), np.float32)
+        return sample_presence(self._shown, frames, frame_rate)
