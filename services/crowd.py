@@ -20,6 +20,10 @@ class Crowd:
         self._here[client] += 1
         return True
 
+    def is_half_full(self) -> bool:
+        """True when as many have come as may still come, or more."""
+        return 2 * self._here.total() >= self._most
+
     def leave(self, client: str) -> None:
         """One that had entered is gone."""
         self._here[client] -= 1

@@ -8,13 +8,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_urlsafe
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 
 from services.errors import ChorusError, ErrorKind
 from services.jobs.model import Priority
 from services.jobs.spec import JobSpec, spec_from_json
+
+# Of a session that says nothing within a transaction, PostgreSQL only: its locks keep everyone else waiting, and its
+# process may hang or be on a machine that vanished.
+IDLE_IN_TRANSACTION_SECONDS: Final = 10
 
 # PostgreSQL's word for it
 _DISK_FULL = "53100"
@@ -165,7 +169,7 @@ def open_database(url: str) -> sa.Engine:
     """A pool of connections to sqlite:///path or postgresql://...; nothing is read or created yet."""
     if url.startswith("sqlite"):
         return _open_sqlite(url)
-    return sa.create_engine(
+    engine = sa.create_engine(
         sa.make_url(url).set(drivername="postgresql+psycopg"),
         pool_size=10,
         pool_pre_ping=True,
@@ -178,6 +182,13 @@ def open_database(url: str) -> sa.Engine:
             "keepalives_count": 3,
         },
     )
+
+    @sa.event.listens_for(engine, "connect")
+    def bound_transactions(connection: Any, _record: object) -> None:
+        connection.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION_SECONDS}s'")
+        connection.commit()  # or the pool's rollback would undo it
+
+    return engine
 
 
 def _open_sqlite(url: str) -> sa.Engine:

@@ -108,8 +108,12 @@ def test_a_worker_that_was_taken_for_dead_ends_its_job_and_goes_on(gateway: Gate
         frozen.send_signal(signal.SIGSTOP)
         later.callback(frozen.send_signal, signal.SIGCONT)
         cut_lock_sessions(servers)
+        # As if it had been stopped in the middle of a write.
+        held = later.enter_context(gateway.database.connect())
+        held.execute(sa.text("SELECT 1 FROM dbos.workflow_status FOR UPDATE"))
+        later.callback(held.invalidate)
         with running_worker(other_worker(settings)) as peer:
-            wait_until(lambda: len(gateway.renders(job_id)) == 2, 25)
+            wait_until(lambda: len(gateway.renders(job_id)) == 2, 40)
             later.close()
             wait_until(lambda: not is_alive(child), 5)
             job = gateway.wait_for(job_id, "succeeded", "failed")

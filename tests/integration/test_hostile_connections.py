@@ -70,6 +70,29 @@ def test_who_stops_speaking_is_hung_up_on_and_keeps_nobody_out(
         assert time.monotonic() < ended
 
 
+def test_a_proxys_connection_outlives_the_time_for_a_head(locked: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "_HEAD_SECONDS", 0.5)
+    request = b"GET /healthz HTTP/1.1\r\n" + _HOST + b"\r\n"
+    with _connect(locked) as connection:
+        for _ in range(2):
+            connection.sendall(request)
+            assert connection.recv(10_000).startswith(b"HTTP/1.1 200")
+            time.sleep(0.7)
+        connection.sendall(request[:10])
+        ended = time.monotonic() + 5
+        assert connection.recv(10_000) == b""
+        assert time.monotonic() < ended
+
+
+def test_in_a_crowd_no_connection_is_kept_for_long(locked: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "_IDLE_SECONDS_IN_CROWD", 0.2)
+    monkeypatch.setattr(Crowd, "is_half_full", lambda _crowd: True)
+    with _connect(locked) as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\n" + _HOST + b"\r\n")
+        assert connection.recv(10_000).startswith(b"HTTP/1.1 200")
+        assert connection.recv(10_000) == b""
+
+
 def test_one_address_has_its_share_of_connections(locked: Gateway) -> None:
     with ExitStack() as sockets:
         crowd = [sockets.enter_context(_connect(locked)) for _ in range(_CROWD + 10)]

@@ -10,9 +10,14 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from services.crowd import Crowd
 from services.descriptors import descriptor_limit
 
-# A request's line and headers, from the connection or the answer before on.
+# A request's line and headers, from the connection or their first byte on.
 _HEAD_SECONDS: Final = 15.0
 _HEAD_BYTES: Final = 64 << 10
+# Between an answer and the next request. Longer than proxies keep a connection (nginx 60 s, Traefik 90 s): a request
+# that one sends at the moment of our end fails, and no proxy repeats a POST.
+_IDLE_SECONDS: Final = 100
+# The same when connections become rare.
+_IDLE_SECONDS_IN_CROWD: Final = 5
 _MOST: Final = 4000
 # Others get in whatever one address does; a proxy, behind which all have one, reuses its connections.
 _MOST_OF_ONE: Final = 2000
@@ -52,6 +57,8 @@ class _WatchedProtocol(HttpToolsProtocol):
         self._address: str | None = None
         self._head_bytes = 0
         self._in_head = True
+        self._is_idle = False
+        self._has_body = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         super().connection_made(transport)
@@ -68,6 +75,9 @@ class _WatchedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._is_idle:
+            self._is_idle = False
+            self._expect_head()
         was_in_head = self._in_head
         super().data_received(data)
         if self._in_head and was_in_head:
@@ -77,8 +87,12 @@ class _WatchedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         # Not when the answer before it is complete: the rest of a body that was refused may still come.
-        self._head_bytes, self._in_head = 0, True
+        self._head_bytes, self._in_head, self._has_body = 0, True, False
         super().on_message_begin()
+
+    def on_message_complete(self) -> None:
+        self._has_body = True
+        super().on_message_complete()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._head_bytes += len(name) + len(value)
@@ -93,9 +107,11 @@ class _WatchedProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         has_next = bool(self.pipeline)
+        self.timeout_keep_alive = _IDLE_SECONDS_IN_CROWD if self._crowd.is_half_full() else _IDLE_SECONDS
         super().on_response_complete()
-        if not has_next and not self.transport.is_closing():
-            self._expect_head()
+        self._is_idle = self._has_body and not has_next
+        if not self._has_body and not self.transport.is_closing():
+            self._expect_head()  # of a request that was refused before all of it had come
 
     def handle_websocket_upgrade(self) -> None:
         super().handle_websocket_upgrade()

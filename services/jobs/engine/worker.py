@@ -139,6 +139,7 @@ class Worker:
             "serializer": DBOSPortableJSONSerializer(),
             "max_executor_threads": _THREADS,
             "sys_db_pool_size": _SESSIONS + self._slots,
+            "sys_db_idle_transaction_timeout_sec": tables.IDLE_IN_TRANSACTION_SECONDS,
             # Nobody waits for events. With n workers, each word of a job would wake n sessions.
             "use_listen_notify": False,
         }
