@@ -26,25 +26,26 @@ def stack(new_state: NewState, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
-    ("victim", "stage"),
+    ("victim", "stage", "attempts"),
     [
         # Its work is done once the faces have been sent, which takes a moment: so it dies in its analysis.
-        (("services.preprocess",), "analysing"),
-        (("services.worker",), "rendering"),
-        (("tritonserver",), "rendering"),
-        (("services.render",), "rendering"),
+        (("services.preprocess",), "analysing", 2),
+        (("services.worker",), "rendering", 2),
+        # Back within the time for which an inference is repeated, it costs no attempt.
+        (("tritonserver",), "rendering", 1),
+        (("services.render",), "rendering", 2),
     ],
     ids=["preprocess", "worker", "triton", "render child"],
 )
 def test_a_killed_process_loses_no_job(
-    stack: RunningStack, victim: tuple[str, ...], stage: str, tmp_path: Path
+    stack: RunningStack, victim: tuple[str, ...], stage: str, attempts: int, tmp_path: Path
 ) -> None:
     job = stack.create_batch(AUDIO, [VIDEO])["jobs"][0]
     stack.wait_until(job["id"], stage, frames=16)
     stack.kill(*victim)
     finished = stack.wait_for(job["id"], seconds=200)
     assert finished["state"] == "succeeded", finished
-    assert finished["attempt"] >= 2
+    assert finished["attempt"] >= attempts
     output = stack.download(job["id"], tmp_path / "output.mp4")
     assert open_clip(output, name="output").frames > 100
     assert [key for key in stored(stack, tmp_path) if job["id"] in key and key.endswith(".mp4")] == [
