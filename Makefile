@@ -10,7 +10,7 @@ EXPORT_INSTALLED := $(VENV)/.installed-export
 IMPORT_INSTALLED := $(VENV)/.installed-import
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help install browser prometheus demo up test test-fast importer test-import lint types proto proto-check models train-speech bench quality cluster load queue-load settings manifests dashboards picture images-try screens clean
+.PHONY: help install browser prometheus demo up test test-fast chaos importer test-import lint types proto proto-check models train-speech bench quality cluster load queue-load settings manifests dashboards picture images-try screens clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -43,8 +43,10 @@ prometheus: ## Debian's Prometheus and promtool in build/, for the tests of aler
 		&& { apt-get download -qq prometheus || { $(SUDO) apt-get update -qq && apt-get download -qq prometheus; }; } \
 		&& dpkg -x prometheus_*.deb . && rm prometheus_*.deb; }
 
-test: install browser prometheus lint types proto-check ## everything that must pass: lint, types, all tests
-	$(BIN)/python -m pytest -m "not bench and not quality and not cluster and not load and not importing"
+# Two at once, on however many cores: each of them runs whole stacks. A file stays with one of them.
+test: install browser prometheus lint types proto-check ## everything that must pass: lint, types, all tests but those of the targets below
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile \
+		-m "not chaos and not bench and not quality and not cluster and not load and not importing"
 
 test-fast: install ## the tests that need no process of ours
 	$(BIN)/python -m pytest -m "unit or contract"
@@ -57,6 +59,9 @@ importer: $(IMPORT_INSTALLED) ## what `chorus models import` needs for checkpoin
 
 test-import: $(IMPORT_INSTALLED) ## imports of the published nets against torch and Triton; prints the parity table (minutes)
 	$(BIN)/python -m pytest tests/importing -m importing -s
+
+chaos: install browser ## every process killed, stopped and cut off from what it needs, on both databases (a quarter of an hour)
+	$(BIN)/python -m pytest -m chaos
 
 lint: install ## ruff and the import contracts
 	$(BIN)/ruff check .

@@ -1,4 +1,7 @@
-"""Marks every test by its folder, so that nobody writes marks by hand, and gives it both kinds of state and Ctrl-C."""
+"""Marks every test by its folder, and gives it both kinds of state and Ctrl-C.
+
+By hand only: `chaos`, for what needs another folder's fixtures and waits long for others to take over.
+"""
 
 from __future__ import annotations
 

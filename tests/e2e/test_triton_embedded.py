@@ -165,7 +165,11 @@ def test_only_loopback_listens(triton: tuple[Supervisor, TritonClient]) -> None:
 
 @pytest.mark.parametrize(
     ("victim", "number"),
-    [("speech_to_mouth", signal.SIGKILL), ("speech_to_mouth", signal.SIGSTOP), ("tritonserver", signal.SIGSTOP)],
+    [
+        ("speech_to_mouth", signal.SIGKILL),
+        pytest.param("speech_to_mouth", signal.SIGSTOP, marks=pytest.mark.chaos),
+        pytest.param("tritonserver", signal.SIGSTOP, marks=pytest.mark.chaos),
+    ],
     ids=["a model dies", "a model is stopped", "the server is stopped"],
 )
 def test_what_dies_or_is_stopped_heals(

@@ -77,6 +77,7 @@ def test_a_job_survives_a_killed_and_a_stopped_worker(gateway: Gateway) -> None:
     assert not list((gateway.settings.scratch / "jobs").iterdir())
 
 
+@pytest.mark.chaos
 def test_waiting_jobs_without_a_worker_are_told(gateway: Gateway) -> None:
     def workers() -> dict[str, object]:
         checks = gateway.http.get("/v1/dependencies").json()
@@ -138,6 +139,7 @@ def refuse_second_worker(gateway: Gateway) -> None:
         assert refusal.value.kind is ErrorKind.CONFLICT
 
 
+@pytest.mark.chaos
 def test_a_job_that_kills_its_worker_again_and_again_is_given_up(gateway: Gateway) -> None:
     job_id = gateway.start_job("slow-30.mp4")
     for start in range(1, 5):

@@ -25,6 +25,8 @@ from tests.gateway_stack import (
 )
 from tests.states import Servers
 
+pytestmark = pytest.mark.chaos
+
 
 @pytest.fixture(scope="module")
 def gateway(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:

@@ -11,6 +11,7 @@ from tests.page_browser import Visitors
 from tests.running_stack import RunningStack
 
 
+@pytest.mark.chaos
 @pytest.mark.timeout(240)
 def test_a_stopped_preprocess_is_told_and_comes_back_by_itself(page_stack: RunningStack, visitors: Visitors) -> None:
     page = visitors.open("/")
