@@ -8,6 +8,7 @@ from services.media.frames import read_frames
 from services.media.hearing import Mix, SoundChoice
 from services.media.pictures import DECODING_VERSION
 from services.media.probe import MediaInfo, VideoShape, probe
+from services.media.readers import Readers
 from services.media.write import write_poster, write_video
 from services.timeline import Extend, frame_count, source_index
 
@@ -21,6 +22,7 @@ __all__ = [
     "MediaInfo",
     "Mix",
     "Range",
+    "Readers",
     "SoundChoice",
     "VideoShape",
     "frame_count",

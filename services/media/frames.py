@@ -11,7 +11,7 @@ from av.video.frame import VideoFrame
 
 from services.errors import ChorusError, ErrorKind
 from services.media.clip import Clip
-from services.media.colour import matrix_of, range_of
+from services.media.colour import Samples, matrix_of, range_of
 from services.media.fields import Scan, field_pictures
 from services.media.frame import Frame
 from services.media.pictures import Stamped, open_pictures
@@ -33,16 +33,22 @@ def read_frames(clip: Clip, count: int, extend: Extend) -> Iterator[Frame]:
     A picture that cannot be decoded is replaced by the one before it.
     """
     for index, picture in _pictures(clip, count, extend):
-        y, u, v = upright_planes(picture, clip.stored_size, clip.pixel_format, clip.colour, clip.orientation)
-        yield Frame(
-            index=index,
-            y=y,
-            u=u,
-            v=v,
-            bit_depth=10 if clip.pixel_format.endswith("10le") else 8,
-            matrix=matrix_of(clip.colour, clip.width, clip.height),
-            range=range_of(clip.colour),
-        )
+        planes = upright_planes(picture, clip.stored_size, clip.pixel_format, clip.colour, clip.orientation)
+        yield frame_of(clip, index, planes)
+
+
+def frame_of(clip: Clip, index: int, planes: tuple[Samples, Samples, Samples]) -> Frame:
+    """The frame of `clip` that has these planes."""
+    y, u, v = planes
+    return Frame(
+        index=index,
+        y=y,
+        u=u,
+        v=v,
+        bit_depth=10 if clip.pixel_format.endswith("10le") else 8,
+        matrix=matrix_of(clip.colour, clip.width, clip.height),
+        range=range_of(clip.colour),
+    )
 
 
 def _pictures(clip: Clip, count: int, extend: Extend) -> Iterator[Shown]:

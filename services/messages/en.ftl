@@ -150,6 +150,7 @@ frame-count-unusable = frame_count must be 1 or more
 
 family-unknown = There is no family { $family }; choose one of { $choices }
 family-broken = The family { $family } does not work: { $reason }
+render-needs-too-much = Rendering { $name } takes more memory than one video may: make its picture smaller
 render-failed = Rendering { $name } failed unexpectedly: the log says more at job { $job }
 frames-missing = { $name }: only { $written } of { $count } frames were rendered
 speech-missing = preprocess ended its stream before the speech: its log may say why

@@ -167,6 +167,7 @@ frame-count-unusable = frame_count 必须至少为 1。
 
 family-unknown = 没有名为 { $family } 的模型系列。请选择其中之一：{ $choices }。
 family-broken = 方法 { $family } 无法使用：{ $reason }
+render-needs-too-much = 制作“{ $name }”所需的内存超过单个视频的上限：请缩小画面尺寸。
 render-failed = 制作“{ $name }”时意外出错，详情见日志中的 { $job }。
 frames-missing = “{ $name }”的 { $count } 帧中只制作了 { $written } 帧。
 speech-missing = preprocess 在给出语音之前就结束了，它的日志里可能有原因。

@@ -17,6 +17,7 @@ from services import telemetry
 from services.errors import exit_code_of
 from services.folders import make_folder
 from services.grpc_server import build_server, serve
+from services.media import Readers
 from services.metrics_door import open_metrics_door
 from services.preprocess.library import FaceLibrary
 from services.preprocess.mel import mel_of
@@ -46,8 +47,8 @@ def run(settings: PreprocessSettings) -> None:
     cv2.setNumThreads(1)
     scratch = own_scratch(settings.scratch)
     triton = TritonClient(settings.triton_url, tls=settings.triton_tls)
-    storage, probes = Storage(settings.store_url, scratch), ProbePool(scratch)
-    library = FaceLibrary(storage, triton, scratch, max_minutes=settings.max_minutes)
+    storage, probes, readers = Storage(settings.store_url, scratch), ProbePool(scratch), Readers()
+    library = FaceLibrary(storage, triton, readers, scratch, max_minutes=settings.max_minutes)
     # librosa compiles and imports at its first use, which takes seconds: before the door opens.
     mel_of(np.zeros(1600, np.float32))
     threads, watchdog = WatchedThreads(_MOST_AT_WORK, "preprocess"), Watchdog()
@@ -60,6 +61,7 @@ def run(settings: PreprocessSettings) -> None:
     finally:
         threads.shutdown(wait=False, cancel_futures=True)
         probes.close()
+        readers.close()
         triton.close()
         shutil.rmtree(scratch, ignore_errors=True)
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from services import telemetry
-from services.media import Clip, Extend, read_frames
+from services.media import Clip, Frame
 from services.preprocess.cuts import CutDetector
 from services.preprocess.detection import Inference
 from services.preprocess.faces import LANDMARKS
@@ -31,12 +31,15 @@ _HALF = 0.5
 """Of the effect, or of the mouth: what a frame needs to count as usable, or to be counted as hidden"""
 
 
-def analyse(clip: Clip, triton: Inference, folder: Path, output: Path) -> Iterator[int]:
-    """Analyse `clip` into the file `output`, giving the frames done after every frame; scratch files go to `folder`."""
+def analyse(clip: Clip, frames: Iterable[Frame], triton: Inference, folder: Path, output: Path) -> Generator[int]:
+    """Analyse `clip` into the file `output`, giving the frames done after every frame; scratch files go to `folder`.
+
+    `frames` are those of the clip from the first to the last.
+    """
     started = time.monotonic()
     tracker, cuts = FaceTracker(triton, folder, clip.frame_rate), CutDetector()
     try:
-        for frame in read_frames(clip, clip.frames, Extend.CUT):
+        for frame in frames:
             tracker.follow(frame, cuts.judge(frame.y))
             telemetry.analysed_frames(1)
             yield frame.index + 1

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from services import telemetry
 from services.errors import ChorusError, ErrorKind
-from services.media import Clip, open_clip, read_speech, speech_blocks
+from services.media import Clip, Readers, open_clip, speech_blocks
 from services.preprocess.analysis import analyse
 from services.preprocess.detection import Inference
 from services.preprocess.faces import Speech
@@ -35,6 +35,8 @@ from services.storage import Storage, storage_error
 _log = logging.getLogger(__name__)
 
 _REPORT_SECONDS: Final = 0.4
+# Analyses, each with a child that may take some GiB for a large enough picture. The others wait for their turn.
+_MOST_AT_ONCE: Final = 4
 
 Work = Callable[[], Generator[AnalysisProgress]]
 """Computes something and stores it, as far as its progress is asked for"""
@@ -53,9 +55,13 @@ class _RunningAnalysis:
 class FaceLibrary:
     """Face tracks by video and speech by recording; shared by all requests of the process."""
 
-    def __init__(self, storage: Storage, triton: Inference, scratch: Path, *, max_minutes: float) -> None:
+    def __init__(
+        self, storage: Storage, triton: Inference, readers: Readers, scratch: Path, *, max_minutes: float
+    ) -> None:
         """`scratch` is a folder of this process alone."""
         self._storage = storage
+        self._readers = readers
+        self._turns = threading.Semaphore(_MOST_AT_ONCE)
         self._triton = triton
         self._scratch = scratch
         self._max_minutes = max_minutes
@@ -155,27 +161,34 @@ class FaceLibrary:
 
     def _work(self, running: _RunningAnalysis, kind: telemetry.AnalysisKind, key: str, name: str, work: Work) -> None:
         """Do the work to its end, unless everybody goes away meanwhile."""
+        while not self._turns.acquire(timeout=_REPORT_SECONDS):
+            if self._abandoned(running, key):
+                return
         started = time.monotonic()
-        with telemetry.span(f"analyse {kind}"), closing(work()) as steps:
-            for progress in steps:
-                running.progress = progress
-                if self._abandoned(running, key):
-                    _log.info("%s: nobody waits for the analysis any more, stopped", name)
-                    return
+        try:
+            with telemetry.span(f"analyse {kind}"), closing(work()) as steps:
+                for progress in steps:
+                    running.progress = progress
+                    if self._abandoned(running, key):
+                        _log.info("%s: nobody waits for the analysis any more, stopped", name)
+                        return
+        finally:
+            self._turns.release()
         telemetry.analysis_finished(kind, time.monotonic() - started)
 
     def _follow(self, video_key: str, name: str) -> Generator[AnalysisProgress]:
         """Find the video's tracks and store them."""
         with self.clip(video_key, name) as clip, TemporaryDirectory(dir=self._scratch) as folder:
             output = Path(folder) / "faces"
-            for frames_done in analyse(clip, self._triton, Path(folder), output):
-                yield AnalysisProgress(frames_done, clip.frames)
+            with closing(self._readers.frames(clip)) as frames:
+                for frames_done in analyse(clip, frames, self._triton, Path(folder), output):
+                    yield AnalysisProgress(frames_done, clip.frames)
             self._storage.put_file(track_key(video_key), output, create_only=True)
 
     def _listen(self, audio_key: str, name: str) -> Generator[AnalysisProgress]:
         """Hear the recording and store its speech."""
         with self._storage.local_copy(audio_key) as path:
-            samples = read_speech(path, name=name)
+            samples = self._readers.speech(path, name=name)
         if len(samples) > self._max_minutes * 60 * SAMPLE_RATE:
             raise self._too_long(name, len(samples) / SAMPLE_RATE)
         pieces: list[NDArray[np.float32]] = []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
-import resource
 import threading
 from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool
@@ -15,6 +14,7 @@ from typing import Final
 
 from pebble import ProcessFuture, ProcessPool
 
+from services.confined import confine
 from services.errors import ChorusError, ErrorKind
 from services.media import Extend, MediaInfo, Mix, open_clip, probe, read_frames, write_poster
 from services.parent_death import die_with_parent
@@ -85,15 +85,7 @@ class ProbePool:
 def _confine(parent: int) -> None:
     """What a child may take of this machine, whatever its file says of itself."""
     die_with_parent(parent)
-    _limit(resource.RLIMIT_DATA, _MEMORY)
-    _limit(resource.RLIMIT_FSIZE, _FILE_BYTES)
-    _limit(resource.RLIMIT_CORE, 0)
-
-
-def _limit(what: int, most: int) -> None:
-    _, hard = resource.getrlimit(what)
-    most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-    resource.setrlimit(what, (most, most))
+    confine(_MEMORY, _FILE_BYTES)
 
 
 def _load() -> None:

@@ -120,6 +120,8 @@ def _failure(error: Exception, spec: JobSpec) -> ChorusError:
         return error
     if isinstance(error, OSError):
         return storage_error(error, spec.output_key)
+    if isinstance(error, MemoryError):
+        return ChorusError(ErrorKind.TOO_LARGE, "render-needs-too-much", name=spec.video_name)
     _log.error("rendering %s failed", spec.video_name, exc_info=error)
     return ChorusError(ErrorKind.INTERNAL, "render-failed", name=spec.video_name, job=spec.job_id)
 

@@ -21,6 +21,8 @@ class RenderProcessSettings(ClientTlsSettings):
     """host:port of Triton's gRPC endpoint, or dns:///name:port"""
     families: Path | None = None
     """Folder of the families that were imported (`chorus models import`), which Triton serves as well; none: none"""
+    render_memory_gib: int = Field(default=8, ge=1)
+    """How much private memory one render may take; a worker's container must hold it once for each of its slots"""
     stall_seconds: float = Field(default=120, gt=0)
     """How long a call to either may take, seconds"""
     log_level: str = "INFO"

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from services.media import open_clip
+from services.media import Extend, open_clip, read_frames
 from services.preprocess.analysis import analyse
 from services.preprocess.faces import LANDMARKS
 from services.preprocess.summary import TrackSummary
@@ -54,7 +54,8 @@ def pictures() -> list[Picture]:
 def analysed(tmp_path: Path, models: OnnxModels) -> Callable[[Sequence[Picture]], Found]:
     def run(pictures: Sequence[Picture]) -> Found:
         clip = open_clip(encoded(tmp_path / "clip.mp4", pictures), name="clip.mp4")
-        for _ in analyse(clip, models, tmp_path, tmp_path / "faces"):
+        frames = read_frames(clip, clip.frames, Extend.CUT)
+        for _ in analyse(clip, frames, models, tmp_path, tmp_path / "faces"):
             pass
         with open_tracks(tmp_path / "faces") as tracks:
             track = tracks.tracks[0]

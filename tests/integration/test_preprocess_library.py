@@ -12,9 +12,11 @@ import pytest
 from numpy.typing import NDArray
 
 from services.errors import ChorusError, ErrorKind
+from services.media import Readers
 from services.preprocess.faces import SPEECH_FEATURES
 from services.preprocess.library import FaceLibrary
 from services.storage import Storage
+from tests.gateway_stack import wait_until
 from tests.measures import metric
 from tests.media_samples import Tone, make_sound
 
@@ -48,8 +50,8 @@ def storage(tmp_path: Path) -> Storage:
 
 
 @pytest.fixture
-def library(storage: Storage, models: SlowModels, tmp_path: Path) -> FaceLibrary:
-    return FaceLibrary(storage, models, tmp_path, max_minutes=1)
+def library(storage: Storage, models: SlowModels, readers: Readers, tmp_path: Path) -> FaceLibrary:
+    return FaceLibrary(storage, models, readers, tmp_path, max_minutes=1)
 
 
 def put(storage: Storage, tmp_path: Path, seconds: float) -> str:
@@ -102,10 +104,8 @@ def test_a_hearing_for_which_nobody_waits_stops_and_leaves_nothing(
     waiting = library.ensure_speech(key, "speech.wav")
     next(waiting)
     waiting.close()
-    time.sleep(1)
-    pieces = models.pieces
-    time.sleep(0.7)
-    assert models.pieces == pieces < 6
+    wait_until(lambda: "analysis" not in [each.name for each in threading.enumerate()])
+    assert models.pieces < 6
     assert not list(storage.keys("speech"))
     models.seconds = 0
     list(library.ensure_speech(key, "speech.wav"))

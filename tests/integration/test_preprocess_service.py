@@ -20,6 +20,7 @@ import pytest
 from numpy.typing import NDArray
 
 from services.errors import ChorusError, ErrorKind
+from services.media import Readers
 from services.preprocess.client import PreprocessClient
 from services.preprocess.faces import (
     CropSpec,
@@ -103,12 +104,12 @@ def probes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProbePool]:
 
 
 @pytest.fixture
-def service(tmp_path: Path, models: CountedModels, probes: ProbePool) -> Iterator[Service]:
+def service(tmp_path: Path, models: CountedModels, probes: ProbePool, readers: Readers) -> Iterator[Service]:
     models.calls, models.wait_seconds = 0, 0.0
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     storage = Storage((tmp_path / "store").as_uri(), scratch)
-    library = FaceLibrary(storage, models, scratch, max_minutes=1)
+    library = FaceLibrary(storage, models, readers, scratch, max_minutes=1)
     with running_preprocess(library, storage, probes) as address:
         client, look = PreprocessClient(address, timeout_seconds=20), LookClient(address, timeout_seconds=20)
         yield Service(client, look, storage, models, scratch)

@@ -26,7 +26,7 @@ from services.errors import ChorusError, ErrorKind
 from services.jobs.model import Progress, Stage
 from services.jobs.options import RenderOptions
 from services.jobs.spec import JobSpec
-from services.media import Extend, Frame, open_clip, read_frames
+from services.media import Extend, Frame, Readers, open_clip, read_frames
 from services.preprocess.client import PreprocessClient
 from services.preprocess.library import FaceLibrary
 from services.preprocess.probing import ProbePool
@@ -76,12 +76,12 @@ def spec_of(video_key: str, audio_key: str, video_name: str, options: RenderOpti
 
 
 @pytest.fixture(scope="module")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+def studio(readers: Readers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     folder = tmp_path_factory.mktemp("render")
     models = OnnxModels()
     storage = Storage((folder / "store").as_uri(), folder / "scratch")
     probes = ProbePool(folder / "scratch")
-    library = FaceLibrary(storage, models, folder / "scratch", max_minutes=10)
+    library = FaceLibrary(storage, models, readers, folder / "scratch", max_minutes=10)
     with running_preprocess(library, storage, probes) as address:
         client = PreprocessClient(address)
         yield Studio(RenderServices(storage, client, cast(TritonClient, models)), folder)

@@ -1,0 +1,22 @@
+"""What a process that reads the files of strangers may take of its machine, whatever the files say of themselves."""
+
+from __future__ import annotations
+
+import resource
+
+
+def confine(memory_bytes: int, file_bytes: int | None = None) -> None:
+    """Bound this process for good: its private memory, the size of each file that it writes; and no core dumps.
+
+    What needs more memory raises MemoryError, or the process dies of it.
+    """
+    _limit(resource.RLIMIT_DATA, memory_bytes)
+    _limit(resource.RLIMIT_CORE, 0)
+    if file_bytes is not None:
+        _limit(resource.RLIMIT_FSIZE, file_bytes)
+
+
+def _limit(what: int, most: int) -> None:
+    _, hard = resource.getrlimit(what)
+    most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(what, (most, most))

@@ -1,0 +1,187 @@
+"""Decodes whole files of strangers in child processes: one that crashes or hangs FFmpeg is refused alone."""
+
+from __future__ import annotations
+
+import json
+import logging
+import pickle
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.errors import ChorusError, ErrorKind, error_from_json
+from services.media.clip import Clip
+from services.media.frame import Frame
+from services.media.frames import frame_of
+from services.media.planes import frame_bytes, split_planes
+from services.media.wire import HEADER_BYTES, Header, Recording, Word, receive
+from services.parent_death import dying_with_us
+
+_log = logging.getLogger(__name__)
+
+# Started before they are needed, and kept after it.
+_KEPT: Final = 2
+# What FFmpeg leaks for one file does not add up.
+_FILES_A_CHILD: Final = 200
+_START_SECONDS: Final = 60.0
+# Of one frame or block.
+_SILENT_SECONDS: Final = 60.0
+_STOP_SECONDS: Final = 5.0
+# More than lie between two processes: what is sent before it sees that it shall stop.
+_CHUNKS_AFTER_STOP: Final = 1000
+_BLOCK_BYTES: Final = 64 << 20
+_ERROR_BYTES: Final = 64 << 10
+
+
+class Readers:
+    """Children that read one file after the other; safe to share by threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._idle: list[_Child] = []
+        # The kernel ends a child when the thread that started it ends.
+        self._starter = ThreadPoolExecutor(1, "readers")
+        self._keep(self._start())
+
+    def frames(self, clip: Clip) -> Generator[Frame]:
+        """As media.read_frames gives them, once from the first to the last."""
+        size = frame_bytes(clip.pixel_format, clip.width, clip.height)
+        with closing(self._read(clip, clip.name, size)) as chunks:
+            for index, chunk in enumerate(chunks):
+                if len(chunk) != size:
+                    raise _unreadable(clip.name)
+                yield frame_of(clip, index, split_planes(chunk, clip.pixel_format, clip.width, clip.height))
+
+    def speech(self, path: Path, *, name: str) -> NDArray[np.float32]:
+        """As media.read_speech."""
+        samples = bytearray()
+        with closing(self._read(Recording(path, name), name, _BLOCK_BYTES)) as blocks:
+            for block in blocks:
+                samples += block
+        return np.frombuffer(samples, np.float32)
+
+    def close(self) -> None:
+        """End the children; what they read is refused."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for child in idle:
+            child.end()
+        self._starter.shutdown(wait=False, cancel_futures=True)
+
+    def _read(self, wanted: Clip | Recording, name: str, most: int) -> Generator[bytearray]:
+        with self._child(name) as child:
+            child.ask(wanted)
+            yield from child.chunks(most)
+
+    @contextmanager
+    def _child(self, name: str) -> Iterator[_Child]:
+        """One that nobody else uses; INVALID_INPUT when it dies of the file called `name`, or is silent."""
+        child = self._take() or self._start()
+        try:
+            yield child
+        except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+            child.end()
+            _log.warning("reading %s ended without an answer: %r", name, error)
+            raise _unreadable(name) from error
+        finally:
+            self._keep(child)
+
+    def _take(self) -> _Child | None:
+        """One that waits for a file; somebody may have killed some of them."""
+        while True:
+            with self._lock:
+                if not self._idle:
+                    return None
+                child = self._idle.pop()
+            if child.is_fit():
+                return child
+            child.end()
+
+    def _keep(self, child: _Child) -> None:
+        with self._lock:
+            if len(self._idle) < _KEPT and child.is_fit():
+                self._idle.append(child)
+                return
+        child.end()
+
+    def _start(self) -> _Child:
+        return self._starter.submit(_Child).result()
+
+
+class _Child:
+    """One child process, and our end of the socket to it."""
+
+    def __init__(self) -> None:
+        self._socket, theirs = socket.socketpair()
+        self._socket.settimeout(_START_SECONDS)
+        command = [sys.executable, "-m", "services.media.reading_child"]
+        with theirs:
+            self._process = subprocess.Popen(dying_with_us(command), stdin=theirs.fileno())
+        self._files = 0
+        self._is_reading = False
+
+    def ask(self, wanted: Clip | Recording) -> None:
+        """Have it read a file; chunks gives what comes of it."""
+        if not self._files:
+            self._header(0)  # it is loaded
+            self._socket.settimeout(_SILENT_SECONDS)
+        self._files += 1
+        self._is_reading = True
+        request = pickle.dumps(wanted)
+        self._socket.sendall(Header(Word.REQUEST, len(request)).packed() + request)
+
+    def chunks(self, most: int) -> Iterator[bytearray]:
+        """Up to the end of the file; the error that the child sends, ValueError for one of more than `most` bytes."""
+        while (header := self._header(most)).word == Word.CHUNK:
+            yield receive(self._socket, header.size)
+        self._is_reading = False
+        if header.word == Word.ERROR:
+            raise error_from_json(json.loads(receive(self._socket, header.size)))
+
+    def is_fit(self) -> bool:
+        """True when it may read another file; one that is not at an end is stopped, and given some seconds for it."""
+        if self._process.poll() is not None or self._files >= _FILES_A_CHILD:
+            return False
+        if self._is_reading:
+            with suppress(OSError, EOFError, ValueError):
+                self._stop()
+        return not self._is_reading
+
+    def end(self) -> None:
+        """Kill it."""
+        self._process.kill()
+        self._process.wait()
+        self._socket.close()
+
+    def _stop(self) -> None:
+        self._socket.settimeout(_STOP_SECONDS)
+        self._socket.sendall(Header(Word.STOP, 0).packed())
+        for _ in range(_CHUNKS_AFTER_STOP):
+            header = self._header(_BLOCK_BYTES)
+            receive(self._socket, header.size)
+            if header.word != Word.CHUNK:
+                self._socket.settimeout(_SILENT_SECONDS)
+                self._is_reading = False
+                return
+
+    def _header(self, most: int) -> Header:
+        said = receive(self._socket, HEADER_BYTES)
+        if not said:
+            raise EOFError
+        header = Header.unpack(said)
+        if header.size > (most if header.word == Word.CHUNK else _ERROR_BYTES):
+            raise ValueError(header)
+        return header
+
+
+def _unreadable(name: str) -> ChorusError:
+    return ChorusError(ErrorKind.INVALID_INPUT, "probe-failed", name=name)

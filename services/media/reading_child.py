@@ -1,0 +1,90 @@
+"""Decodes the files of strangers for its parent, one after the other, on the socket that is its standard input.
+
+The parent sends a pickle for each file: its clip, or path and name of a recording. Answers are never pickles, since a
+file that takes this process over shall not have its parent: chunks of samples, then an end or an error as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import socket
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.confined import confine
+from services.errors import ChorusError, ErrorKind, error_to_json
+from services.media.audio import speech_blocks
+from services.media.clip import Clip
+from services.media.frames import read_frames
+from services.media.wire import HEADER_BYTES, Header, Recording, Word, receive
+from services.timeline import Extend
+
+# What the largest photo with 8 bits takes.
+_MEMORY: Final = 4 << 30
+
+
+def serve(parent: socket.socket) -> None:
+    """Answer until the parent hangs up."""
+    while said := receive(parent, HEADER_BYTES):
+        header = Header.unpack(said)
+        if header.word == Word.REQUEST:
+            wanted: Clip | Recording = pickle.loads(receive(parent, header.size))  # noqa: S301  # our parent's
+            _answer(parent, wanted)
+
+
+def _answer(parent: socket.socket, wanted: Clip | Recording) -> None:
+    try:
+        for chunk in _chunks(wanted):
+            if _is_stopped(parent):
+                break
+            _send(parent, Word.CHUNK, chunk)
+    except ChorusError as error:
+        _send_error(parent, error)
+    except MemoryError:
+        _send_error(parent, ChorusError(ErrorKind.INVALID_INPUT, "probe-needs-too-much", name=wanted.name))
+    else:
+        _send(parent, Word.END, [])
+
+
+def _chunks(wanted: Clip | Recording) -> Iterator[Sequence[NDArray[Any]]]:
+    if isinstance(wanted, Clip):
+        for frame in read_frames(wanted, wanted.frames, Extend.CUT):
+            yield frame.planes
+    else:
+        for block in speech_blocks(wanted.path, wanted.name):
+            yield [block.astype(np.float32, copy=False)]
+
+
+def _is_stopped(parent: socket.socket) -> bool:
+    try:
+        return bool(parent.recv(HEADER_BYTES, socket.MSG_DONTWAIT))
+    except BlockingIOError:
+        return False
+
+
+def _send(parent: socket.socket, word: Word, arrays: Sequence[NDArray[Any]]) -> None:
+    parts = [np.ascontiguousarray(each) for each in arrays]
+    parent.sendall(Header(word, sum(each.nbytes for each in parts)).packed())
+    for each in parts:
+        parent.sendall(each.data.cast("B"))
+
+
+def _send_error(parent: socket.socket, error: ChorusError) -> None:
+    words = json.dumps(error_to_json(error)).encode()
+    parent.sendall(Header(Word.ERROR, len(words)).packed() + words)
+
+
+def main() -> None:
+    """The child process."""
+    confine(_MEMORY, file_bytes=0)
+    with socket.socket(fileno=0) as parent:
+        parent.sendall(Header(Word.END, 0).packed())  # loaded
+        serve(parent)
+
+
+if __name__ == "__main__":
+    main()

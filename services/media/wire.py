@@ -1,0 +1,65 @@
+"""What the reading child and its parent say to each other."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from enum import IntEnum
+from pathlib import Path
+from typing import Final, NamedTuple
+
+_FORMAT: Final = struct.Struct("<BI")
+HEADER_BYTES: Final = _FORMAT.size
+"""Of a header that is packed"""
+
+
+class Word(IntEnum):
+    """What a header is of."""
+
+    CHUNK = 1
+    """Samples: the planes of a frame, or a block of sound"""
+    END = 2
+    ERROR = 3
+    """JSON, see errors.error_to_json"""
+    REQUEST = 4
+    """From the parent: a pickle"""
+    STOP = 5
+    """From the parent: it wants no more chunks; it may come when all were sent already"""
+
+
+class Recording(NamedTuple):
+    """A file whose speech is wanted."""
+
+    path: Path
+    name: str
+
+
+class Header(NamedTuple):
+    """Before everything that is said."""
+
+    word: int
+    size: int
+    """How many bytes follow"""
+
+    def packed(self) -> bytes:
+        """As it is sent."""
+        return _FORMAT.pack(*self)
+
+    @classmethod
+    def unpack(cls, content: bytes | bytearray) -> Header:
+        """The inverse of packed."""
+        return cls(*_FORMAT.unpack(content))
+
+
+def receive(peer: socket.socket, count: int) -> bytearray:
+    """Exactly `count` bytes, or none when the peer has hung up before them; EOFError when it hangs up within."""
+    content = bytearray(count)
+    left = memoryview(content)
+    while left:
+        got = peer.recv_into(left)
+        if not got:
+            if len(left) == count:
+                return bytearray()
+            raise EOFError
+        left = left[got:]
+    return content
