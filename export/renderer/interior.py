@@ -15,18 +15,27 @@ ATLAS_HEIGHT: Final = 0.22
 """y from the seam to an atlas's upper and lower edge"""
 ATLAS_WIDTH: Final = 1.15
 """x from the centre to its sides, in half widths of the mouth"""
-JAW_SHARE: Final = 0.75
-"""The lower teeth move by this share of the lower lip's drop: a mouth that opens wide shows them"""
+TEETH_DROP: Final = (0.45, 1.9)
+"""Of the lower lip's drop, the share by which the lower teeth follow it at first, and how it grows by face unit: rows
+of teeth stay close together in speech, and lips that are wide apart show the lower one"""
+_WIDE_BITE: Final = 0.45
+"""Share of their drop that spread lips spare the lower teeth: an e or an i is spoken through a narrow bite"""
 
 _UPPER_DEPTH: Final = 0.027
 _LOWER_DEPTH: Final = 0.024
-_TONGUE_DEPTH: Final = 0.11
+_TONGUE_DEPTH: Final = 0.06
 _TIP_DEPTH: Final = 0.032
-_THROAT_DEPTH: Final = 0.26
+_THROAT_DEPTH: Final = 0.15
 """How far behind the lips things lie, as the light between the lips finds them"""
+_UPPER_EDGE: Final = 0.024
+"""From the seam down to the upper teeth's edge: what lies farther back is in their shadow, too"""
+_TIP_SHARE: Final = 0.8
+"""Of the lower teeth, what a raised tip hides"""
 _FROM_ABOVE: Final = 0.68
 """Share of the light that comes from above"""
-_SIDE_SHADE: Final = 0.4
+_AMBIENT: Final = 0.33
+"""Share of the light that comes through flesh and off it, wherever something lies: no mouth is black"""
+_SIDE_SHADE: Final = 0.2
 """Exponent of the opening, by that in the middle"""
 _SHADOW_HUE: Final = (0.40, -0.62, -0.70)
 """Red, green and blue that deep shadow adds to the light in it: light in a mouth comes off flesh, it is not grey"""
@@ -47,24 +56,42 @@ def paint_inside(paint: Paint, lips: Lips, pose: Pose, rest: Rest, asked: Coeffi
     """The mouth's inside (b, 3, rows, columns) as if the lips were not there; from the throat to the upper teeth."""
     along = (x[:, None] - rest.centre[:, :, None]) / rest.half_width[:, :, None]
     gap = (lips.lower - lips.upper).clamp(min=1e-3)
+    behind = lips._replace(
+        upper=torch.minimum(torch.maximum(lips.upper, rest.seam[:, :, None] + _UPPER_EDGE), lips.lower)
+    )
     # Cheeks and corners let no light in from the sides.
     sides = (gap / gap.amax(2, keepdim=True)) ** _SIDE_SHADE
     pucker = 0.05 * asked.round[:, :, None]
 
-    colour = paint.cavity * _warm(_light(lips, _THROAT_DEPTH, y) * sides**2, paint)
-    tongue, share = _tongue(paint, lips, along, asked, sides, y)
+    colour = paint.cavity * _warm(_scattered(_light(behind, _THROAT_DEPTH, y) * sides**2), paint)
+    tongue, share = _tongue(paint, lips, behind, along, asked, sides, y)
     colour = colour + (tongue - colour) * share
 
     across = along / ATLAS_WIDTH
     down = (y - rest.seam[:, :, None]) / ATLAS_HEIGHT
-    dropped = down - JAW_SHARE * pose.jaw_drop[:, :, None] / ATLAS_HEIGHT
-    for teeth, place, depth in (
-        (paint.lower_teeth, dropped, _LOWER_DEPTH + pucker),
-        (paint.upper_teeth, down, _UPPER_DEPTH + pucker),
-    ):
-        light = 1 - paint.light[:, 0] * (1 - _light(lips, depth, y) * sides)
-        colour = _lay_teeth(colour, teeth, across, place, _warm(light, paint) * paint.light[:, None, 1])
-    return colour
+    dropped = down - _teeth_drop(pose.jaw_drop, asked.wide)[:, :, None] / ATLAS_HEIGHT
+    shade = _on_teeth(behind, _LOWER_DEPTH + pucker, y, sides, paint)
+    colour = _lay_teeth(colour, paint.lower_teeth, across, dropped, shade)
+    # The raised tip lies on the lower teeth and against the upper ones.
+    colour = colour + (tongue - colour) * (share * (_TIP_SHARE * asked.tongue)[:, :, None, None])
+    return _lay_teeth(colour, paint.upper_teeth, across, down, _on_teeth(lips, _UPPER_DEPTH + pucker, y, sides, paint))
+
+
+def _on_teeth(lips: Lips, depth: Tensor, y: Tensor, sides: Tensor, paint: Paint) -> Tensor:
+    """What of their colour teeth `depth` behind the lips have left (b, 3, rows, columns)."""
+    light = 1 - paint.light[:, 0] * (1 - _light(lips, depth, y) * sides)
+    return _warm(light, paint) * paint.light[:, None, 1]
+
+
+def _teeth_drop(jaw_drop: Tensor, wide: Tensor) -> Tensor:
+    """Face units by which the lower teeth sink (b, 1)."""
+    first, growth = TEETH_DROP
+    return jaw_drop * (first + growth * jaw_drop) * (1 - _WIDE_BITE * wide)
+
+
+def _scattered(light: Tensor) -> Tensor:
+    """With what comes from all around."""
+    return _AMBIENT + (1 - _AMBIENT) * light
 
 
 def _light(lips: Lips, depth: Tensor | float, y: Tensor) -> Tensor:
@@ -83,12 +110,12 @@ def _warm(light: Tensor, paint: Paint) -> Tensor:
 
 
 def _tongue(
-    paint: Paint, lips: Lips, along: Tensor, asked: Coefficients, sides: Tensor, y: Tensor
+    paint: Paint, lips: Lips, behind: Lips, along: Tensor, asked: Coefficients, sides: Tensor, y: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Colour and share of a mound behind the lower lip; its tip rises to the upper teeth."""
     raised = asked.tongue[:, :, None]
     middle = (lips.lower - lips.upper).amax(2, keepdim=True).clamp(min=1e-3)
-    height = (0.40 + 0.50 * raised) * middle
+    height = (0.70 + 0.26 * raised) * middle
     top = lips.lower - height * (1 - (along / (0.85 - 0.28 * raised)) ** 2)
     share = torch.sigmoid((y - top) / (0.005 + 0.03 * middle))
     # Down the mound from its ridge: wet flesh shines a little below it.
@@ -96,7 +123,9 @@ def _tongue(
     body = 0.74 + 0.26 * torch.exp(-(((way - 0.3) / 0.40) ** 2)) - 0.06 * torch.exp(-((along / 0.13) ** 2))
     spots = torch.exp(-(((along + 0.17) / 0.14) ** 2)) + 0.7 * torch.exp(-(((along - 0.22) / 0.12) ** 2))
     shine = (0.14 + 0.24 * raised) * torch.exp(-(((way - 0.26) / 0.12) ** 2)) * spots
-    light = _light(lips, _TONGUE_DEPTH + (_TIP_DEPTH - _TONGUE_DEPTH) * raised, y) * sides
+    # Its tip comes out of the shadow of the upper teeth.
+    before = behind._replace(upper=behind.upper + (lips.upper - behind.upper) * raised)
+    light = _scattered(_light(before, _TONGUE_DEPTH + (_TIP_DEPTH - _TONGUE_DEPTH) * raised, y) * sides)
     lit = paint.tongue * body[:, None] * _warm(light, paint)
     lit = lit + (shine * light)[:, None] * paint.tongue.mean(1, keepdim=True)
     return lit, share[:, None]

@@ -15,10 +15,10 @@ from services.render.families.default.interior import asked_openings
 from services.render.families.default.interior_colours import redness
 from services.render.families.default.interior_reference import LOWER_LIP, UPPER_LIP, Reference
 from services.render.families.default.teeth import ATLAS_REACH, ATLAS_SPREAD
-from services.render.families.default.teeth_seen import JAW_SHARE, SHADE, cut_teeth
+from services.render.families.default.teeth_seen import SHADE, UPPER_EDGE, cut_teeth, teeth_drop
 
 ROOT = Path(__file__).parents[2]
-JAW, CLOSE, FV, TONGUE = 0, 1, 6, 7
+JAW, CLOSE, WIDE, FV, TONGUE = 0, 1, 2, 6, 7
 WINDOW = grid_over(-0.42, -0.18, 0.42, 0.34, 1 / 250)
 AREA = grid_over(-0.6, -0.4, 0.6, 0.9, 1 / 48)
 ROWS = 128
@@ -103,7 +103,7 @@ def test_the_upper_atlas_stays_and_the_lower_one_drops(session: onnxruntime.Infe
     upper = insides(session, rows, upper=stripe(0.02))
     lower = insides(session, rows, lower=stripe(0.0))
     drops = [0.86 * 0.215 * asked[JAW] for asked in rows]
-    for shown, places in ((upper, (0.02, 0.02)), (lower, [JAW_SHARE * drop for drop in drops])):
+    for shown, places in ((upper, (0.02, 0.02)), (lower, [teeth_drop(drop) for drop in drops])):
         for inside, place in zip(shown, places, strict=True):
             line = inside[:, column(), 2]
             assert WINDOW.y[int(line.argmax())] == pytest.approx(seam + place, abs=0.006)
@@ -138,18 +138,36 @@ def test_what_lies_deeper_and_nearer_to_the_corners_is_darker(session: onnxrunti
     teeth = insides(session, [{JAW: 0.8}], upper=plain(200))[0]
     throat = insides(session, [{JAW: 0.8}])[0]
     row = int(np.argmin(np.abs(WINDOW.y - 0.03)))
-    assert throat[row, column(), 0] < 0.35 * teeth[row, column(), 0]
+    assert throat[row, column(), 0] < 0.4 * teeth[row, column(), 0]
     assert teeth[row, column(x=0.20), 0] < 0.8 * teeth[row, column(), 0]
     under_lip = int(np.argmax(teeth[:, column(), 3] > 200))
     assert teeth[under_lip, column(), 0] < 0.75 * teeth[row, column(), 0]
 
 
-def test_the_tongue_rises_to_the_teeth(session: onnxruntime.InferenceSession) -> None:
-    low, raised = insides(session, [{JAW: 0.5}, {JAW: 0.5, TONGUE: 1.0}])
+def test_the_tongue_rises_to_the_teeth_and_lies_on_the_lower_ones(session: onnxruntime.InferenceSession) -> None:
+    rows = [{JAW: 0.5}, {JAW: 0.5, TONGUE: 1.0}]
+    low, raised = insides(session, rows)
     row = int(np.argmin(np.abs(WINDOW.y - 0.03)))
-    assert raised[row, column(), 0] > 2 * low[row, column(), 0]
+    assert raised[row, column(), 0] > 1.7 * low[row, column(), 0]
     red, green, blue = raised[row, column(), :3]
     assert red > 1.5 * max(green, blue)
+    teeth, behind = insides(session, rows, lower=plain(200))
+    row = int(np.argmin(np.abs(WINDOW.y - 0.06)))
+    assert teeth[row, column(), 2] > 1.3 * behind[row, column(), 2]
+
+
+def test_spread_lips_show_more_of_the_lower_teeth(session: onnxruntime.InferenceSession) -> None:
+    shown = insides(session, [{JAW: 0.5}, {JAW: 0.5, WIDE: 1.0}], lower=stripe(0.0))
+    plain_row, wide_row = (float(WINDOW.y[int(inside[:, column(), 2].argmax())]) for inside in shown)
+    assert 0.015 < plain_row - wide_row < 0.05
+
+
+def test_lower_teeth_lie_in_the_shadow_of_the_upper_ones(session: onnxruntime.InferenceSession) -> None:
+    lower = insides(session, [{JAW: 0.6}], lower=plain(200))[0]
+    upper = insides(session, [{JAW: 0.6}], upper=plain(200))[0]
+    under_edge, farther = (int(np.argmin(np.abs(WINDOW.y - y))) for y in (UPPER_EDGE + 0.004, UPPER_EDGE + 0.05))
+    assert lower[under_edge, column(), 0] < 0.7 * upper[under_edge, column(), 0]
+    assert lower[farther, column(), 0] > 0.9 * upper[farther, column(), 0]
 
 
 def test_seen_teeth_look_as_they_did_in_the_same_light(session: onnxruntime.InferenceSession) -> None:

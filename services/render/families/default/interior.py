@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from services.preprocess.faces import CropSpec, FaceIntroduction
 from services.render.edits.grain import Grain, smooth_place
-from services.render.families.default.interior_colours import edge_blur, interior_colours
-from services.render.families.default.interior_reference import Reference, luminance, read_references
+from services.render.families.default.interior_colours import InteriorColours, edge_blur, interior_colours
+from services.render.families.default.interior_reference import Colour, Reference, luminance, read_references
 from services.render.families.default.teeth import draw_teeth
-from services.render.families.default.teeth_seen import SHADE, cut_teeth, is_open, join_teeth, shows_teeth
+from services.render.families.default.teeth_seen import SHADE, cut_teeth, enamel_seen, is_open, join_teeth, shows_teeth
 
 _SMOOTH: Final = ((-0.34, -0.10), (0.34, -0.10), (0.0, 0.38))
 """Face units: skin of the cheeks and of the chin"""
@@ -25,9 +25,13 @@ _LEAST_EYE_DISTANCE: Final = 70
 """Pixels; a smaller face shows no teeth worth copying."""
 _WIDEST_OPENING: Final = 0.15
 """Mouths that are open wider show no more teeth"""
-_DRAWN_SHADE: Final = 0.95
-_DRAWN_BRIGHTNESS: Final = 1.1
-"""Teeth are wet: of lamps they show more than skin does"""
+_DRAWN_SHADE: Final = (0.90, 0.70)
+"""In hard light and in flat light"""
+_DRAWN_BRIGHTNESS: Final = (1.2, 1.05)
+_ENAMEL_BRIGHTNESS: Final = 1.2
+"""The brightest that is seen of small teeth lies in the shadow of the lips, too"""
+_ENAMEL_HUE: Final = 0.5
+"""Share of the hue of such teeth that is their own; in the rest the lips round them are mixed"""
 _LEAST_LIKENESS: Final = 0.6
 """Correlation of two frames' teeth from which on they are the same teeth, equally sharp"""
 
@@ -76,10 +80,12 @@ def mouth_interior(introduction: FaceIntroduction, crop: CropSpec) -> MouthInter
     seen = [one for one in references if introduction.eye_distance >= _LEAST_EYE_DISTANCE and shows_teeth(one)]
     widest = max(seen, key=lambda one: min(one.opening, _WIDEST_OPENING), default=None)
     own = cut_teeth(widest, rows) if widest else None
-    upper, lower = draw_teeth(
-        closed.half_width, own.colour if own else colours.teeth, colours.gum, closed.smile, rows, edge_blur(closed)
-    )
-    shade, brightness = (SHADE, own.brightness) if own else (_DRAWN_SHADE, _DRAWN_BRIGHTNESS)
+    if own:
+        enamel, shade, brightness = own.colour, SHADE, own.brightness
+    else:
+        enamel, brightness = _enamel(enamel_seen(references), colours)
+        shade = _between(_DRAWN_SHADE, colours.flatness)
+    upper, lower = draw_teeth(closed.half_width, enamel, colours.gum, closed.smile, rows, edge_blur(closed))
     tones = np.array([colours.cavity, colours.tongue, (shade, brightness, colours.redness)], np.float32)
     bins = [(0.0, upper)]
     if widest and own:
@@ -102,6 +108,18 @@ def asked_openings(coefficients: NDArray[np.float32]) -> NDArray[np.float32]:
     """(n,) face units between the lips that the renderer gives to mouth coefficients (n, 8)."""
     jaw, close, lower, fv = coefficients[:, [0, 1, 5, 6]].T
     return np.asarray((0.215 * jaw + 0.03 * lower) * (1 - close) * (1 - 0.80 * fv), np.float32)
+
+
+def _enamel(seen: Colour | None, colours: InteriorColours) -> tuple[Colour, float]:
+    """Colour (3,) and brightness of drawn teeth; as bright as any that were `seen`, in a hue half way to theirs."""
+    if seen is None:
+        return colours.teeth, _between(_DRAWN_BRIGHTNESS, colours.flatness)
+    alike = colours.teeth * (luminance(seen) / luminance(colours.teeth))
+    return np.asarray(_ENAMEL_HUE * seen + (1 - _ENAMEL_HUE) * alike, np.float32), _ENAMEL_BRIGHTNESS
+
+
+def _between(ends: tuple[float, float], share: float) -> float:
+    return ends[0] + (ends[1] - ends[0]) * share
 
 
 def _bins(

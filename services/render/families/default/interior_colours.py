@@ -26,12 +26,18 @@ _WHITE_TINT: Final = np.array([1.04, 0.99, 0.97])
 """The same of the white of an eye"""
 _FULL_COLOUR: Final = 0.20
 """Saturation of skin in footage that is not black and white"""
-_ENAMEL: Final = np.array([1.02, 0.985, 0.94])
+_ENAMEL: Final = np.array([1.03, 0.985, 0.92])
+_NOSTRILS: Final = (98, 97, 2, 326, 327)
+"""Under the nose, from the image's left to its right"""
+_NOSTRILS_HEIGHT: Final = 0.10
+"""Face units above them"""
+_BLACK: Final = (0.05, 0.33)
+"""Luminance of the darkest of a face by that of its lit skin: in hard, sharp footage, and in flat, blurred one"""
 _AGAIN: Final = 1 / 180
 """Face units of the blur that is laid over the footage to measure its own"""
 _GUM: Final = np.array([0.84, 0.50, 0.48])
-_CAVITY: Final = np.array([0.62, 0.22, 0.20])
-_TONGUE: Final = np.array([1.02, 0.55, 0.53])
+_CAVITY: Final = np.array([0.80, 0.36, 0.32])
+_TONGUE: Final = np.array([1.16, 0.66, 0.62])
 """Warmer than in the open: what light reaches them comes past the lips"""
 
 
@@ -44,6 +50,7 @@ class InteriorColours:
     cavity: Colour
     tongue: Colour
     redness: float
+    flatness: float
 
 
 def interior_colours(reference: Reference) -> InteriorColours:
@@ -52,19 +59,42 @@ def interior_colours(reference: Reference) -> InteriorColours:
     brightness = float(luminance(skin))
     tint = light_tint(skin)
     # Skin may be dark itself: the darker it looks, the more teeth stand out from it.
-    white = brightness * (1 + 1.3 * (1 - brightness)) + 0.03
+    white = brightness * (1 + 0.5 * (1 - brightness)) + 0.02
     eyes = eye_white(reference)
     if eyes is not None:
         shown = float(luminance(eyes))
-        white = max((white + 1.2 * shown) / 2, 1.1 * shown)
+        white = max((white + 1.2 * shown) / 2, shown)
         tint = 0.4 * tint + 0.6 * eyes / max(shown, 1e-3) / _WHITE_TINT
-    red = redness(reference)
+    red, flat = redness(reference), flatness(reference)
     flesh = (0.6 * brightness + 0.2 * white) * (0.3 + 0.7 * tint)
     enamel = min(1.0, white) * (0.5 + 0.5 * tint) * _ENAMEL
-    teeth, gum, cavity, tongue = (
-        _drained(part, red) for part in (enamel, flesh * _GUM, flesh * _CAVITY, flesh * _TONGUE)
+    lips = reference.lip_colour() / max(float(luminance(reference.lip_colour())), 1e-3)
+    hollow = _like_lips(flesh * _CAVITY * (0.4 + flat), lips)
+    mound = _like_lips(flesh * _TONGUE * (0.7 + 0.6 * flat), lips)
+    teeth, gum, cavity, tongue = (_drained(part, red) for part in (enamel, flesh * _GUM, hollow, mound))
+    return InteriorColours(teeth, gum, cavity, tongue, red, flat)
+
+
+def flatness(reference: Reference) -> float:
+    """0 where nostrils and irises are all but black, 1 where light, blur or coding leave nothing so dark.
+
+    What shows as black in a face's other hollows would do so in its mouth.
+    """
+    under = reference.points[list(_NOSTRILS)]
+    x, y = np.meshgrid(
+        np.linspace(under[0, 0], under[-1, 0], 40),
+        np.linspace(under[:, 1].min() - _NOSTRILS_HEIGHT, under[:, 1].max(), 30),
     )
-    return InteriorColours(teeth, gum, cavity, tongue, red)
+    pupils = reference.points[[iris[0] for _, iris in _EYES]]
+    shown = luminance(reference.sample(pupils[None, :, 0], pupils[None, :, 1]))
+    darkest = min(float(np.quantile(luminance(reference.sample(x, y)), 0.02)), float(shown.mean()))
+    low, high = _BLACK
+    return float(np.clip((darkest / max(float(luminance(lit_skin(reference))), 1e-3) - low) / (high - low), 0, 1))
+
+
+def _like_lips(flesh: NDArray[np.float64], lips: NDArray[np.float32]) -> NDArray[np.float64]:
+    """As bright as it is, half in the hue of the person's `lips`, whose luminance is 1."""
+    return np.asarray((flesh + float(luminance(flesh)) * lips) / 2)
 
 
 def redness(reference: Reference) -> float:

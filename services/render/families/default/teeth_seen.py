@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -20,8 +21,9 @@ from services.render.families.default.interior_reference import (
 )
 from services.render.families.default.teeth import ATLAS_REACH, ATLAS_SPREAD
 
-JAW_SHARE: Final = 0.75
-"""The lower teeth follow this share of the lower lip's drop; the renderer moves the lower atlas back by it."""
+TEETH_DROP: Final = (0.45, 1.9)
+"""Share of the lower lip's drop by which the lower teeth follow it, and its growth by face unit; the renderer moves the
+lower atlas by it"""
 _LEAST_OPENING: Final = 0.04
 _LEAST_PIXELS: Final = 3.5
 """Rows of teeth in a crop that are worth copying"""
@@ -31,10 +33,18 @@ _LEAST_LOWER: Final = 0.02
 """Face units of lower teeth that are worth copying"""
 _LOWER_SATURATION: Final = 0.45
 """More colour than that has the tongue"""
+_PALE: Final = 0.8
+"""Of the saturation of the lips: what has less is no flesh"""
+_LEAST_PALE: Final = 0.12
+"""Share of what is seen between the lips that tells the colour of teeth"""
+_ENAMEL_BY_LIPS: Final = 1.12
+"""Luminance of teeth by that of the lips; what is not brighter may be a blur of lips and teeth"""
 _TEETH_DEPTH: Final = 0.026
+UPPER_EDGE: Final = 0.024
+"""Face units from the seam down to the edge of the upper teeth, in whose shadow the lower ones lie"""
 _FROM_ABOVE: Final = 0.68
 """The light between the lips, as the renderer has it"""
-SHADE: Final = 0.85
+SHADE: Final = 0.75
 """Share of the lips' shadow that lies on seen teeth, is taken off them, and comes back elsewhere"""
 _LEAST_LIGHT: Final = 0.6
 """Deeper shadow is not lit up: nothing but noise is in it"""
@@ -51,13 +61,10 @@ def shows_teeth(reference: Reference) -> bool:
     """True when the open mouth of `reference` shows teeth, and its landmarks lie on its lips."""
     if not is_open(reference):
         return False
-    inner_upper, inner_lower = reference.points[UPPER_LIP][3:8], reference.points[LOWER_LIP][3:8]
-    share = np.linspace(0.15, 0.85, 15)[:, None, None]
-    inside = (inner_upper * (1 - share) + inner_lower * share).reshape(-1, 2)
     skin = lit_skin(reference)
     tint = light_tint(skin)
     lips = reference.lip_colour()
-    colours = reference.sample(inside[None, :, 0], inside[None, :, 1])[0]
+    colours = _between_lips(reference, slice(3, 8), 0.15)
     less_coloured = saturation(colours / tint) < 0.72 * saturation(lips / tint)
     bright = luminance(colours)
     # In black-and-white footage brightness alone must tell.
@@ -65,6 +72,41 @@ def shows_teeth(reference: Reference) -> bool:
     teeth = (less_coloured & (bright > 0.7 * luminance(lips))) | far_brighter
     lip_like = ~teeth & (np.abs(colours - lips).max(axis=-1) < 0.10)
     return bool(teeth.mean() > 0.12 and lip_like.mean() < 0.25)
+
+
+def teeth_drop(lip_drop: float) -> float:
+    """Face units by which the lower teeth sink when the lower lip sinks by so much."""
+    first, growth = TEETH_DROP
+    return lip_drop * (first + growth * lip_drop)
+
+
+def enamel_seen(references: Sequence[Reference]) -> Colour | None:
+    """(3,) of the brightest teeth that any open mouth shows, however small the face is; None: none can be told."""
+    found = [colour for colour in map(_enamel, references) if colour is not None]
+    return max(found, key=lambda colour: float(luminance(colour))) if found else None
+
+
+def _enamel(reference: Reference) -> Colour | None:
+    if not is_open(reference):
+        return None
+    colours = _between_lips(reference, slice(2, 9), 0.12)
+    tint, lips = light_tint(lit_skin(reference)), reference.lip_colour()
+    pale = colours[saturation(colours / tint) < _PALE * saturation(lips / tint)]
+    if len(pale) < _LEAST_PALE * len(colours):
+        return None
+    bright = pale[luminance(pale) >= np.quantile(luminance(pale), 0.8)]
+    # Where lips show through the blur there is more colour.
+    clear = saturation(bright)
+    teeth = np.asarray(bright[clear <= np.median(clear)].mean(axis=0), np.float32)
+    return teeth if float(luminance(teeth)) > _ENAMEL_BY_LIPS * float(luminance(lips)) else None
+
+
+def _between_lips(reference: Reference, columns: slice, edge: float) -> Colour:
+    """(n, 3) colours between the inner lips at some of their 11 points, but for that share at either edge."""
+    upper, lower = reference.points[UPPER_LIP][columns], reference.points[LOWER_LIP][columns]
+    share = np.linspace(edge, 1 - edge, 15)[:, None, None]
+    inside = (upper * (1 - share) + lower * share).reshape(-1, 2)
+    return np.asarray(reference.sample(inside[None, :, 0], inside[None, :, 1])[0], np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +136,8 @@ def cut_teeth(reference: Reference, rows: int) -> SeenTeeth:
     colour = np.asarray(np.median(lit[np.argsort(luminance(lit))[len(lit) // 2 :]], axis=0), np.float32)
     lower = None
     if split is not None and _below_shows_teeth(reference, cut, bottom, x):
-        y = y + JAW_SHARE * max(0.0, float(reference.points[14, 1]))
-        lower = _cut_out(reference, x, y, (cut, bottom), _soft_step(y - cut), most)
+        y = y + teeth_drop(max(0.0, float(reference.points[14, 1])))
+        lower = _cut_out(reference, x, y, (cut, bottom), _soft_step(y - cut), most, UPPER_EDGE)
     return SeenTeeth(upper, lower, colour, 1 / most)
 
 
@@ -167,28 +209,35 @@ def _cut_out(
     rows: tuple[NDArray[np.float64], NDArray[np.float64]],
     visible: NDArray[np.float64],
     most: float,
+    edge: float = -np.inf,
 ) -> NDArray[np.float32]:
     """RGBA at columns x and rows y; rows outside the column's valid `rows` repeat the nearest valid one."""
     first, last = rows
     valid = ((last - first) > 0.012).astype(np.float32)[None]
     columns = cv2.GaussianBlur(cv2.erode(valid, np.ones((1, 5), np.uint8)), (0, 0), 3)
     clamped = np.clip(y, first, np.maximum(first, last))
-    return np.dstack([_in_full_light(reference, x, clamped, most), visible * columns]).astype(np.float32)
+    return np.dstack([_in_full_light(reference, x, clamped, most, edge), visible * columns]).astype(np.float32)
 
 
-def _in_full_light(reference: Reference, x: NDArray[np.float64], y: NDArray[np.float64], most: float) -> Colour:
+def _in_full_light(
+    reference: Reference, x: NDArray[np.float64], y: NDArray[np.float64], most: float, edge: float = -np.inf
+) -> Colour:
     """Colours at columns x and rows y without the lips' shadow; as bright as they are where the light is `most`."""
     y = np.broadcast_to(y, (y.shape[0], x.shape[0]))
-    light = np.maximum(_light(reference, x, y), _LEAST_LIGHT)[..., None]
+    light = np.maximum(_light(reference, x, y, edge), _LEAST_LIGHT)[..., None]
     warm = light * (1 + _SHADOW_HUE * redness(reference) * (1 - light) ** 2) / most
     colour = reference.sample(np.broadcast_to(x, y.shape), y) / warm
     # What is too bright for an atlas keeps its hue.
     return np.asarray(colour / np.maximum(colour.max(axis=-1, keepdims=True), 1), np.float32)
 
 
-def _light(reference: Reference, x: NDArray[np.float64], y: NDArray[np.float64] | np.float64) -> NDArray[np.float64]:
-    """Share of the light that fell on the teeth at x and y, as the renderer has it."""
-    from_upper, from_lower = np.maximum(y - reference.upper_line(x), 0), np.maximum(reference.lower_line(x) - y, 0)
+def _light(
+    reference: Reference, x: NDArray[np.float64], y: NDArray[np.float64], edge: float = -np.inf
+) -> NDArray[np.float64]:
+    """Share of the light that fell on the teeth at x and y, as the renderer has it; no higher than `edge` comes any."""
+    bottom = reference.lower_line(x)
+    top = np.minimum(np.maximum(reference.upper_line(x), edge), bottom)
+    from_upper, from_lower = np.maximum(y - top, 0), np.maximum(bottom - y, 0)
     above, below = (way / np.hypot(way, _TEETH_DEPTH) for way in (from_upper, from_lower))
     return np.asarray(1 - SHADE * (1 - _FROM_ABOVE * above - (1 - _FROM_ABOVE) * below))
 
