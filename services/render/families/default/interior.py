@@ -26,8 +26,8 @@ _LEAST_EYE_DISTANCE: Final = 70
 _WIDEST_OPENING: Final = 0.15
 """Mouths that are open wider show no more teeth"""
 _DRAWN_SHADE: Final = (0.90, 0.70)
-"""In hard light and in flat light"""
 _DRAWN_BRIGHTNESS: Final = (1.2, 1.05)
+"""In hard light, of which wet teeth show more than skin does, and in flat light"""
 _ENAMEL_BRIGHTNESS: Final = 1.2
 """The brightest that is seen of small teeth lies in the shadow of the lips, too"""
 _ENAMEL_HUE: Final = 0.5

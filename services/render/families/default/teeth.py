@@ -23,6 +23,8 @@ _GAP_SHADE: Final = np.array([0.50, 0.38, 0.31])
 """Teeth meet in soft warm shadows, not in black lines."""
 _NECK_TINT: Final = np.array([0.98, 0.94, 0.86])
 """Enamel is thin at the gum: the tooth shows through it"""
+_LOWER_TINT: Final = np.array([1.03, 0.98, 0.92])
+"""The light on the lower row comes off the tongue and the lip"""
 _SMILE_SHARE = 0.5
 """The arch follows the curve of the lips by half"""
 _DEPTH_SHADE = 0.35
@@ -118,7 +120,8 @@ def draw_teeth(
     standard deviation in face units that matches the footage.
     """
     bend = float(np.clip(_SMILE_SHARE * smile, -0.35, 0.15))
-    upper, lower = (_draw_row(row, half_width, bend, teeth, gum, rows, blur) for row in (_UPPER, _LOWER))
+    coloured = (_UPPER, teeth), (_LOWER, (teeth * _LOWER_TINT).astype(np.float32))
+    upper, lower = (_draw_row(row, half_width, bend, colour, gum, rows, blur) for row, colour in coloured)
     return upper, lower
 
 
