@@ -62,16 +62,18 @@ async def only(messages: AsyncIterator[Any]) -> Any:
     return message
 
 
-async def until_drained(items: AsyncIterator[Item], draining: asyncio.Event) -> AsyncGenerator[Item]:
-    """The items; UNAVAILABLE at once when the server begins to stop, so that a watcher goes on elsewhere."""
-    end = asyncio.ensure_future(draining.wait())
+async def until(
+    event: asyncio.Event, items: AsyncIterator[Item], refusal: Callable[[], ChorusError]
+) -> AsyncGenerator[Item]:
+    """The items; the refusal at once when the event is set."""
+    end = asyncio.ensure_future(event.wait())
     coming: asyncio.Future[Any] | None = None
     try:
         while True:
             coming = asyncio.ensure_future(anext(items, _END))
             await asyncio.wait({coming, end}, return_when=asyncio.FIRST_COMPLETED)
             if not coming.done():
-                raise ChorusError(ErrorKind.UNAVAILABLE, "service-stopping")
+                raise refusal()
             item = coming.result()
             if item is _END:
                 return
@@ -81,7 +83,8 @@ async def until_drained(items: AsyncIterator[Item], draining: asyncio.Event) -> 
         if coming is not None and not coming.done():
             coming.cancel()
             await asyncio.wait({coming})
-        await items.aclose()  # type: ignore[attr-defined]  # all of ours are generators
+        if isinstance(items, AsyncGenerator):
+            await items.aclose()
 
 
 def _message(content: bytes, parse: Parse, check: Check) -> Any:

@@ -22,7 +22,7 @@ from services.errors import ChorusError, ErrorKind
 from services.grpc_client import MESSAGE_LIMIT
 from services.grpc_errors import status_of
 from services.grpc_health import Health
-from services.grpc_requests import Check, call_counted, only, read_messages, until_drained
+from services.grpc_requests import Check, call_counted, only, read_messages, until
 from services.tls.identity import ServerTls
 
 _log = logging.getLogger(__name__)
@@ -183,13 +183,18 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
                     items = handler.stream_stream(requests, context)
                 else:
                     items = handler.unary_stream(await only(requests), context)
-                async for item in items if is_finishing else until_drained(items, self._draining):
+                # At once, so that a watcher goes on elsewhere.
+                async for item in items if is_finishing else until(self._draining, items, _stopping):
                     yield item
 
         return call
 
     def _calls_like(self, method: str) -> Crowd:
         return self._open_calls if method.startswith(_GRPCS_OWN) else self._calls
+
+
+def _stopping() -> ChorusError:
+    return ChorusError(ErrorKind.UNAVAILABLE, "service-stopping")
 
 
 def _guard_unary(

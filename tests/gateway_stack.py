@@ -28,13 +28,14 @@ from services.crowd import Crowd
 from services.gateway.__main__ import build_operations
 from services.gateway.access.connections import open_crowd, protocol_of
 from services.gateway.access.lock import build_gate, check_lock
+from services.gateway.access.sessions import SessionWatch
 from services.gateway.operations.batches import Operations
 from services.gateway.operations.counts import CountExchange, ExactCounts, SharedCounts
+from services.gateway.operations.session_rows import SessionRows
 from services.gateway.rest.app import build_app
 from services.gateway.rpc.servicer import build_rpc_server
 from services.gateway.settings import GatewaySettings
 from services.gateway.web.login import router as login
-from services.jobs import tables
 from services.jobs.engine.runner import RenderSettings
 from services.storage import Storage
 from services.worker.__main__ import run as run_worker
@@ -151,7 +152,9 @@ def open_gateway(settings: StackSettings, crowd: Crowd | None = None) -> Iterato
     check_lock(settings)
     requests, logins = SharedCounts(database), ExactCounts(database)
     exchange = CountExchange(requests)
-    gate = build_gate(settings, tables.find_secret(database, "session"), requests, logins)
+    sessions = SessionRows(database, hours=settings.session_hours, idle_hours=settings.session_idle_hours)
+    gate = build_gate(settings, sessions, operations.audit, requests, logins)
+    watch = SessionWatch(gate.sessions)
     app = build_app(operations, gate, [login])
     protocol = protocol_of(crowd or open_crowd())
     server = uvicorn.Server(uvicorn.Config(app, port=0, http=protocol, log_config=None, timeout_graceful_shutdown=2))
@@ -172,6 +175,7 @@ def open_gateway(settings: StackSettings, crowd: Crowd | None = None) -> Iterato
         operations.readiness.close()
         operations.drafts.close()
         exchange.close()
+        watch.close()
         server.should_exit = True
         thread.join(10)
         database.dispose()

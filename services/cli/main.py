@@ -1,4 +1,4 @@
-"""The command line: `chorus up | run | doctor | models`."""
+"""The command line: `chorus up | run | doctor | audit | models | user`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
+from services.cli.audit import audit
 from services.cli.models import build_models_app
 from services.cli.run import AfterAudio, Delivery, RunRequest, Silence, left_out, run_batch
 from services.cli.user import build_user_app
@@ -135,7 +136,7 @@ def _build(settings: LocalSettings) -> typer.Typer:
     app = typer.Typer(
         help="One voice, many faces: lip-sync.", epilog=places, no_args_is_help=True, add_completion=False
     )
-    for command in (up, run, doctor):
+    for command in (up, run, doctor, audit):
         app.command(epilog=places)(command)
     app.add_typer(build_models_app(), name="models")
     app.add_typer(build_user_app(), name="user")

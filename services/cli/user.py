@@ -1,54 +1,77 @@
-"""`chorus user add | remove | list`: who may log in to the page."""
+"""`chorus user add | role | remove | list`: who may log in to the page, and what they may do."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
+from services.acting import Deed, Role
+from services.cli.own_database import end_sessions, machine_user, own_database
 from services.errors import ChorusError
 from services.gateway.access.accounts import Accounts
 from services.local.settings import LocalSettings
+
+_ROLES = "viewer: sees and downloads; maker: also makes; admin: also reads who did what"
 
 
 def build_user_app() -> typer.Typer:
     """The commands, on the file that CHORUS_USERS names or else the one that `chorus up` looks for."""
     app = typer.Typer(help="Who may log in; with the first user the page demands a login.", no_args_is_help=True)
-    for command in (add, remove, list_users):
-        app.command(name=command.__name__.removesuffix("_users"))(command)
+    for command in (add, change_role, remove, list_users):
+        app.command(name=command.__name__.removeprefix("change_").removesuffix("_users"))(command)
     return app
 
 
-def add(context: typer.Context, name: Annotated[str, typer.Argument(help="Letters, digits and . @ + - _")]) -> None:
-    """Add a user, or give one another password; it is asked for."""
-    accounts = _accounts(context)
+def add(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="Letters, digits and . @ + - _")],
+    role: Annotated[Role | None, typer.Option(help=f"{_ROLES}. The first user is an admin, others makers")] = None,
+) -> None:
+    """Add a user, or give one another password; it is asked for. Their sessions end at once."""
     password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
-    try:
-        accounts.put(name, password)
-    except ChorusError as error:
-        _fail(error)
-    typer.echo(f"{name} may log in; a stack that runs without a login has to be started again")
+    accounts = _accounts(context)
+    action = "user.change" if name in accounts.names() else "user.add"
+    given: list[Role] = []
+    _change(context, action, name, lambda: given.append(accounts.put(name, password, role)))
+    typer.echo(f"{name} may log in as {given[0]}; a stack that runs without a login has to be started again")
+
+
+def change_role(context: typer.Context, name: str, role: Annotated[Role, typer.Argument(help=_ROLES)]) -> None:
+    """Let a user do more or less; their sessions end at once."""
+    _change(context, "user.role", name, lambda: _accounts(context).give_role(name, role))
 
 
 def remove(context: typer.Context, name: str) -> None:
-    """Take a user out; their sessions end at once."""
-    try:
-        _accounts(context).remove(name)
-    except ChorusError as error:
-        _fail(error)
+    """Take a user out; their sessions end at once, with the pages and streams that are open for them."""
+    _change(context, "user.remove", name, lambda: _accounts(context).remove(name))
 
 
 def list_users(context: typer.Context) -> None:
-    """List everybody who may log in."""
-    for name in _accounts(context).names():
-        typer.echo(name)
+    """List everybody who may log in, and as what."""
+    for name, role in _accounts(context).roles().items():
+        typer.echo(f"{name:<24} {role}")
+
+
+def _change(context: typer.Context, action: str, name: str, change: Callable[[], object]) -> None:
+    """Do it, end the user's sessions, and keep who did it."""
+    settings: LocalSettings = context.obj
+    try:
+        change()
+    except ChorusError as error:
+        typer.echo(error.message, err=True)
+        raise typer.Exit(1) from error
+    try:
+        with own_database(settings) as database:
+            end_sessions(database, name)
+            actor = machine_user(database)
+            actor.record(actor, Deed(action=action, thing=name))
+    except ChorusError as error:
+        # What counts is done: each api process sees in the file that the user's logins are over.
+        typer.echo(f"{error.message}; it is done, but not in the audit log", err=True)
 
 
 def _accounts(context: typer.Context) -> Accounts:
     settings: LocalSettings = context.obj
     return Accounts(settings.users_file)
-
-
-def _fail(error: ChorusError) -> None:
-    typer.echo(error.message, err=True)
-    raise typer.Exit(1) from error

@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any, Final, Protocol
 
@@ -23,18 +23,20 @@ from services.errors import ChorusError, exit_code_of
 from services.gateway.access.connections import open_crowd, protocol_of
 from services.gateway.access.gate import Gate
 from services.gateway.access.lock import build_gate, check_lock
+from services.gateway.access.sessions import SessionWatch
+from services.gateway.operations.audit import AuditLog
 from services.gateway.operations.batches import Operations
 from services.gateway.operations.counts import CountExchange, ExactCounts, SharedCounts
 from services.gateway.operations.drafts import Drafts
 from services.gateway.operations.readiness import Readiness
 from services.gateway.operations.run_log import RunLog
+from services.gateway.operations.session_rows import SessionRows
 from services.gateway.rest.app import build_app
 from services.gateway.rpc.servicer import build_rpc_server
 from services.gateway.settings import GatewaySettings
 from services.gateway.web.login import router as login
 from services.gateway.web.mount import mount_page
 from services.grpc_client import Connection
-from services.jobs import tables
 from services.jobs.engine.queue import open_queue
 from services.jobs.imported import IMPORTED
 from services.library.artifacts import Artifacts
@@ -71,12 +73,14 @@ def run(settings: GatewaySettings) -> None:
     telemetry.disk_watched("store", storage.free)
     telemetry.disk_watched("scratch", lambda: shutil.disk_usage(settings.scratch).free)
     requests, logins = SharedCounts(database), ExactCounts(database)
-    gate = build_gate(settings, tables.find_secret(database, "session"), requests, logins)
+    sessions = SessionRows(database, hours=settings.session_hours, idle_hours=settings.session_idle_hours)
+    gate = build_gate(settings, sessions, operations.audit, requests, logins)
     app = build_app(operations, gate, [login])
     mount_page(app, operations)
     open_metrics_door(settings.metrics_host, settings.metrics_port, hung=app.state.watchdog.hung)
-    stop, exchange = threading.Event(), CountExchange(requests)
-    threading.Thread(target=_sweep_hourly, args=(operations, requests, stop), daemon=True).start()
+    stop, exchange, watch = threading.Event(), CountExchange(requests), SessionWatch(gate.sessions)
+    sweeps = (*operations.sweeps, requests.sweep, sessions.sweep)
+    threading.Thread(target=_sweep_hourly, args=(sweeps, stop), daemon=True).start()
     threading.Thread(target=operations.readiness.watch, args=(stop,), daemon=True).start()
     try:
         with telemetry.queue_watched(operations.queue_depth):
@@ -87,6 +91,7 @@ def run(settings: GatewaySettings) -> None:
         operations.readiness.close()
         operations.drafts.close()
         exchange.close()
+        watch.close()
         look.close()
 
 
@@ -128,9 +133,9 @@ class _Web(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def _sweep_hourly(operations: Operations, counts: SharedCounts, stop: threading.Event) -> None:
+def _sweep_hourly(sweeps: Sequence[Callable[[], object]], stop: threading.Event) -> None:
     while not stop.wait(_SWEEP_SECONDS):
-        for sweep in (operations.uploads.sweep, operations.intake.sweep, operations.drafts.sweep, counts.sweep):
+        for sweep in sweeps:
             try:
                 sweep()
             except ChorusError as error:
@@ -167,6 +172,7 @@ def build_operations(settings: GatewaySettings, look: Look) -> tuple[sa.Engine, 
         log=RunLog(settings.log_file),
         limits=limits,
         drafts=Drafts(database),
+        audit=AuditLog(database, settings.audit_days),
         readiness=Readiness(
             database,
             storage,

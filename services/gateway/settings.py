@@ -34,6 +34,12 @@ class GatewaySettings(StateSettings, ServerTlsSettings, ClientTlsSettings):
     """File of those who may log in, written by `chorus user add NAME`; with it nobody comes in without a login"""
     token: SecretStr = SecretStr("")
     """What programs show as `Authorization: Bearer ...`, also over gRPC; with it nobody comes in without"""
+    session_hours: float = Field(default=168, gt=0)
+    """How long a login lasts at most, hours"""
+    session_idle_hours: float = Field(default=24, gt=0)
+    """After how long without any request, and without an open page, a login ends, hours"""
+    audit_days: float = Field(default=365, ge=0)
+    """Who did what is forgotten after that many days; 0 keeps it"""
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     """Further names that the page is reached by, as of a proxy on this machine; separated by commas"""
     requests_per_minute: int = Field(default=3000, gt=0)

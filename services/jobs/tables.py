@@ -5,9 +5,8 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from secrets import token_urlsafe
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -112,12 +111,33 @@ drafts = sa.Table(
     sa.Column("changed_ms", sa.BigInteger, nullable=False, index=True),
 )
 
-# Keys that all api processes of an installation share.
-secrets = sa.Table(
-    "secrets",
+# Who is logged in, by a hash of what their cookie says; see gateway/operations/session_rows.py.
+sessions = sa.Table(
+    "sessions",
     metadata,
-    sa.Column("name", sa.Text, primary_key=True),
-    sa.Column("value", sa.Text, nullable=False),
+    sa.Column("key_hash", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False, index=True),
+    sa.Column("proof", sa.Text, nullable=False),
+    sa.Column("address", sa.Text, nullable=False),
+    sa.Column("created_ms", sa.BigInteger, nullable=False),
+    sa.Column("seen_ms", sa.BigInteger, nullable=False),
+)
+
+# Who did what; see gateway/operations/audit.py.
+audit = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
+    sa.Column("at_ms", sa.BigInteger, nullable=False, index=True),
+    sa.Column("name", sa.Text, nullable=False, index=True),
+    sa.Column("address", sa.Text, nullable=False),
+    sa.Column("door", sa.Text, nullable=False),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("thing", sa.Text, nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),
+    sa.Column("outcome", sa.Text, nullable=False),
+    # Ids that are never given anew, also not after the sweep has removed the newest row.
+    sqlite_autoincrement=True,
 )
 
 # Workers that do their work, each until when if it says no more; see engine/beats.py. By the database's clock.
@@ -236,17 +256,6 @@ def database_error(error: sa.exc.OperationalError) -> ChorusError:
     if number in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR):
         return ChorusError(ErrorKind.UNAVAILABLE, "database-unusable", reason=str(cause))
     return ChorusError(ErrorKind.UNAVAILABLE, "database-silent")
-
-
-def find_secret(engine: sa.Engine, name: str) -> str:
-    """A random key that all processes of this installation share; made when it is first asked for."""
-    with transaction(engine) as connection:
-        found = connection.execute(sa.select(secrets.c.value).where(secrets.c.name == name)).scalar_one_or_none()
-        if found is not None:
-            return str(found)
-    with suppress(sa.exc.IntegrityError), transaction(engine) as connection:
-        connection.execute(sa.insert(secrets).values(name=name, value=token_urlsafe(32)))
-    return find_secret(engine, name)
 
 
 def now_ms() -> int:

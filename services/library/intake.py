@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from services import telemetry
+from services.acting import Role, deed, needs
 from services.folders import make_folder
 from services.jobs.owners import owner_shown
 from services.library.incoming import IncomingFile
@@ -42,10 +43,12 @@ class Intake:
         self._folder = scratch / "uploads"
         make_folder(self._folder)
 
+    @needs(Role.MAKER)
     def receive(self, name: str) -> IncomingFile:
         """Begin to receive a file; use it in a `with` block and hand it to `create`."""
         return IncomingFile(self._folder, name, self.limits.max_upload_bytes)
 
+    @deed("media.upload")
     def create(self, incoming: IncomingFile, *, owner: str = "") -> Media:
         """Look into a received file, store it, and give it an id; refused files leave nothing behind."""
         incoming.finish()

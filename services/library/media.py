@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from services.acting import deed
 from services.errors import ChorusError, ErrorKind
 from services.jobs import tables
 from services.jobs.engine.queue import JobQueue
@@ -120,6 +121,7 @@ class MediaLibrary:
             modified_at=media.created_at,
         )
 
+    @deed("media.delete")
     def delete(self, media_id: str) -> None:
         """Forget an upload; CONFLICT while an unfinished job needs it. The file goes when no other upload shares it.
 

@@ -10,6 +10,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from services import telemetry
+from services.acting import Role, deed, needs
 from services.errors import ChorusError, ErrorKind
 from services.jobs import tables
 from services.jobs.engine.queue import JobQueue
@@ -59,6 +60,7 @@ class Outputs:
             telemetry.bytes_downloaded(len(piece))
             yield piece
 
+    @deed("job.delete")
     def delete_job(self, job_id: str) -> None:
         """Remove a finished job, its output and poster, and its batch after the last job; CONFLICT before its end."""
         job = self._queue.find(job_id)
@@ -75,6 +77,7 @@ class Outputs:
         except ChorusError as error:
             _log.warning("job %s is deleted, its files not yet: %s", job_id, error)
 
+    @needs(Role.MAKER)
     def delete_jobs(self, job_ids: Sequence[str]) -> Deleted:
         """Delete finished jobs; the others stay, and each says why."""
         check_ids(job_ids)

@@ -13,6 +13,7 @@ from typing import Final, Protocol
 
 import sqlalchemy as sa
 
+from services.acting import Role, needs
 from services.errors import ChorusError, ErrorKind
 from services.jobs import tables
 from services.jobs.watching import Watch
@@ -57,6 +58,7 @@ class Preflights:
         self._heart = threading.Thread(target=self._touch_until_stopped, name="preflight-heart", daemon=True)
         self._heart.start()
 
+    @needs(Role.MAKER)
     def start(self, media_id: str) -> Preflight:
         """Look into an upload unless that was done or is under way; INVALID_INPUT for one without pictures."""
         media = self._media.get(media_id)
@@ -80,6 +82,7 @@ class Preflights:
         """The preflight now and after each change, until it has ended."""
         return self._watch.follow(media_id)
 
+    @needs(Role.MAKER)
     def cancel(self, media_id: str) -> None:
         """Stop looking, whichever process does; nothing happens when it has ended."""
         self._runs.cancel(self._media.get(media_id).sha256)

@@ -15,6 +15,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from services.accepted_files import AUDIO_SUFFIXES, PICTURE_SUFFIXES
+from services.acting import Role, needs
 from services.errors import ChorusError, ErrorKind
 from services.jobs import tables
 from services.library.incoming import too_large
@@ -58,6 +59,7 @@ class ResumableUploads:
         self._intake = intake
         self._parts = parts
 
+    @needs(Role.MAKER)
     def create(self, name: str, length: int, *, owner: str = "") -> ResumableUpload:
         """Begin an upload of `length` bytes; refused by its name's ending, its size, or the owner's unfinished ones."""
         name = display_name(name)
@@ -96,6 +98,7 @@ class ResumableUploads:
             media_id=row.media_id,
         )
 
+    @needs(Role.MAKER)
     def get_own(self, upload_id: str, owner: str) -> ResumableUpload:
         """One upload of `owner`; FORBIDDEN when it is somebody else's."""
         upload = self.get(upload_id)
@@ -103,6 +106,7 @@ class ResumableUploads:
             raise ChorusError(ErrorKind.FORBIDDEN, "upload-of-another", name=upload.name)
         return upload
 
+    @needs(Role.MAKER)
     def append(self, upload_id: str, offset: int, piece: bytes) -> int:
         """Keep the bytes that begin at `offset` and return the next one; CONFLICT when that is not what is missing."""
         return self._parts.append(upload_id, offset, piece)
@@ -111,6 +115,7 @@ class ResumableUploads:
         """Let an upload expire later; call it when bytes have arrived."""
         self._update(upload_id, expires_ms=tables.now_ms() + _LIFE_MS)
 
+    @needs(Role.MAKER)
     def finish(self, upload_id: str) -> Media:
         """The Media of a whole upload, made by whoever asks first; CONFLICT while bytes are missing.
 
@@ -130,6 +135,7 @@ class ResumableUploads:
             time.sleep(_LOOK_SECONDS)
         raise ChorusError(ErrorKind.UNAVAILABLE, "upload-being-finished", name=upload.name)
 
+    @needs(Role.MAKER)
     def delete(self, upload_id: str) -> None:
         """Forget an upload and its bytes; a Media that was made of it stays."""
         if not self._forget(tables.uploads.c.id == upload_id):

@@ -104,6 +104,11 @@ class LocalSettings(ServerTlsSettings, TritonTlsSettings):
         return _absolute(self.users) if self.users is not None else self.folders.data / "users"
 
     @property
+    def own_database_url(self) -> str:
+        """The database of this machine's stack."""
+        return self.database_url or f"sqlite:///{self.folders.data / 'chorus.db'}"
+
+    @property
     def has_users(self) -> bool:
         """True when somebody has been given a login, or is meant to."""
         return self.users is not None or (self.users_file.exists() and self.users_file.stat().st_size > 0)

@@ -111,7 +111,7 @@ def services_of(settings: LocalSettings, folders: Folders, ports: Ports) -> list
         "CHORUS_HOST": settings.host,
         "CHORUS_PORT": str(ports.page),
         "CHORUS_GRPC_PORT": str(ports.grpc),
-        "CHORUS_DATABASE_URL": settings.database_url or f"sqlite:///{folders.data / 'chorus.db'}",
+        "CHORUS_DATABASE_URL": settings.own_database_url,
         "CHORUS_FAMILIES": str(settings.family_folder),
         "CHORUS_LOG_FILE": str(folders.log_file),
         "CHORUS_LOG_FORM": "json",

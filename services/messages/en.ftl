@@ -216,6 +216,8 @@ users-unreadable = { $file } (CHORUS_USERS) cannot be read: { $reason }
 user-unknown = There is no user { $name } in { $file }
 user-name-unusable = { $name } is no name for a user: use letters, digits and . @ + - _
 password-too-short = A password needs { $least } characters or more
+session-ended = You are logged in no more: log in again
+role-needed = This takes the role { $role }, yours is { $own }: ask an administrator of this installation
 token-needed = Send the metadata authorization: Bearer <token>, with the token of CHORUS_TOKEN
 
 ## local: the stack on one machine

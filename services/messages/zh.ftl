@@ -233,6 +233,8 @@ users-unreadable = 无法读取 { $file }（CHORUS_USERS）：{ $reason }
 user-unknown = { $file } 里没有用户 { $name }。
 user-name-unusable = { $name } 不能用作用户名。请使用字母、数字和 . @ + - _。
 password-too-short = 密码至少需要 { $least } 个字符。
+session-ended = 登录已失效。请重新登录。
+role-needed = 此操作需要角色 { $role }，您的角色是 { $own }。请联系管理员。
 token-needed = 请发送元数据 authorization: Bearer <token>，其中是 CHORUS_TOKEN 的令牌。
 
 ## local：单机运行

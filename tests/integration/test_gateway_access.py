@@ -13,6 +13,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from pydantic import SecretStr
 
+from services.acting import Role
 from services.errors import ChorusError
 from services.gateway.access.accounts import Accounts
 from services.gateway.v1 import gateway_pb2 as pb
@@ -66,10 +67,12 @@ def test_a_person_logs_in_and_out(browser: httpx.Client) -> None:
     assert (entered.status_code, entered.headers["location"]) == (303, "/v1/session")
     cookie = entered.headers["set-cookie"]
     assert "HttpOnly; SameSite=Lax" in cookie
-    assert browser.get("/v1/session").json() == {"owner": "anna", "name": "anna", "login_required": True}
+    who = {"owner": "anna", "name": "anna", "role": "admin", "login_required": True, "logged_in": True}
+    assert browser.get("/v1/session").json() == who
     media = browser.post("/v1/media", params={"name": "clip.mp4"}, content=b"clip").json()
     assert media["owner"] == "anna"
     assert browser.post("/logout").headers["location"] == "/login"
+    assert browser.get("/v1/session").json()["logged_in"] is False
     assert browser.get("/v1/jobs", headers={"Accept": "application/json"}).status_code == 401
 
 
@@ -185,5 +188,22 @@ def test_users_are_names_and_hashes(tmp_path: Path) -> None:
     for name, password in (("a b", "long enough"), ("anon-1", "long enough"), ("a:b", "long enough"), ("ben", "short")):
         with pytest.raises(ChorusError):
             accounts.put(name, password)
-    with pytest.raises(ChorusError, match="There is no user ben"):
-        accounts.remove("ben")
+    for change in (accounts.remove, lambda name: accounts.give_role(name, Role.MAKER)):
+        with pytest.raises(ChorusError, match="There is no user ben"):
+            change("ben")
+
+
+def test_roles_stand_in_the_file_and_older_files_have_none(tmp_path: Path) -> None:
+    accounts = Accounts(tmp_path / "users")
+    assert [accounts.put(name, "correct horse") for name in ("anna", "ben")] == [Role.ADMIN, Role.MAKER]
+    assert accounts.put("ben", "another horse") is Role.MAKER
+    assert accounts.put("vera", "correct horse", Role.VIEWER) is Role.VIEWER
+    before = accounts.fingerprint("vera")
+    accounts.give_role("vera", Role.MAKER)
+    assert accounts.fingerprint("vera") != before
+    assert accounts.roles() == {"anna": Role.ADMIN, "ben": Role.MAKER, "vera": Role.MAKER}
+    lines = (tmp_path / "users").read_text().splitlines()
+    (tmp_path / "users").write_text("\n".join([lines[0], lines[1].removesuffix(":maker"), f"{lines[2]}s"]))
+    # Who could log in before there were roles could do everything; what is mistyped gives the least.
+    assert accounts.roles() == {"anna": Role.ADMIN, "ben": Role.ADMIN, "vera": Role.VIEWER}
+    assert accounts.verify("ben", "another horse")

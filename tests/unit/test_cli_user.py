@@ -20,7 +20,7 @@ def test_users_are_added_listed_and_removed(tmp_path: Path) -> None:
         return done.exit_code, done.output
 
     assert run("add", "anna", typed="long enough\nlong enough\n")[0] == 0
-    assert run("list") == (0, "anna\n")
+    assert run("list")[1].split() == ["anna", "admin"]
     # Before the first `chorus up`, and whatever the umask is.
     assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
     assert (tmp_path / "data" / "users").stat().st_mode & 0o777 == 0o600
@@ -31,3 +31,13 @@ def test_users_are_added_listed_and_removed(tmp_path: Path) -> None:
     assert run("remove", "ben")[0] == 1
     assert run("remove", "anna")[0] == 0
     assert accounts.names() == []
+
+
+def test_a_silent_database_keeps_nobody_in(tmp_path: Path) -> None:
+    accounts = Accounts(tmp_path / "users")
+    accounts.put("anna", "long enough")
+    away = "postgresql://chorus:x@127.0.0.1:1/chorus"
+    settings = LocalSettings(home=tmp_path, users=tmp_path / "users", database_url=away)
+    done = CliRunner().invoke(build_user_app(), ["remove", "anna"], obj=settings)
+    assert (done.exit_code, accounts.names()) == (0, [])
+    assert "not in the audit log" in done.output

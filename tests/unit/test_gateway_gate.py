@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from services.errors import ChorusError
+from services.gateway.access.accounts import Accounts
 from services.gateway.access.caller import Caller, is_anonymous, new_anonymous
 from services.gateway.access.gate import Gate
+from services.gateway.access.sessions import Sessions
 from services.gateway.operations.counts import ExactCounts, SharedCounts
+from services.gateway.operations.session_rows import SessionRows
 from services.gateway.settings import GatewaySettings, is_loopback
+from services.jobs import tables
+from services.jobs.upgrade import create_tables
 
+TOKEN = "the right token"
 # Never connected to: what is counted here stays here.
 NO_DATABASE = sa.create_engine("sqlite:////nowhere/to/be/found.db")
 
@@ -21,13 +29,28 @@ def make_gate(**changes: Any) -> Gate:
     rules: dict[str, Any] = {
         "accounts": None,
         "token": "",
-        "session_key": "key",
+        "sessions": Sessions(SessionRows(NO_DATABASE, hours=1, idle_hours=1), None, ""),
         "is_local": True,
         "requests_per_minute": 100,
         "requests": SharedCounts(NO_DATABASE),
         "logins": ExactCounts(NO_DATABASE),
+        "record": lambda _actor, _deed: None,
     }
     return Gate(**{**rules, **changes})
+
+
+def session_rows(folder: Path, **lives: float) -> SessionRows:
+    database = tables.open_database(f"sqlite:///{folder / 'chorus.db'}")
+    create_tables(database)
+    return SessionRows(database, **{"hours": 2.0, "idle_hours": 1.0, **lives})
+
+
+def locked_gate(rows: SessionRows, token: str, accounts: Accounts | None = None, **changes: Any) -> Gate:
+    return make_gate(token=token, accounts=accounts, sessions=Sessions(rows, accounts, token), **changes)
+
+
+def caller_of(gate: Gate, authorization: str = "", session: str = "", owner: str = "") -> Caller | None:
+    return asyncio.run(gate.caller(authorization, session, owner))
 
 
 @pytest.mark.parametrize("host", ["localhost", "localhost:7860", "127.0.0.1:7860", "[::1]:7860", "192.168.1.5"])
@@ -72,21 +95,66 @@ def test_origins(origin: str | None, fetch_site: str | None, is_ours: bool) -> N
                 gate.check_origin(method, "localhost:7860", origin, fetch_site)
 
 
-def test_callers_of_an_open_and_of_a_locked_installation() -> None:
+def test_callers_of_an_open_and_of_a_locked_installation(tmp_path: Path) -> None:
     owner = new_anonymous()
-    assert make_gate().caller("", "", "") == Caller()
-    assert make_gate().caller("", "", owner) == Caller(owner=owner)
-    assert make_gate().caller("", "", "anna") == Caller()
-    locked = make_gate(token="the right token")
-    assert locked.caller("", "", owner) is None
-    assert locked.caller("Bearer the right token", "", owner) == Caller()
-    assert locked.caller("bearer  the right token", "", "") == Caller()
+    assert caller_of(make_gate()) == Caller()
+    assert caller_of(make_gate(), owner=owner) == Caller(owner=owner)
+    assert caller_of(make_gate(), owner="anna") == Caller()
+    rows = session_rows(tmp_path)
+    locked = locked_gate(rows, "the right token")
+    assert caller_of(locked, owner=owner) is None
+    assert caller_of(locked, "Bearer the right token", owner=owner) == Caller()
+    assert caller_of(locked, "bearer  the right token") == Caller()
     for wrong in ("Bearer", "Bearer ", "Bearer wrong", "Basic the right token", "Bearer the right token\u00e9"):
-        assert locked.caller(wrong, "", "") is None
-    session = locked.log_in("", "the right token", "here")
-    assert locked.caller("", session, owner) == Caller(owner=owner)
-    assert make_gate(token="another token").caller("", session, owner) is None
-    assert make_gate(token="the right token", session_key="other").caller("", session, owner) is None
+        assert caller_of(locked, wrong) is None
+    session = asyncio.run(locked.open_session("", "the right token", "here", "rest"))
+    assert caller_of(locked, session=session, owner=owner) == Caller(owner=owner)
+    assert caller_of(locked, f"Bearer {session}") == Caller()
+    assert caller_of(locked_gate(rows, "another token"), session=session, owner=owner) is None
+    assert caller_of(locked_gate(rows, "the right token"), session=session) == Caller()
+    asyncio.run(locked.close_session(session, "", "here", "rest"))
+    assert caller_of(locked, session=session) is None
+
+
+class SlowClock:
+    """Stands for asyncio.sleep."""
+
+    def __init__(self) -> None:
+        self.slept: list[float] = []
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+
+
+def test_tries_for_one_name_from_everywhere_are_slowed_and_never_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, rows = SlowClock(), session_rows(tmp_path)
+    monkeypatch.setattr("services.gateway.access.gate.asyncio.sleep", clock.sleep)
+    gate = locked_gate(rows, TOKEN)
+    home = asyncio.run(gate.open_session("", TOKEN, "home", "rest"))
+    for number in range(70):
+        with pytest.raises(ChorusError, match="wrong"):
+            asyncio.run(gate.open_session("", "a guess", f"address {number}", "rest"))
+    assert clock.slept[:30] == [0.0] * 30
+    assert clock.slept[32] > 0
+    assert max(clock.slept) == 5.0
+    # The owner is let in from wherever they are, and without waiting from where they have been.
+    assert caller_of(gate, session=asyncio.run(gate.open_session("", TOKEN, "a hotel", "rest"))) == Caller()
+    assert clock.slept[-1] == 5.0
+    asyncio.run(gate.open_session("", TOKEN, "home", "rest"))
+    assert clock.slept[-1] == 0.0
+    assert caller_of(gate, session=home) == Caller()
+
+
+def test_many_names_from_one_address_are_refused(tmp_path: Path) -> None:
+    gate = locked_gate(session_rows(tmp_path), TOKEN)
+    answers = []
+    for number in range(62):
+        with pytest.raises(ChorusError) as refusal:
+            asyncio.run(gate.open_session(f"name {number}", "a guess", "one address", "rest"))
+        answers.append(refusal.value.code)
+    assert answers == ["login-wrong"] * 60 + ["too-many-logins"] * 2
 
 
 def test_anonymous_owners_cannot_be_made_up() -> None:

@@ -63,6 +63,4 @@ def test_columns_that_are_new_are_added_and_old_rows_stay(tmp_path: Path) -> Non
     for table in tables.metadata.sorted_tables:
         present = {column["name"] for column in sa.inspect(engine).get_columns(table.name)}
         assert present == {column.name for column in table.columns}
-    assert len(tables.find_secret(engine, "session")) > 30
-    assert tables.find_secret(engine, "session") == tables.find_secret(engine, "session")
     engine.dispose()

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
+import asyncio
 import hmac
 import ipaddress
 from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
-from itsdangerous import BadSignature, URLSafeTimedSerializer
-
+from services.acting import Actor, Deed, Record, Role
 from services.errors import ChorusError, ErrorKind
 from services.gateway.access.accounts import Accounts
 from services.gateway.access.caller import Caller, is_anonymous
+from services.gateway.access.sessions import Sessions
+from services.gateway.access.throttle import Throttle, too_many_logins
 from services.gateway.operations.counts import SharedCounts
 from services.threaded import Desk
 
 SESSION_COOKIE: Final = "chorus_session"
 OWNER_COOKIE: Final = "chorus_owner"
-SESSION_SECONDS: Final = 7 * 24 * 3600
-_LOGINS_PER_MINUTE: Final = 10
 _MINUTE: Final = 60
 _LOGINS_AT_ONCE: Final = 2
 _LOGINS_WAITING: Final = 50
@@ -35,26 +34,30 @@ class Gate:
         *,
         accounts: Accounts | None,
         token: str,
-        session_key: str,
+        sessions: Sessions,
         is_local: bool,
         hosts: Sequence[str] = (),
         requests_per_minute: int,
         requests: SharedCounts,
         logins: SharedCounts,
+        record: Record,
     ) -> None:
         """`token` may be empty, as may `accounts` be None: without both everybody who reaches us may come in.
 
+        `record` is told of each login, and of what is done by those who come in.
         `is_local`: we listen on loopback, so that no name but localhost can mean us, and `hosts` beside it.
         """
         self._accounts = accounts
         self._token = token
-        self._sessions = URLSafeTimedSerializer(session_key, salt="chorus session")
+        self.sessions = sessions
+        """Who is logged in, and what is open for them"""
+        self.record = record
         self._is_local = is_local
         self._hosts = frozenset(hosts)
         self._requests_per_minute = requests_per_minute
         self._requests = requests
-        self._logins = logins
-        self._desk = Desk("login", _LOGINS_AT_ONCE, _LOGINS_WAITING, _too_many_logins)
+        self._throttle = Throttle(logins, sessions.is_known)
+        self._desk = Desk("login", _LOGINS_AT_ONCE, _LOGINS_WAITING, too_many_logins)
 
     @property
     def is_locked(self) -> bool:
@@ -92,59 +95,73 @@ class Gate:
         if not self._requests.hit(f"request {client}", self._requests_per_minute, _MINUTE):
             raise ChorusError(ErrorKind.OVERLOADED, "too-many-requests")
 
-    def caller(self, authorization: str, session: str, owner: str) -> Caller | None:
-        """Whoever shows the bearer token, a session, or is a browser of an installation without a lock; else None."""
-        kind, _, shown = authorization.partition(" ")
-        if kind.lower() == "bearer" and self.accepts_token(shown.strip()):
+    async def caller(self, authorization: str, session: str, owner: str) -> Caller | None:
+        """Whoever shows the bearer token, a session, or is a browser of an installation without a lock; else None.
+
+        The key of a session may be shown as a bearer token too. UNAVAILABLE when nobody can say who that is.
+        """
+        bearer = _bearer(authorization)
+        if self.accepts_token(bearer):
             return Caller()
         anonymous = owner if is_anonymous(owner) else ""
-        name = self._read_session(session)
-        if name:
-            return Caller(owner=name, name=name)
-        return Caller(owner=anonymous) if name == "" or not self.is_locked else None
+        # Without a lock there are no sessions, and no cookie costs a query.
+        found = await self.sessions.find(bearer or session) if self.is_locked else None
+        if found is None:
+            return None if self.is_locked else Caller(owner=anonymous)
+        if found.name == "":
+            return Caller(owner=anonymous, session=found.key_hash)
+        role = self._role(found.name)
+        return Caller(owner=found.name, name=found.name, role=role, session=found.key_hash)
 
     def accepts_token(self, shown: str) -> bool:
         """True for the installation's token."""
         return bool(self._token) and hmac.compare_digest(shown.encode(), self._token.encode())
 
-    async def open_session(self, name: str, password: str, client: str) -> str:
-        """As log_in, in threads that nothing else waits for: neither a crowd that logs in nor one that does not."""
-        return await self._desk.run(self.log_in, name, password, client)
+    def actor(self, caller: Caller, address: str, door: str) -> Actor:
+        """For whom a request of this caller is done."""
+        return Actor(
+            name=caller.title, role=caller.role, owner=caller.owner, address=address, door=door, record=self.record
+        )
 
-    def log_in(self, name: str, password: str, client: str) -> str:
+    async def open_session(self, name: str, password: str, client: str, door: str) -> str:
         """A new session; UNAUTHENTICATED when name or password is wrong, OVERLOADED after too many tries.
 
         An empty name with the token as password is a login too: where there are no accounts, it is the only one.
+        It works in threads that nothing else waits for: neither a crowd that logs in nor one that does not.
         """
-        for key in (f"login from {client}", f"login as {name}"):
-            if not self._logins.hit(key, _LOGINS_PER_MINUTE, _MINUTE):
-                raise _too_many_logins()
-        if name == "" and self.accepts_token(password):
-            return self._sessions.dumps(["", _digest(self._token)])
-        if self._accounts is None or not self._accounts.verify(name, password):
+        await asyncio.sleep(await self._desk.run(self._throttle.admit, name, client))
+        return await self._desk.run(self._log_in, name, password, client, door)
+
+    async def close_session(self, session: str, authorization: str, client: str, door: str) -> None:
+        """Log out: the session ends at once, with all that is open for it; nothing happens where there is none."""
+        caller = await self.caller(authorization, session, "")
+        if caller is not None and caller.session:
+            await self._desk.run(self.sessions.end, _bearer(authorization) or session)
+            actor = self.actor(caller, client, door)
+            await self._desk.run(self.record, actor, Deed(action="logout"))
+
+    def _log_in(self, name: str, password: str, client: str, door: str) -> str:
+        shown = name or Caller().title
+        is_right = (name == "" and self.accepts_token(password)) or (
+            self._accounts is not None and self._accounts.verify(name, password)
+        )
+        actor = Actor(name=shown, role=Role.VIEWER, address=client, door=door)
+        if not is_right:
+            self.record(actor, Deed(action="login", outcome="login-wrong"))
             raise ChorusError(ErrorKind.UNAUTHENTICATED, "login-wrong")
-        return self._sessions.dumps([name, self._accounts.fingerprint(name)])
+        key = self.sessions.open(name, client)
+        self.record(actor, Deed(action="login"))
+        return key
 
-    def _read_session(self, session: str) -> str | None:
-        """The name of a valid session, "" for one that the token opened; None for none."""
-        if not session:
-            return None
-        try:
-            name, proof = self._sessions.loads(session, max_age=SESSION_SECONDS)
-        except (BadSignature, ValueError, TypeError):
-            return None
-        if name == "":
-            return "" if self._token and proof == _digest(self._token) else None
-        current = self._accounts.fingerprint(name) if self._accounts is not None else None
-        return str(name) if current is not None and proof == current else None
+    def _role(self, name: str) -> Role:
+        role = None if self._accounts is None else self._accounts.role(name)
+        # Taken out this very moment: the least there is.
+        return Role.VIEWER if role is None else role
 
 
-def _too_many_logins() -> ChorusError:
-    return ChorusError(ErrorKind.OVERLOADED, "too-many-logins")
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+def _bearer(authorization: str) -> str:
+    kind, _, shown = authorization.partition(" ")
+    return shown.strip() if kind.lower() == "bearer" else ""
 
 
 def _host_name(host: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from http.cookies import CookieError, SimpleCookie
 from typing import Final
 from urllib.parse import quote
@@ -12,19 +13,24 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services import telemetry
+from services.acting import Role, acting_as
 from services.errors import ChorusError, ErrorKind
 from services.gateway.access.caller import Caller, new_anonymous
 from services.gateway.access.gate import OWNER_COOKIE, SESSION_COOKIE, Gate
+from services.gateway.access.lasting import serve_while_logged_in
 from services.gateway.access.refusal import refuse
 
 _OPEN_PATHS: Final = frozenset({"/healthz", "/readyz"})
 # It names owners: where nobody comes in without a login, Prometheus asks the metrics port, or shows the token.
 _METRICS: Final = "/metrics"
 _LOGIN_PATHS: Final = frozenset({"/login", "/v1/session"})
+# Who logs out is answered, though the session ends meanwhile.
+_ENDING_PATHS: Final = frozenset({"/logout", "/v1/session"})
 # Style sheets and pictures of the page, which the login form shows too.
 _STATIC: Final = "/page/"
 # The page's socket, which begins as a GET where a proxy lets no WebSocket through, and obeys whoever holds it.
 _SOCKET: Final = "/_nicegui_ws/"
+_REST: Final = "/v1/"
 _OWNER_SECONDS: Final = 400 * 24 * 3600
 _SECURITY_HEADERS: Final = {
     # The page's framework compiles its templates in the browser, which takes the two 'unsafe' words.
@@ -58,21 +64,27 @@ class Guard:
         try:
             caller = None
             if not self._is_open(scope["path"]):
-                caller = self._admit(connection)
-            if caller == Caller() and self._wants_page(connection) and "authorization" not in connection.headers:
+                caller = await self._admit(connection)
+            if caller is not None and caller.owner == "" and self._is_browser(connection):
                 new_owner = new_anonymous()
-                caller = Caller(owner=new_owner)
+                caller = replace(caller, owner=new_owner)
         except ChorusError as error:
             await self._refuse(connection, error)(scope, receive, _with_headers(send, None))
             return
-        scope.setdefault("state", {})["caller"] = caller or Caller()
+        caller = caller or Caller()
+        scope.setdefault("state", {})["caller"] = caller
         cookie = None if new_owner is None else owner_cookie(new_owner, connection)
-        await self._app(scope, receive, _with_headers(send, cookie))
+        guarded = _with_headers(send, cookie)
+        with acting_as(self._gate.actor(caller, client_address(connection), door_of(connection))):
+            if caller.session and scope["path"] not in _ENDING_PATHS:
+                await serve_while_logged_in(self._app, self._gate.sessions, caller.session, scope, receive, guarded)
+            else:
+                await self._app(scope, receive, guarded)
 
     def _is_open(self, path: str) -> bool:
         return path in _OPEN_PATHS or (path == _METRICS and not self._gate.is_locked)
 
-    def _admit(self, connection: HTTPConnection) -> Caller:
+    async def _admit(self, connection: HTTPConnection) -> Caller:
         headers = connection.headers
         host = headers.get("host", "")
         self._gate.check_host(host)
@@ -81,14 +93,13 @@ class Guard:
         self._gate.check_origin(method, host, headers.get("origin"), headers.get("sec-fetch-site"))
         cookies = _cookies(headers)
         session = cookies.get(SESSION_COOKIE, "")
-        # Not in a thread: at most it reads the small file of users, and no upload may keep a person waiting here.
-        caller = self._gate.caller(headers.get("authorization", ""), session, cookies.get(OWNER_COOKIE, ""))
+        caller = await self._gate.caller(headers.get("authorization", ""), session, cookies.get(OWNER_COOKIE, ""))
         self._gate.check_rate(caller.name if caller is not None and caller.name else client_address(connection))
         if caller is None:
             path: str = connection.scope["path"]
             if path not in _LOGIN_PATHS and not path.startswith(_STATIC):
                 raise ChorusError(ErrorKind.UNAUTHENTICATED, "login-needed")
-            return Caller()
+            return Caller(role=Role.VIEWER, is_stranger=True)
         return caller
 
     def _refuse(self, connection: HTTPConnection, error: ChorusError) -> Response | _Denial:
@@ -99,6 +110,9 @@ class Guard:
             path: str = connection.scope["path"]
             return RedirectResponse(f"/login?next={quote(path)}", 303)
         return refuse(error, connection)
+
+    def _is_browser(self, connection: HTTPConnection) -> bool:
+        return self._wants_page(connection) and "authorization" not in connection.headers
 
     def _wants_page(self, connection: HTTPConnection) -> bool:
         scope = connection.scope
@@ -117,6 +131,17 @@ class _Denial:
 def client_address(connection: HTTPConnection) -> str:
     """Where a request comes from."""
     return connection.client.host if connection.client is not None else ""
+
+
+def door_of(connection: HTTPConnection) -> str:
+    """The door that a request came to, as the audit log calls it."""
+    path: str = connection.scope["path"]
+    return "rest" if path.startswith(_REST) else "page"
+
+
+def session_key(connection: HTTPConnection) -> str:
+    """What a browser shows of its session; empty for none."""
+    return _cookies(connection.headers).get(SESSION_COOKIE, "")
 
 
 def owner_cookie(owner: str, connection: HTTPConnection) -> str:

@@ -8,7 +8,10 @@ from typing import Final
 from services.errors import ChorusError, ErrorKind
 from services.gateway.access.accounts import Accounts
 from services.gateway.access.gate import Gate
+from services.gateway.access.sessions import Sessions
+from services.gateway.operations.audit import AuditLog
 from services.gateway.operations.counts import SharedCounts
+from services.gateway.operations.session_rows import SessionRows
 from services.gateway.settings import GatewaySettings, is_loopback
 
 _log = logging.getLogger(__name__)
@@ -31,15 +34,20 @@ def check_lock(settings: GatewaySettings) -> None:
     raise ChorusError(ErrorKind.INVALID_INPUT, "lock-needed", host=settings.host)
 
 
-def build_gate(settings: GatewaySettings, session_key: str, requests: SharedCounts, logins: SharedCounts) -> Gate:
+def build_gate(
+    settings: GatewaySettings, sessions: SessionRows, audit: AuditLog, requests: SharedCounts, logins: SharedCounts
+) -> Gate:
     """The rules for who may come in, with counts of what was asked and tried lately."""
+    accounts = None if settings.users is None else Accounts(settings.users)
+    token = settings.token.get_secret_value()
     return Gate(
-        accounts=None if settings.users is None else Accounts(settings.users),
-        token=settings.token.get_secret_value(),
-        session_key=session_key,
+        accounts=accounts,
+        token=token,
+        sessions=Sessions(sessions, accounts, token),
         is_local=is_loopback(settings.host),
         hosts=settings.allowed_hosts,
         requests_per_minute=settings.requests_per_minute,
         requests=requests,
         logins=logins,
+        record=audit.record,
     )

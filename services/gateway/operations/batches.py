@@ -13,7 +13,9 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from services import telemetry
+from services.acting import deed
 from services.errors import ChorusError, ErrorKind
+from services.gateway.operations.audit import AuditLog
 from services.gateway.operations.batch_request import BatchRequest, check_kinds, job_rows
 from services.gateway.operations.drafts import Drafts
 from services.gateway.operations.readiness import Readiness
@@ -71,6 +73,7 @@ class Operations:
         limits: Limits,
         readiness: Readiness,
         drafts: Drafts,
+        audit: AuditLog,
     ) -> None:
         self.media = media
         self.intake = intake
@@ -81,6 +84,9 @@ class Operations:
         self.limits = limits
         self.readiness = readiness
         self.drafts = drafts
+        self.audit = audit
+        self.sweeps = (uploads.sweep, intake.sweep, drafts.sweep, audit.sweep)
+        """Upkeep: to be called now and then, each for itself"""
         self.looks = Desk("look", _LOOKS_AT_ONCE, _LOOKS_WAITING, _too_many_uploads)
         """For what waits until preprocess has looked into a file: all else goes on meanwhile"""
         self._database = database
@@ -90,6 +96,7 @@ class Operations:
         self._batches = Watch(self.jobs_of, lambda jobs: all(job.state in FINISHED for job in jobs))
         self._disk = Watch(lambda _: measure_disk(artifacts.storage), lambda _: False)
 
+    @deed("batch.create")
     def create_batch(self, request: BatchRequest) -> Batch:
         """One job for each video, all or none. The same key with the same request returns the batch made before."""
         request.check()
@@ -122,6 +129,7 @@ class Operations:
         counts = self._queue.count_states([row.id for row in rows])
         return [_batch(row, counts) for row in rows], int(total)
 
+    @deed("batch.cancel")
     def cancel_batch(self, batch_id: str) -> Batch:
         """Cancel what is not finished; the rest stays as it is."""
         self.get_batch(batch_id)
@@ -167,6 +175,7 @@ class Operations:
         check_ids(job_ids)
         return self.outputs.open_all([self._queue.find(job_id) for job_id in dict.fromkeys(job_ids)])
 
+    @deed("job.cancel")
     def cancel_job(self, job_id: str) -> Job:
         """End a job; CONFLICT when it has finished already."""
         job = self._queue.find(job_id)
@@ -175,6 +184,7 @@ class Operations:
         self._queue.cancel([job_id])
         return self._queue.find(job_id)
 
+    @deed("job.retry")
     def retry_job(self, job_id: str) -> Job:
         """Queue a failed or cancelled job again; CONFLICT for others, or when its uploads are gone."""
         job = self._queue.find(job_id)

@@ -15,6 +15,7 @@ LOG_LINES: Final = 10_000
 """Lines of the log in one answer"""
 _FILE_NAME_LENGTH: Final = 1000
 _OWNER_LENGTH: Final = 100
+_ACTION_LENGTH: Final = 50
 _LARGEST_NUMBER: Final = (1 << 63) - 1
 # Beyond them not every moment has a number of seconds, or a number of seconds a moment, in every time zone.
 _YEARS: Final = range(1970, 9999)
@@ -41,6 +42,8 @@ NamePart = Annotated[str, StringConstraints(max_length=NAME_LENGTH), AfterValida
 FileName = Annotated[str, StringConstraints(max_length=_FILE_NAME_LENGTH), AfterValidator(_check_text)]
 OwnerName = Annotated[str, StringConstraints(max_length=_OWNER_LENGTH), AfterValidator(_check_text)]
 MediaKind = Literal["video", "audio", "still"]
+ActionName = Annotated[str, StringConstraints(max_length=_ACTION_LENGTH, pattern=r"^[a-z.-]*$")]
+RowId = Annotated[int, Field(ge=0, le=_LARGEST_NUMBER)]
 Limit = Annotated[int, Field(ge=1, le=PAGE_ITEMS)]
 Offset = Annotated[int, Field(ge=0, le=LARGEST_OFFSET)]
 LogLines = Annotated[int, Field(ge=1, le=LOG_LINES)]

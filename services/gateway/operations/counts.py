@@ -43,13 +43,22 @@ class SharedCounts:
 
         As a sliding window: this one's count, and of the last one's the share that still lies in it.
         """
-        now = time.time()
-        since = int(now) // seconds * seconds
-        before = self._add((key, since - seconds), 0) * (since + seconds - now) / seconds
-        if before + self._add((key, since), 1) <= most:
+        total, since = self._count(key, seconds)
+        if total <= most:
             return True
         self._add((key, since), -1)
         return False
+
+    def count(self, key: str, seconds: int) -> float:
+        """Count once more under `key`; how many there were in the last `seconds` with this one."""
+        return self._count(key, seconds)[0]
+
+    def _count(self, key: str, seconds: int) -> tuple[float, int]:
+        """How many there are in the sliding window with this one, and since when the window is that it was put in."""
+        now = time.time()
+        since = int(now) // seconds * seconds
+        before = self._add((key, since - seconds), 0) * (since + seconds - now) / seconds
+        return before + self._add((key, since), 1), since
 
     def _add(self, window: Window, amount: int) -> int:
         """How many there are then, as far as is known here."""

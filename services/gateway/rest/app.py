@@ -24,6 +24,7 @@ from services.gateway.access.patience import Patience
 from services.gateway.access.refusal import refuse
 from services.gateway.operations.batches import Operations
 from services.gateway.operations.receiving import Receivers
+from services.gateway.rest import audit as rest_audit
 from services.gateway.rest import jobs as rest
 from services.gateway.rest import media as rest_media
 from services.gateway.rest import service as rest_service
@@ -50,7 +51,8 @@ def build_app(operations: Operations, gate: Gate, further: Sequence[APIRouter] =
     app.add_middleware(Guard, gate=gate)
     # Added last, so it stands before the guard, and counts what that refuses as well.
     app.add_middleware(Measured)
-    for router in (session.router, rest_media.router, tus.router, rest.v1, rest_service.router, rest.router, *further):
+    own = (session, rest_media, tus, rest_service, rest_audit)
+    for router in (*(each.router for each in own), rest.v1, rest.router, *further):
         app.include_router(router)
     app.add_exception_handler(ChorusError, _answer_refusal)
     app.add_exception_handler(RequestValidationError, _answer_invalid_request)

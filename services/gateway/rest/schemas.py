@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.acting import Role
 from services.gateway.operations.batches import Batch
 from services.gateway.operations.bounds import Id, Text
 from services.jobs.model import Deleted, Job, JobState, Priority, Stage
@@ -136,7 +137,9 @@ class SessionBody(Body):
 
     owner: str
     name: str | None = Field(description="The login name, where there are accounts")
+    role: Role = Field(description="viewer: sees and downloads; maker: makes and deletes; admin: also reads the audit")
     login_required: bool
+    logged_in: bool = Field(description="False for who still has to log in, where that is required")
 
 
 class BatchSummaryBody(Body):

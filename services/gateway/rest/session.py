@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from services.gateway.access.gate import SESSION_SECONDS, Gate
-from services.gateway.access.guard import client_address, session_cookie
+from services.gateway.access.gate import Gate
+from services.gateway.access.guard import client_address, door_of, session_cookie, session_key
 from services.gateway.rest import schemas
 from services.gateway.rest.parameters import REFUSALS, Who
 
@@ -15,19 +15,28 @@ router = APIRouter(prefix="/v1/session", tags=["session"], responses=REFUSALS)
 @router.get("")
 async def get_session(request: Request, caller: Who) -> schemas.SessionBody:
     """Who the caller is."""
-    return schemas.SessionBody(owner=caller.owner, name=caller.name, login_required=_gate(request).is_locked)
+    return schemas.SessionBody(
+        owner=caller.owner,
+        name=caller.name,
+        role=caller.role,
+        login_required=_gate(request).is_locked,
+        logged_in=not caller.is_stranger,
+    )
 
 
 @router.post("", status_code=204)
 async def open_session(body: schemas.LoginBody, request: Request) -> Response:
-    """Log in; the session is a cookie."""
-    session = await _gate(request).open_session(body.name, body.password, client_address(request))
-    return Response(status_code=204, headers={"Set-Cookie": session_cookie(session, SESSION_SECONDS, request)})
+    """Log in. The cookie's value is the key of the session, which may also be shown as a bearer token."""
+    gate = _gate(request)
+    session = await gate.open_session(body.name, body.password, client_address(request), door_of(request))
+    return Response(status_code=204, headers={"Set-Cookie": session_cookie(session, gate.sessions.seconds, request)})
 
 
 @router.delete("", status_code=204)
 async def end_session(request: Request) -> Response:
-    """Log out."""
+    """Log out: the session ends at once, in every process, with the pages and streams that are open for it."""
+    authorization = request.headers.get("authorization", "")
+    await _gate(request).close_session(session_key(request), authorization, client_address(request), door_of(request))
     return Response(status_code=204, headers={"Set-Cookie": session_cookie("", 0, request)})
 
 

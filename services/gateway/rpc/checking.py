@@ -19,8 +19,10 @@ _BOUNDS: Final[Mapping[str, Any]] = {
     "DownloadOutputRequest.offset": bounds.Bytes,
     "ListJobsRequest.name": bounds.NamePart,
     "UploadPlace.offset": bounds.Bytes,
+    "action": bounds.ActionName,
     "audio_id": bounds.Id,
     "batch_id": bounds.Id,
+    "before": bounds.RowId,
     "faces": bounds.Id,
     # Its length has an error of its own.
     "idempotency_key": bounds.Text,
@@ -40,6 +42,7 @@ _BOUNDS: Final[Mapping[str, Any]] = {
     "state": bounds.Id,
     "until_ms": bounds.Milliseconds,
     "upload_id": bounds.Id,
+    "user": bounds.OwnerName,
     "video_ids": bounds.Id,
 }
 _RULES: Final[Mapping[str, TypeAdapter[Any]]] = {name: TypeAdapter(bound) for name, bound in _BOUNDS.items()}

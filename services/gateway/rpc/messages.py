@@ -9,6 +9,7 @@ from typing import Any
 from google.protobuf.json_format import MessageToDict, ParseDict
 
 from services.errors import ChorusError, ErrorKind, error_to_json
+from services.gateway.operations.audit import AuditEntry, AuditFilter
 from services.gateway.operations.batches import Batch
 from services.gateway.v1 import gateway_pb2 as pb
 from services.jobs.model import Job, JobFilter, JobState, Priority
@@ -42,6 +43,24 @@ def job_filter(message: pb.ListJobsRequest) -> JobFilter:
         since=_moment(message.since_ms) if message.HasField("since_ms") else None,
         until=_moment(message.until_ms) if message.HasField("until_ms") else None,
     )
+
+
+def audit_filter(message: pb.ListAuditRequest) -> AuditFilter:
+    """Which deeds are asked for."""
+    return AuditFilter(
+        name=message.user or None,
+        action=message.action or None,
+        since=_moment(message.since_ms) if message.HasField("since_ms") else None,
+        until=_moment(message.until_ms) if message.HasField("until_ms") else None,
+        before=message.before if message.HasField("before") else None,
+    )
+
+
+def audit_message(entry: AuditEntry) -> pb.AuditEntry:
+    """A deed on the wire."""
+    values = asdict(entry)
+    at = values.pop("at")
+    return pb.AuditEntry(**values, at_ms=_ms(at))
 
 
 def media_message(media: Media) -> pb.Media:

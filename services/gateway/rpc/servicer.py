@@ -9,14 +9,17 @@ from contextlib import aclosing
 from dataclasses import asdict
 from typing import Final, ParamSpec, TypeVar
 
+from services.acting import current_actor
 from services.errors import ChorusError, ErrorKind
 from services.gateway.access.gate import Gate
 from services.gateway.operations.batch_request import BatchRequest
 from services.gateway.operations.batches import Batch, Operations
 from services.gateway.operations.receiving import Receivers
-from services.gateway.rpc.access import TokenInterceptor
+from services.gateway.rpc.access import AccessInterceptor
 from services.gateway.rpc.checking import check_message
 from services.gateway.rpc.messages import (
+    audit_filter,
+    audit_message,
     batch_message,
     batch_priority,
     job_filter,
@@ -31,6 +34,7 @@ from services.gateway.v1.gateway_pb2_grpc import GatewayServiceServicer, add_Gat
 from services.grpc_server import Context, Server, build_server
 from services.jobs.families import family_cards
 from services.library.archive import zip_pieces
+from services.library.resumable import ResumableUpload
 from services.library.stored_file import StoredFile
 from services.threaded import call_in_threads, iterate_in_threads
 
@@ -40,8 +44,6 @@ _DEFAULT_LIMIT: Final = 50
 _LOG_LINES: Final = 200
 # A stop lets them end; what has no end of its own it ends at once.
 _DOWNLOADS: Final = frozenset({"DownloadMedia", "DownloadOutput", "DownloadArchive"})
-# The owner of uploads: programs have no name.
-_OWNER: Final = ""
 
 Parameters = ParamSpec("Parameters")
 Answer = TypeVar("Answer")
@@ -50,7 +52,7 @@ Answer = TypeVar("Answer")
 async def build_rpc_server(operations: Operations, gate: Gate) -> Server:
     """The gRPC door to `operations` behind the gate, not yet listening; call it on its event loop."""
     name = pb.DESCRIPTOR.services_by_name["GatewayService"].full_name
-    server = await build_server([name], [TokenInterceptor(gate)], check=check_message, finishing=_DOWNLOADS)
+    server = await build_server([name], [AccessInterceptor(gate)], check=check_message, finishing=_DOWNLOADS)
     add_GatewayServiceServicer_to_server(GatewayServicer(operations), server.core)
     return server
 
@@ -70,15 +72,16 @@ class GatewayServicer(GatewayServiceServicer):
                     upload.rename(request.name)
                 else:
                     await self._run(upload.write, request.content)
-            return media_message(await self._operations.looks.run(self._operations.intake.create, upload))
+            create = self._operations.intake.create
+            return media_message(await self._operations.looks.run(create, upload, owner=current_actor().owner))
 
     async def CreateUpload(self, request: pb.CreateUploadRequest, context: Context) -> pb.ResumableUpload:
         return upload_message(
-            await self._run(self._operations.uploads.create, request.name, request.length, owner=_OWNER)
+            await self._run(self._operations.uploads.create, request.name, request.length, owner=current_actor().owner)
         )
 
     async def GetUpload(self, request: pb.GetUploadRequest, context: Context) -> pb.ResumableUpload:
-        return upload_message(await self._run(self._operations.uploads.get_own, request.upload_id, _OWNER))
+        return upload_message(await self._own_upload(request.upload_id))
 
     async def AppendUpload(
         self, request_iterator: AsyncIterator[pb.AppendUploadRequest], context: Context
@@ -86,15 +89,15 @@ class GatewayServicer(GatewayServiceServicer):
         first = await anext(request_iterator, None)
         if first is None or first.WhichOneof("part") != "place":
             raise ChorusError(ErrorKind.INVALID_INPUT, "upload-place-first")
-        upload = await self._run(self._operations.uploads.get_own, first.place.upload_id, _OWNER)
+        upload = await self._own_upload(first.place.upload_id)
         return upload_message(await self._receivers.receive(upload, first.place.offset, _contents(request_iterator)))
 
     async def FinishUpload(self, request: pb.FinishUploadRequest, context: Context) -> pb.Media:
-        upload = await self._run(self._operations.uploads.get_own, request.upload_id, _OWNER)
+        upload = await self._own_upload(request.upload_id)
         return media_message(await self._operations.looks.run(self._operations.uploads.finish, upload.id))
 
     async def DeleteUpload(self, request: pb.DeleteUploadRequest, context: Context) -> pb.DeleteUploadResponse:
-        upload = await self._run(self._operations.uploads.get_own, request.upload_id, _OWNER)
+        upload = await self._own_upload(request.upload_id)
         await self._run(self._operations.uploads.delete, upload.id)
         return pb.DeleteUploadResponse()
 
@@ -106,6 +109,7 @@ class GatewayServicer(GatewayServiceServicer):
             self._operations.media.list,
             kind=request.kind or None,
             owner=request.owner or None,
+            first=current_actor().owner,
             limit=request.limit or _DEFAULT_LIMIT,
             offset=request.offset,
         )
@@ -150,6 +154,7 @@ class GatewayServicer(GatewayServiceServicer):
                 idempotency_key=request.idempotency_key or None,
                 faces=dict(request.faces),
                 priority=batch_priority(request.priority),
+                owner=current_actor().owner,
             ),
         )
         return await self._batch_with_jobs(batch)
@@ -159,7 +164,10 @@ class GatewayServicer(GatewayServiceServicer):
 
     async def ListBatches(self, request: pb.ListBatchesRequest, context: Context) -> pb.ListBatchesResponse:
         batches, total = await self._run(
-            self._operations.list_batches, limit=request.limit or _DEFAULT_LIMIT, offset=request.offset
+            self._operations.list_batches,
+            limit=request.limit or _DEFAULT_LIMIT,
+            offset=request.offset,
+            first=current_actor().owner,
         )
         return pb.ListBatchesResponse(batches=map(batch_message, batches), total=total)
 
@@ -240,6 +248,11 @@ class GatewayServicer(GatewayServiceServicer):
                 for line in bundle:
                     yield pb.LogLine(**asdict(line))
 
+    async def ListAudit(self, request: pb.ListAuditRequest, context: Context) -> pb.ListAuditResponse:
+        limit = request.limit or _DEFAULT_LIMIT
+        entries = await self._run(self._operations.audit.page, audit_filter(request), limit=limit)
+        return pb.ListAuditResponse(entries=map(audit_message, entries))
+
     async def DownloadOutput(
         self, request: pb.DownloadOutputRequest, context: Context
     ) -> AsyncIterator[pb.DownloadOutputResponse]:
@@ -260,6 +273,9 @@ class GatewayServicer(GatewayServiceServicer):
         message = batch_message(batch)
         message.jobs.extend(map(job_message, await self._run(self._operations.jobs_of, batch.id)))
         return message
+
+    async def _own_upload(self, upload_id: str) -> ResumableUpload:
+        return await self._run(self._operations.uploads.get_own, upload_id, current_actor().owner)
 
     def _pieces(self, file: StoredFile, offset: int = 0) -> AsyncGenerator[bytes]:
         file.check_offset(offset)

@@ -217,6 +217,11 @@ class GatewayServiceStub:
                 request_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.ReadLogRequest.SerializeToString,
                 response_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.LogLine.FromString,
                 _registered_method=True)
+        self.ListAudit = channel.unary_unary(
+                '/chorus.gateway.v1.GatewayService/ListAudit',
+                request_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.ListAuditRequest.SerializeToString,
+                response_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.ListAuditResponse.FromString,
+                _registered_method=True)
 
 
 class GatewayServiceServicer:
@@ -462,6 +467,13 @@ class GatewayServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListAudit(self, request, context):
+        """Who did what, newest first; for admins.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_GatewayServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -644,6 +656,11 @@ def add_GatewayServiceServicer_to_server(servicer, server):
                     servicer.ReadLog,
                     request_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.ReadLogRequest.FromString,
                     response_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.LogLine.SerializeToString,
+            ),
+            'ListAudit': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAudit,
+                    request_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.ListAuditRequest.FromString,
+                    response_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.ListAuditResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1621,6 +1638,33 @@ class GatewayService:
             '/chorus.gateway.v1.GatewayService/ReadLog',
             services_dot_gateway_dot_v1_dot_gateway__pb2.ReadLogRequest.SerializeToString,
             services_dot_gateway_dot_v1_dot_gateway__pb2.LogLine.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAudit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chorus.gateway.v1.GatewayService/ListAudit',
+            services_dot_gateway_dot_v1_dot_gateway__pb2.ListAuditRequest.SerializeToString,
+            services_dot_gateway_dot_v1_dot_gateway__pb2.ListAuditResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -59,7 +59,7 @@ class BatchCard:
         unfinished = sum(job.state not in FINISHED for job in jobs)
         ready = sum(job.state is JobState.SUCCEEDED for job in jobs)
         failed = sum(job.state is JobState.FAILED for job in jobs)
-        self._cancel.set_visibility(unfinished > 0)
+        self._cancel.set_visibility(unfinished > 0 and self._page.visitor.may_make)
         self._load.set_visibility(ready > 0 and not unfinished)
         parts = [say("live.ready", number=ready, total=len(jobs))]
         parts += [say("live.failed", number=failed)] if failed else []
@@ -71,7 +71,7 @@ class BatchCard:
                 self._rows[job.id].show(job)
             else:
                 with self._list:
-                    self._rows[job.id] = JobRow(say, job, self._actions)
+                    self._rows[job.id] = JobRow(say, job, self._actions if self._page.visitor.may_make else None)
         for gone in set(self._rows) - {job.id for job in jobs}:
             self._rows.pop(gone).element.delete()
         self._more.set_visibility(len(jobs) > self._limit)

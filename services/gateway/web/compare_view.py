@@ -33,7 +33,8 @@ async def show_comparison(page: OpenPage, job_id: str) -> None:
         ui.page_title(f"{job.name} · Chorus")
         with head(job.name, _facts(page, job)):
             link_button(words("compare.back"), "/history", symbol="arrow_back")
-            button(words("common.delete"), lambda: delete_job(page, job), kind="danger", symbol="delete")
+            if page.visitor.may_make:
+                button(words("common.delete"), lambda: delete_job(page, job), kind="danger", symbol="delete")
             if job.state is JobState.SUCCEEDED:
                 address = output_address(job.id)
                 link_button(words("common.download"), address, symbol="download", kind="primary", download=True)

@@ -26,6 +26,7 @@ _VIEWS: Final = (
     ("/history", "history", "video_library"),
     ("/log", "log", "subject"),
 )
+_MAKING: Final = ("/", "/single")
 _THEMES: Final[Mapping[Theme, tuple[Theme, str]]] = {
     "auto": ("light", "brightness_auto"),
     "light": ("dark", "light_mode"),
@@ -81,6 +82,8 @@ class Frame:
         with block("nav", "views") as navigation:
             attribute(navigation, "aria-label", self._page.words("frame.navigation"))
             for path, name, symbol in _VIEWS:
+                if path in _MAKING and not self._page.visitor.may_make:
+                    continue
                 with block("a").props(f'href="{path}"') as link:
                     icon(symbol)
                     Text("span", self._page.words(f"frame.{name}"))

@@ -42,7 +42,7 @@ def history_row(
                 if job.state is JobState.SUCCEEDED:
                     label = words("history.download", name=job.name)
                     icon_link("download", label, output_address(job.id), download=True)
-                if job.state in FINISHED:
+                if job.state in FINISHED and page.visitor.may_make:
                     icon_button("delete", words("history.delete_job", name=job.name), lambda: delete(job))
     return box
 

@@ -95,7 +95,8 @@ class HistoryView:
             self._picked = Text("div", "", "action-state numbers").props("role=status")
             with block("div", "view-actions"):
                 icon_button("close", say("history.choose_none"), self._choose_none)
-                button(say("common.delete"), self._delete_chosen, kind="danger", symbol="delete")
+                if self._page.visitor.may_make:
+                    button(say("common.delete"), self._delete_chosen, kind="danger", symbol="delete")
                 self._load = link_button(say("history.zip"), "", symbol="download", kind="primary", download=True)
         self._bar.set_visibility(False)
 
@@ -149,7 +150,8 @@ class HistoryView:
                 empty("search_off", say("history.no_match"), say("history.no_match_hint"))
                 return
             with empty("video_library", say("history.empty"), say("history.empty_hint")):
-                link_button(say("live.to_batch"), "/", symbol="add", kind="primary")
+                if self._page.visitor.may_make:
+                    link_button(say("live.to_batch"), "/", symbol="add", kind="primary")
 
     async def _narrow(self, **values: str) -> None:
         await self._go(self._filter.changed(**values))

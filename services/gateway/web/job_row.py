@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from services.gateway.web.catalogue import Words
@@ -30,7 +31,9 @@ class JobActions:
 class JobRow:
     """A row of the live view."""
 
-    def __init__(self, words: Words, job: Job, actions: JobActions) -> None:
+    def __init__(self, words: Words, job: Job, actions: JobActions | None) -> None:
+        """No `actions`: for somebody who may not change anything."""
+        self._has_actions = actions is not None
         self._words = words
         self._shown: Job | None = None
         with block("li", "media-row job-row") as self.element:
@@ -46,8 +49,10 @@ class JobRow:
                     self._stage = Text("span", "", "media-facts numbers")
                     self._speed = Text("span", "", "media-facts numbers job-speed")
             with block("div", "job-actions"):
-                self._cancel = icon_button("close", words("live.cancel", name=job.name), lambda: actions.cancel(job.id))
-                self._retry = button(words("live.retry"), lambda: actions.retry(job.id), symbol="refresh")
+                cancel = None if actions is None else partial(actions.cancel, job.id)
+                retry = None if actions is None else partial(actions.retry, job.id)
+                self._cancel = icon_button("close", words("live.cancel", name=job.name), cancel)
+                self._retry = button(words("live.retry"), retry, symbol="refresh")
                 attribute(self._retry, "aria-label", words("live.retry_job", name=job.name))
                 self._watch = icon_link("play_circle", words("history.compare", name=job.name), f"/compare/{job.id}")
                 address = output_address(job.id)
@@ -65,7 +70,7 @@ class JobRow:
         self._stage.set_text(failure_text(self._words, job) if failed else stage_text(self._words, job))
         self._stage.classes(add="bad" if failed else "", remove="" if failed else "bad")
         self._speed.set_text(speed_text(self._words, job))
-        self._cancel.set_visibility(job.state not in FINISHED)
-        self._retry.set_visibility(job.state in (JobState.FAILED, JobState.CANCELLED))
+        self._cancel.set_visibility(self._has_actions and job.state not in FINISHED)
+        self._retry.set_visibility(self._has_actions and job.state in (JobState.FAILED, JobState.CANCELLED))
         self._watch.set_visibility(job.state is JobState.SUCCEEDED)
         self._load.set_visibility(job.state is JobState.SUCCEEDED)

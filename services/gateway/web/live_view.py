@@ -40,7 +40,8 @@ class LiveView:
             self._place = block("div", "cards")
             self._empty = block("section", "card")
             with self._empty, empty("hourglass_empty", say("live.empty"), say("live.empty_hint")):
-                link_button(say("live.to_batch"), "/", symbol="add", kind="primary")
+                if page.visitor.may_make:
+                    link_button(say("live.to_batch"), "/", symbol="add", kind="primary")
         self._empty.set_visibility(False)
         self._cancel.set_visibility(False)
         ui.timer(_LOOK_SECONDS, self.update)

@@ -9,8 +9,8 @@ from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from services.errors import ChorusError, ErrorKind
-from services.gateway.access.gate import SESSION_SECONDS, Gate
-from services.gateway.access.guard import client_address, session_cookie
+from services.gateway.access.gate import Gate
+from services.gateway.access.guard import client_address, door_of, session_cookie, session_key
 from services.gateway.web.visitor import visitor_of
 
 router = APIRouter(include_in_schema=False)
@@ -93,18 +93,20 @@ async def log_in(
     next: str = "/",
 ) -> Response:
     """Opens a session and goes on to where the person wanted to."""
+    gate = _gate(request)
     try:
-        session = await _gate(request).open_session(name, password, client_address(request))
+        session = await gate.open_session(name, password, client_address(request), door_of(request))
     except ChorusError as error:
         return _form(request, next, error.kind)
     # Never to another host: "//elsewhere" is one.
     target = next if next.startswith("/") and not next.startswith(("//", "/\\")) else "/"
-    return RedirectResponse(target, 303, {"Set-Cookie": session_cookie(session, SESSION_SECONDS, request)})
+    return RedirectResponse(target, 303, {"Set-Cookie": session_cookie(session, gate.sessions.seconds, request)})
 
 
 @router.post("/logout")
 async def log_out(request: Request) -> Response:
-    """Ends the session."""
+    """Ends the session, and with it whatever is open for it elsewhere."""
+    await _gate(request).close_session(session_key(request), "", client_address(request), door_of(request))
     return RedirectResponse("/login", 303, {"Set-Cookie": session_cookie("", 0, request)})
 
 

@@ -23,6 +23,7 @@ from services.gateway.web.log_view import show_log
 from services.gateway.web.open_drafts import OpenDrafts
 from services.gateway.web.open_page import OpenPage
 from services.gateway.web.single_view import SingleView
+from services.gateway.web.viewer_view import show_viewer
 from services.gateway.web.visitor import CLOCK_COOKIE, Visitor, visitor_of
 
 _FOLDER: Final = Path(__file__).parent
@@ -37,6 +38,7 @@ _STYLES: Final = (
     "pictures.css",
     "narrow.css",
 )
+_SCRIPTS: Final = ("logged_out.js",)
 _RECONNECT_SECONDS: Final = 30.0
 _CLOCK_SCRIPT: Final = (
     f"<script>document.cookie = '{CLOCK_COOKIE}=' + -new Date().getTimezoneOffset() + ';path=/;samesite=lax'</script>"
@@ -83,8 +85,8 @@ def _page_of(operations: Operations, drafts: OpenDrafts) -> Callable[[Request], 
 
 def _views(page: OpenPage) -> dict[str, View]:
     return {
-        "/": lambda _: BatchView(page),
-        "/single": lambda _: SingleView(page),
+        "/": lambda _: BatchView(page) if page.visitor.may_make else show_viewer(page),
+        "/single": lambda _: SingleView(page) if page.visitor.may_make else show_viewer(page),
         "/live": lambda _: LiveView(page),
         "/history": lambda arguments: HistoryView(page, arguments),
         "/compare/{job_id}": lambda arguments: show_comparison(page, arguments.path_parameters["job_id"]),
@@ -99,9 +101,15 @@ def _dress(visitor: Visitor) -> None:
     own.dark = None if visitor.theme == "auto" else visitor.theme == "dark"
     context.client.page = own
     for name in _STYLES:
-        changed = (_FOLDER / "static" / name).stat().st_mtime_ns
-        ui.add_head_html(f'<link rel="stylesheet" href="/page/{name}?{changed:x}">')
+        ui.add_head_html(f'<link rel="stylesheet" href="{_static(name)}">')
+    for name in _SCRIPTS:
+        ui.add_head_html(f'<script src="{_static(name)}" defer></script>')
     ui.add_head_html(_CLOCK_SCRIPT)
+
+
+def _static(name: str) -> str:
+    changed = (_FOLDER / "static" / name).stat().st_mtime_ns
+    return f"/page/{name}?{changed:x}"
 
 
 async def _ask_clock(visitor: Visitor) -> None:

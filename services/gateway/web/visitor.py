@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 from starlette.requests import Request
 
+from services.acting import Role, current_actor
 from services.gateway.access.language import language_of
 from services.gateway.web.catalogue import Words, open_words
 
@@ -24,6 +25,8 @@ class Visitor:
 
     owner: str
     name: str | None
+    may_make: bool
+    """False for those who see and download only: what they cannot do is not shown to them"""
     words: Words
     theme: Theme
     minutes_ahead: int
@@ -40,6 +43,7 @@ def visitor_of(request: Request) -> Visitor:
     return Visitor(
         owner=caller.owner,
         name=caller.name,
+        may_make=current_actor().may(Role.MAKER),
         words=open_words(language_of(request)),
         theme=cast("Theme", theme) if theme in ("light", "dark") else "auto",
         minutes_ahead=_clock(unquote(request.cookies.get(CLOCK_COOKIE, ""))),

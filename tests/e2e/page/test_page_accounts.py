@@ -8,23 +8,25 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from services.acting import Role
 from services.gateway.access.accounts import Accounts
 from tests.e2e.page.conftest import Recordings
 from tests.page_browser import Visitors, drop, rows, start_batch
 from tests.running_stack import RunningStack, running_stack
 
 pytestmark = pytest.mark.timeout(300)
-_PASSWORDS = {"anna": "blue horse 7", "ben": "green boat 9"}
+_PASSWORDS = {"anna": "blue horse 7", "ben": "green boat 9", "vera": "white crow 3"}
+_ROLES = {"vera": Role.VIEWER}
 
 
 @pytest.fixture(scope="module")
 def locked_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    """Anna and Ben have accounts, nobody else comes in."""
+    """Anna, Ben and Vera have accounts, nobody else comes in."""
     home: Path = tmp_path_factory.mktemp("locked_stack")
     users = home / "data" / "users"
     users.parent.mkdir()
     for name, password in _PASSWORDS.items():
-        Accounts(users).put(name, password)
+        Accounts(users).put(name, password, _ROLES.get(name))
     with running_stack(home) as running:
         yield running
 
@@ -77,3 +79,24 @@ def test_who_logs_in_after_somebody_else_starts_with_their_own_draft(members: Vi
     drop(his, "batch-video", recordings.photo)
     expect(rows(his).last).to_contain_text("Ben Okafor")
     expect(rows(his)).to_have_count(1)
+
+
+def test_an_open_page_ends_with_the_login(members: Visitors, locked_stack: RunningStack) -> None:
+    browser = members.come()
+    _log_in(members, browser, "ben")
+    # Not one of those whose console has to stay silent: it is hung up on.
+    page = browser.new_page()
+    page.goto(f"{members.stack.address}/live")
+    page.wait_for_function("window.did_handshake")
+    Accounts(locked_stack.home / "data" / "users").put("ben", _PASSWORDS["ben"])
+    page.wait_for_url("**/login?next=%2Flive", timeout=8_000)
+
+
+def test_a_viewer_looks_and_makes_nothing(members: Visitors, recordings: Recordings) -> None:
+    page = _log_in(members, members.come(), "vera")
+    expect(page.get_by_text("You may look and download")).to_be_visible()
+    expect(page.locator("input[type=file]")).to_have_count(0)
+    page.get_by_role("link", name="History").click()
+    expect(page.locator(".history-row").first).to_be_visible()
+    expect(page.get_by_role("link", name="Download").first).to_be_visible()
+    expect(page.get_by_role("button", name="Delete")).to_have_count(0)

@@ -94,6 +94,8 @@ class GatewayServiceStub:
     GetDiskUse: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.GetDiskUseRequest, _gateway_pb2.DiskUse]
     ReadLog: _grpc.UnaryStreamMultiCallable[_gateway_pb2.ReadLogRequest, _gateway_pb2.LogLine]
     """The last lines of the log of all processes, and with `follow` each that is written from then on."""
+    ListAudit: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.ListAuditRequest, _gateway_pb2.ListAuditResponse]
+    """Who did what, newest first; for admins."""
 
 @_typing.type_check_only
 class GatewayServiceAsyncStub(GatewayServiceStub):
@@ -161,6 +163,8 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     GetDiskUse: _aio.UnaryUnaryMultiCallable[_gateway_pb2.GetDiskUseRequest, _gateway_pb2.DiskUse]  # type: ignore[assignment]
     ReadLog: _aio.UnaryStreamMultiCallable[_gateway_pb2.ReadLogRequest, _gateway_pb2.LogLine]  # type: ignore[assignment]
     """The last lines of the log of all processes, and with `follow` each that is written from then on."""
+    ListAudit: _aio.UnaryUnaryMultiCallable[_gateway_pb2.ListAuditRequest, _gateway_pb2.ListAuditResponse]  # type: ignore[assignment]
+    """Who did what, newest first; for admins."""
 
 class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
     """The same operations as REST: upload recordings, have videos speak an audio, follow the jobs, fetch the outputs.
@@ -441,5 +445,13 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_gateway_pb2.LogLine], _abc.AsyncIterator[_gateway_pb2.LogLine]]:
         """The last lines of the log of all processes, and with `follow` each that is written from then on."""
+
+    @_abc_1.abstractmethod
+    def ListAudit(
+        self,
+        request: _gateway_pb2.ListAuditRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.ListAuditResponse, _abc.Awaitable[_gateway_pb2.ListAuditResponse]]:
+        """Who did what, newest first; for admins."""
 
 def add_GatewayServiceServicer_to_server(servicer: GatewayServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,0 +1,98 @@
+"""Who is logged in: rows in the database, which all api processes share. A cookie is the key of one, and no more."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from secrets import token_urlsafe
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from services.jobs import tables
+
+_HOUR_MS: Final = 3600 * 1000
+# Of how long a session may be idle this share may be missing in its row: not every request writes.
+_TOUCH_SHARE: Final = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """A login that goes on."""
+
+    key_hash: str
+    """What is stored of its key; also its id"""
+    name: str
+    """Of the user, empty for whoever showed the token"""
+    proof: str
+    """Changes with the password, the role or the token: a session with another one than today's is over"""
+    seen_ms: int
+
+
+class SessionRows:
+    """The sessions of one installation; safe to share by threads."""
+
+    def __init__(self, database: sa.Engine, *, hours: float, idle_hours: float) -> None:
+        """`hours`: how long one may last; `idle_hours`: how long without a request."""
+        self.seconds = round(hours * 3600)
+        """How long one may last, seconds"""
+        self._database = database
+        self._life_ms = round(hours * _HOUR_MS)
+        self._idle_ms = round(idle_hours * _HOUR_MS)
+
+    def add(self, name: str, proof: str, address: str) -> str:
+        """A new one; returns its key, which nobody can find out later."""
+        key, now = token_urlsafe(32), tables.now_ms()
+        row = {"name": name, "proof": proof, "address": address, "created_ms": now, "seen_ms": now}
+        with tables.transaction(self._database) as connection:
+            connection.execute(sa.insert(tables.sessions).values(key_hash=hash_key(key), **row))
+        return key
+
+    def find(self, key_hashes: Collection[str]) -> Mapping[str, Session]:
+        """Those of them that are neither ended, idle nor too old; they count as used by that."""
+        table, now = tables.sessions, tables.now_ms()
+        select = sa.select(table).where(table.c.key_hash.in_(key_hashes), ~self._is_over(now))
+        with tables.transaction(self._database) as connection:
+            found = {row.key_hash: _session(row) for row in connection.execute(select)}
+        stale = [each.key_hash for each in found.values() if each.seen_ms < now - self._idle_ms // _TOUCH_SHARE]
+        if stale:
+            with tables.transaction(self._database) as connection:
+                connection.execute(sa.update(table).where(table.c.key_hash.in_(stale)).values(seen_ms=now))
+        return found
+
+    def is_known(self, name: str, address: str) -> bool:
+        """True when somebody has logged in as `name` from that address lately."""
+        table = tables.sessions
+        known = sa.select(table.c.key_hash).where(table.c.name == name, table.c.address == address).limit(1)
+        with tables.transaction(self._database) as connection:
+            return connection.execute(known).first() is not None
+
+    def end(self, key_hash: str) -> None:
+        """Log out; nothing happens where there is none."""
+        self._delete(tables.sessions.c.key_hash == key_hash)
+
+    def end_all_of(self, name: str) -> int:
+        """Log a user out everywhere; returns how many sessions that were."""
+        return self._delete(tables.sessions.c.name == name)
+
+    def sweep(self) -> None:
+        """Remove the rows of those that are over."""
+        self._delete(self._is_over(tables.now_ms()))
+
+    def _is_over(self, now: int) -> sa.ColumnElement[bool]:
+        columns = tables.sessions.c
+        return (columns.created_ms < now - self._life_ms) | (columns.seen_ms < now - self._idle_ms)
+
+    def _delete(self, condition: sa.ColumnElement[bool]) -> int:
+        with tables.transaction(self._database) as connection:
+            return connection.execute(sa.delete(tables.sessions).where(condition)).rowcount
+
+
+def hash_key(key: str) -> str:
+    """What is stored of a key: whoever reads the database cannot come in by it."""
+    return hashlib.sha256(key.encode(errors="replace")).hexdigest()
+
+
+def _session(row: sa.Row[Any]) -> Session:
+    return Session(key_hash=row.key_hash, name=row.name, proof=row.proof, seen_ms=row.seen_ms)

@@ -1,0 +1,227 @@
+"""What viewers, makers and admins may do over REST and gRPC, and what the audit log says of it."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from typing import Any
+
+import grpc
+import httpx
+import pytest
+from pydantic import SecretStr
+from typer.testing import CliRunner
+
+from services.acting import Role
+from services.cli.user import build_user_app
+from services.gateway.access.accounts import Accounts
+from services.gateway.v1 import gateway_pb2 as pb
+from services.gateway.v1.gateway_pb2_grpc import GatewayServiceStub
+from services.local.settings import LocalSettings
+from tests.gateway_stack import Gateway, make_settings, open_gateway
+from tests.states import NewState
+
+TOKEN = "a token that is long enough"
+PASSWORD = "correct horse"
+_TUS = {"Tus-Resumable": "1.0.0"}
+_PIECE = {**_TUS, "Content-Type": "application/offset+octet-stream", "Upload-Offset": "0"}
+_NEW = {**_TUS, "Upload-Length": "1", "Upload-Metadata": f"filename {base64.b64encode(b'a.mp4').decode()}"}
+
+CHANGES: dict[tuple[str, str], dict[str, Any]] = {
+    ("post", "/v1/media"): {"content": b"x", "params": {"name": "a.mp4"}},
+    ("delete", "/v1/media/{media_id}"): {},
+    ("post", "/v1/media/{media_id}/preflight"): {},
+    ("delete", "/v1/media/{media_id}/preflight"): {},
+    ("post", "/v1/uploads"): {"headers": _NEW},
+    ("patch", "/v1/uploads/{upload_id}"): {"headers": _PIECE, "content": b"x"},
+    ("delete", "/v1/uploads/{upload_id}"): {"headers": _TUS},
+    ("post", "/v1/uploads/{upload_id}/media"): {},
+    ("post", "/v1/batches"): {"json": {"audio_id": "a", "video_ids": ["b"]}},
+    ("post", "/v1/batches/{batch_id}/cancel"): {},
+    ("post", "/v1/jobs/delete"): {"json": {"ids": ["a"]}},
+    ("post", "/v1/jobs/{job_id}/cancel"): {},
+    ("post", "/v1/jobs/{job_id}/retry"): {},
+    ("delete", "/v1/jobs/{job_id}"): {},
+}
+"""Every route that changes something, and a request that is refused for nothing but the caller's role"""
+_FOR_ALL = {("post", "/v1/session"), ("delete", "/v1/session")}
+_CHANGING = {"post", "put", "patch", "delete"}
+
+CALLS: dict[str, Any] = {
+    "Upload": [pb.UploadRequest(name="a.mp4"), pb.UploadRequest(content=b"a")],
+    "CreateUpload": pb.CreateUploadRequest(name="a.mp4", length=1),
+    "GetUpload": pb.GetUploadRequest(upload_id="a"),
+    "AppendUpload": [pb.AppendUploadRequest(place=pb.UploadPlace(upload_id="a"))],
+    "FinishUpload": pb.FinishUploadRequest(upload_id="a"),
+    "DeleteUpload": pb.DeleteUploadRequest(upload_id="a"),
+    "DeleteMedia": pb.DeleteMediaRequest(media_id="a"),
+    "StartPreflight": pb.StartPreflightRequest(media_id="a"),
+    "CancelPreflight": pb.CancelPreflightRequest(media_id="a"),
+    "CreateBatch": pb.CreateBatchRequest(audio_id="a", video_ids=["b"]),
+    "CancelBatch": pb.CancelBatchRequest(batch_id="a"),
+    "CancelJob": pb.CancelJobRequest(job_id="a"),
+    "RetryJob": pb.RetryJobRequest(job_id="a"),
+    "DeleteJob": pb.DeleteJobRequest(job_id="a"),
+    "DeleteJobs": pb.DeleteJobsRequest(job_ids=["a"]),
+}
+_LOOKING = ("Get", "List", "Watch", "Download", "ReadLog")
+
+
+@pytest.fixture(scope="module")
+def gateway(new_state: NewState, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    folder = tmp_path_factory.mktemp("roles")
+    for name, role in (("anna", Role.ADMIN), ("ben", Role.MAKER), ("vera", Role.VIEWER)):
+        Accounts(folder / "users").put(name, PASSWORD, role)
+    settings = make_settings(folder, **new_state(), users=folder / "users", token=SecretStr(TOKEN))
+    with open_gateway(settings) as doors:
+        yield doors
+
+
+@pytest.fixture(scope="module")
+def keys(gateway: Gateway) -> dict[str, dict[str, str]]:
+    """What each shows to come in, REST and gRPC alike."""
+    return {name: bearer(log_in(gateway, name)) for name in ("anna", "ben", "vera")}
+
+
+def log_in(gateway: Gateway, name: str, password: str = PASSWORD) -> str:
+    with httpx.Client(base_url=gateway.http.base_url, trust_env=False) as http:
+        answer = http.post("/v1/session", json={"name": name, "password": password})
+        return str(answer.cookies.get("chorus_session", ""))
+
+
+def bearer(key: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {key}"}
+
+
+def test_a_viewer_changes_nothing_over_rest(gateway: Gateway, keys: dict[str, dict[str, str]]) -> None:
+    paths = gateway.http.get("/openapi.json", headers=keys["vera"]).json()["paths"]
+    changing = {(method, path) for path, methods in paths.items() for method in methods if method in _CHANGING}
+    assert changing - _FOR_ALL == set(CHANGES)
+    for (method, path), sent in CHANGES.items():
+        address = path.format(media_id="a", upload_id="a", batch_id="a", job_id="a")
+        headers = {**keys["vera"], **sent.get("headers", {})}
+        answer = gateway.http.request(method, address, **{**sent, "headers": headers})
+        error = answer.json()["error"]
+        assert (path, answer.status_code, error["code"]) == (path, 403, "role-needed")
+        assert error["values"] == {"role": "maker", "own": "viewer"}
+
+
+def test_a_viewer_changes_nothing_over_grpc(gateway: Gateway, keys: dict[str, dict[str, str]]) -> None:
+    methods = [each.name for each in pb.DESCRIPTOR.services_by_name["GatewayService"].methods]
+    looking = [name for name in methods if name.startswith(_LOOKING) and name not in CALLS]
+    assert sorted([*looking, *CALLS]) == sorted(methods)
+    for name, messages in CALLS.items():
+        request = iter(messages) if isinstance(messages, list) else messages
+        with pytest.raises(grpc.RpcError) as refusal:
+            getattr(GatewayServiceStub(gateway.channel), name)(request, metadata=tuple(keys["vera"].items()))
+        assert (name, refusal.value.code()) == (name, grpc.StatusCode.PERMISSION_DENIED)
+
+
+def test_a_viewer_sees_and_downloads_what_a_maker_made(gateway: Gateway, keys: dict[str, dict[str, str]]) -> None:
+    sent = gateway.http.post("/v1/media", params={"name": "clip.mp4"}, content=b"clip", headers=keys["ben"]).json()
+    assert sent["owner"] == "ben"
+    seen = gateway.http.get(f"/v1/media/{sent['id']}/content", headers=keys["vera"])
+    assert seen.content == b"clip"
+    stub = GatewayServiceStub(gateway.channel)
+    other = stub.Upload(
+        iter([pb.UploadRequest(name="b.mp4"), pb.UploadRequest(content=b"b")]), metadata=tuple(keys["ben"].items())
+    )
+    assert other.owner == "ben"
+    assert gateway.http.delete(f"/v1/media/{sent['id']}", headers=keys["ben"]).status_code == 204
+
+
+def test_only_admins_read_who_did_what(gateway: Gateway, keys: dict[str, dict[str, str]]) -> None:
+    for name in ("vera", "ben"):
+        assert gateway.http.get("/v1/audit", headers=keys[name]).status_code == 403
+        with pytest.raises(grpc.RpcError) as refusal:
+            GatewayServiceStub(gateway.channel).ListAudit(pb.ListAuditRequest(), metadata=tuple(keys[name].items()))
+        assert refusal.value.code() is grpc.StatusCode.PERMISSION_DENIED
+    assert gateway.http.get("/v1/audit", headers=keys["anna"]).status_code == 200
+    assert gateway.http.get("/v1/audit", headers=bearer(TOKEN)).status_code == 200
+
+
+def test_what_is_done_is_kept_and_read_page_by_page_through_every_door(
+    gateway: Gateway, keys: dict[str, dict[str, str]]
+) -> None:
+    log_in(gateway, "mallory", "a guess")
+    leaving = bearer(log_in(gateway, "ben"))
+    ids = {}
+    for name in ("speech.wav", "clip.mp4"):
+        sent = gateway.http.post("/v1/media", params={"name": name}, content=b"x", headers=keys["ben"])
+        ids[name] = sent.json()["id"]
+    body = {"audio_id": ids["speech.wav"], "video_ids": [ids["clip.mp4"]]}
+    batch = gateway.http.post("/v1/batches", json=body, headers=keys["ben"]).json()
+    job_id = batch["jobs"][0]["id"]
+    gateway.http.post(f"/v1/batches/{batch['id']}/cancel", headers=bearer(TOKEN))
+    gateway.http.delete(f"/v1/jobs/{job_id}", headers=keys["vera"])
+    stub = GatewayServiceStub(gateway.channel)
+    stub.DeleteJob(pb.DeleteJobRequest(job_id=job_id), metadata=tuple(keys["ben"].items()))
+    gateway.http.delete("/v1/session", headers=leaving)
+
+    def deeds(**wanted: Any) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        page: dict[str, Any] = {"before": None}
+        while not found or page["before"] is not None:
+            asked = {**wanted, "limit": 2} | ({} if page["before"] is None else {"before": page["before"]})
+            page = gateway.http.get("/v1/audit", params=asked, headers=keys["anna"]).json()
+            found += page["items"]
+            if not page["items"]:
+                break
+        return found
+
+    everything = deeds()
+    assert [each["id"] for each in everything] == sorted((each["id"] for each in everything), reverse=True)
+    told = [(e["name"], e["door"], e["action"], e["thing"], e["detail"], e["outcome"]) for e in everything[:9]]
+    assert told[::-1] == [
+        ("mallory", "rest", "login", "", "", "login-wrong"),
+        ("ben", "rest", "login", "", "", "done"),
+        ("ben", "rest", "media.upload", ids["speech.wav"], "speech.wav", "done"),
+        ("ben", "rest", "media.upload", ids["clip.mp4"], "clip.mp4", "done"),
+        ("ben", "rest", "batch.create", batch["id"], "", "done"),
+        ("(program)", "rest", "batch.cancel", batch["id"], "", "done"),
+        ("vera", "rest", "job.delete", job_id, "", "role-needed"),
+        ("ben", "grpc", "job.delete", job_id, "", "done"),
+        ("ben", "rest", "logout", "", "", "done"),
+    ]
+    assert {each["address"] for each in everything} == {"127.0.0.1"}
+    assert {each["name"] for each in deeds(user="vera")} == {"vera"}
+    assert {each["action"] for each in deeds(action="job")} <= {"job.delete", "job.cancel", "job.retry"}
+    assert deeds(until=everything[-1]["at"]) == []
+
+    ours = tuple(keys["anna"].items())
+    over_grpc = stub.ListAudit(pb.ListAuditRequest(limit=3, before=everything[0]["id"]), metadata=ours).entries
+    assert [entry.id for entry in over_grpc] == [each["id"] for each in everything[1:4]]
+    assert over_grpc[0].action == "job.delete"
+
+
+def test_the_command_line_changes_users_and_says_who_did(
+    gateway: Gateway, keys: dict[str, dict[str, str]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    settings = LocalSettings(
+        home=tmp_path_factory.mktemp("home"),
+        database_url=gateway.settings.database_url,
+        users=gateway.settings.users,
+    )
+
+    def run(*arguments: str, typed: str = "") -> str:
+        done = CliRunner().invoke(build_user_app(), arguments, input=typed, obj=settings)
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    added = run("add", "carla", "--role", "viewer", typed=f"{PASSWORD}\n{PASSWORD}\n")
+    assert "carla may log in as viewer" in added
+    carla = bearer(log_in(gateway, "carla"))
+    assert gateway.http.get("/v1/session", headers=carla).json()["role"] == "viewer"
+    run("role", "carla", "maker")
+    assert gateway.http.get("/v1/jobs", headers=carla).status_code == 401
+    carla = bearer(log_in(gateway, "carla"))
+    assert gateway.http.get("/v1/session", headers=carla).json()["role"] == "maker"
+    run("remove", "carla")
+    assert gateway.http.get("/v1/jobs", headers=carla).status_code == 401
+    items = gateway.http.get("/v1/audit", params={"action": "user"}, headers=keys["anna"]).json()["items"]
+    assert [(each["door"], each["action"], each["thing"]) for each in items] == [
+        ("cli", "user.remove", "carla"),
+        ("cli", "user.role", "carla"),
+        ("cli", "user.add", "carla"),
+    ]
+    assert all(each["name"] for each in items)

@@ -1,0 +1,77 @@
+"""Who acts: what they may do, and who is told."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import pytest
+
+from services.acting import SYSTEM, Actor, Deed, Role, acting_as, current_actor, deed, needs
+from services.errors import ChorusError, ErrorKind
+
+
+@dataclass(frozen=True)
+class Thing:
+    id: str
+    name: str
+
+
+class Operations:
+    @deed("thing.make")
+    def make(self, name: str) -> Thing:
+        if name == "bad":
+            raise ChorusError(ErrorKind.INVALID_INPUT, "file-empty", name=name)
+        if name == "broken":
+            raise RuntimeError(name)
+        return Thing("1", name)
+
+    @deed("thing.delete")
+    def delete(self, thing_id: str) -> None:
+        del thing_id
+
+    @needs(Role.ADMIN)
+    def read(self) -> str:
+        return current_actor().name
+
+
+@pytest.mark.parametrize(("role", "makes", "reads"), [("viewer", 0, 0), ("maker", 1, 0), ("admin", 1, 1)])
+def test_each_role_may_do_what_the_one_before_may(role: str, makes: bool, reads: bool) -> None:
+    told: list[Deed] = []
+    actor = Actor(name="anna", role=Role(role), record=lambda _, done: told.append(done))
+    with acting_as(actor):
+        for call, allowed in ((lambda: Operations().make("clip"), makes), (Operations().read, reads)):
+            if allowed:
+                call()
+            else:
+                with pytest.raises(ChorusError) as refusal:
+                    call()
+                assert (refusal.value.kind, refusal.value.code) == (ErrorKind.FORBIDDEN, "role-needed")
+    outcome = Deed(action="thing.make", thing="1", detail="clip") if makes else None
+    assert told == [outcome or Deed(action="thing.make", thing="clip", outcome="role-needed")]
+    assert current_actor() is SYSTEM
+
+
+def test_what_goes_wrong_is_told_as_well() -> None:
+    told: list[Deed] = []
+    with acting_as(Actor(name="anna", role=Role.MAKER, record=lambda _, done: told.append(done))):
+        with pytest.raises(ChorusError):
+            Operations().make("bad")
+        with pytest.raises(RuntimeError):
+            Operations().make("broken")
+        Operations().delete("7")
+    assert [(each.action, each.thing, each.outcome) for each in told] == [
+        ("thing.make", "bad", "file-empty"),
+        ("thing.make", "broken", "service-failed"),
+        ("thing.delete", "7", "done"),
+    ]
+
+
+def test_threads_and_tasks_work_for_whoever_started_them() -> None:
+    async def ask() -> tuple[str, str]:
+        with acting_as(Actor(name="anna", role=Role.ADMIN)):
+            task = asyncio.create_task(asyncio.to_thread(Operations().read))
+        with acting_as(Actor(name="ben", role=Role.ADMIN)):
+            return await task, await asyncio.to_thread(Operations().read)
+
+    assert asyncio.run(ask()) == ("anna", "ben")
