@@ -63,6 +63,8 @@ class Actor:
     role: Role
     owner: str = ""
     """Whom uploads and batches belong to; empty for a program"""
+    sees_all: bool = True
+    """False for whoever shall know of nobody's things but their own"""
     address: str = ""
     door: str = ""
     """rest, page, grpc or cli"""
@@ -73,6 +75,15 @@ class Actor:
         """FORBIDDEN for whoever has a lesser role."""
         if _RANKS[self.role] < _RANKS[role]:
             raise ChorusError(ErrorKind.FORBIDDEN, "role-needed", role=role.value, own=self.role.value)
+
+    def require_all(self) -> None:
+        """FORBIDDEN for whoever shall see only what is theirs, where things of all lie mixed."""
+        if not self.sees_all:
+            raise ChorusError(ErrorKind.FORBIDDEN, "role-needed", role=Role.ADMIN.value, own=self.role.value)
+
+    def sees(self, owner: str) -> bool:
+        """True for an owner whose things this one may see."""
+        return self.sees_all or owner == self.owner
 
     def may(self, role: Role) -> bool:
         """True for whoever has that role or a higher one."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
@@ -38,6 +38,8 @@ class GatewaySettings(StateSettings, ServerTlsSettings, ClientTlsSettings):
     """How long a login lasts at most, hours"""
     session_idle_hours: float = Field(default=24, gt=0)
     """After how long without any request, and without an open page, a login ends, hours"""
+    visibility: Literal["all", "own"] = "all"
+    """Whose uploads, jobs and outputs one sees: all, or their own; admins see all"""
     audit_days: float = Field(default=365, ge=0)
     """Who did what is forgotten after that many days; 0 keeps it"""
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from services.acting import current_actor
 from services.errors import ChorusError, ErrorKind
 from services.jobs.model import Priority
 from services.jobs.spec import JobSpec, spec_from_json
@@ -268,6 +269,12 @@ def database_now_ms(engine: sa.Engine) -> sa.ColumnElement[int]:
     if engine.dialect.name == "sqlite":
         return sa.literal(now_ms(), sa.BigInteger)
     return sa.cast(sa.extract("epoch", sa.func.clock_timestamp()) * 1000, sa.BigInteger)
+
+
+def seen(table: sa.Table) -> sa.ColumnElement[bool]:
+    """The rows that whoever acts may know of, by their owner; others are as if they were not there."""
+    actor = current_actor()
+    return sa.true() if actor.sees_all else table.c.owner == actor.owner
 
 
 def others_last(table: sa.Table, owner: str) -> sa.ColumnElement[int]:

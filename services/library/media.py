@@ -87,7 +87,9 @@ class MediaLibrary:
         `owner` and `kind` (video, audio, still) leave only theirs.
         """
         table = tables.media
-        wanted = sa.true() if owner is None else table.c.owner == owner
+        wanted = tables.seen(table)
+        if owner is not None:
+            wanted &= table.c.owner == owner
         if kind is not None:
             wanted &= table.c.kind == kind
         page = sa.select(table).where(wanted).limit(limit).offset(offset)
@@ -130,7 +132,9 @@ class MediaLibrary:
         with tables.transaction(self._database) as connection:
             # Deleted first and checked after: from here on no new batch can take it up, and a refusal rolls back.
             gone = connection.execute(
-                sa.delete(tables.media).where(tables.media.c.id == media_id).returning(tables.media)
+                sa.delete(tables.media)
+                .where(tables.media.c.id == media_id, tables.seen(tables.media))
+                .returning(tables.media)
             )
             row = gone.one_or_none()
             if row is None:
@@ -177,7 +181,8 @@ class MediaLibrary:
 
 def find_media(connection: sa.Connection, media_ids: Sequence[str]) -> dict[str, Media]:
     """Uploads by id, kept from deletion until the transaction ends; NOT_FOUND names the first that is missing."""
-    select = sa.select(tables.media).where(tables.media.c.id.in_(media_ids)).with_for_update(read=True)
+    wanted = tables.media.c.id.in_(media_ids) & tables.seen(tables.media)
+    select = sa.select(tables.media).where(wanted).with_for_update(read=True)
     found = {row.id: _media(row) for row in connection.execute(select)}
     for media_id in media_ids:
         if media_id not in found:

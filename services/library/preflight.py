@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 import time
@@ -78,9 +79,12 @@ class Preflights:
             raise ChorusError(ErrorKind.NOT_FOUND, "preflight-not-started", name=media.name)
         return found
 
-    def watch(self, media_id: str) -> AsyncIterator[Preflight]:
+    async def watch(self, media_id: str) -> AsyncIterator[Preflight]:
         """The preflight now and after each change, until it has ended."""
-        return self._watch.follow(media_id)
+        # A look is shared with others, who may see more.
+        await asyncio.to_thread(self._media.get, media_id)
+        async for preflight in self._watch.follow(media_id):
+            yield preflight
 
     @needs(Role.MAKER)
     def cancel(self, media_id: str) -> None:

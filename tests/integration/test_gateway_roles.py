@@ -70,9 +70,11 @@ _LOOKING = ("Get", "List", "Watch", "Download", "ReadLog")
 @pytest.fixture(scope="module")
 def gateway(new_state: NewState, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     folder = tmp_path_factory.mktemp("roles")
-    for name, role in (("anna", Role.ADMIN), ("ben", Role.MAKER), ("vera", Role.VIEWER)):
+    for name, role in (("anna", Role.ADMIN), ("ben", Role.MAKER), ("dora", Role.MAKER), ("vera", Role.VIEWER)):
         Accounts(folder / "users").put(name, PASSWORD, role)
-    settings = make_settings(folder, **new_state(), users=folder / "users", token=SecretStr(TOKEN))
+    log = folder / "log"
+    log.touch()
+    settings = make_settings(folder, **new_state(), users=folder / "users", token=SecretStr(TOKEN), log_file=log)
     with open_gateway(settings) as doors:
         yield doors
 
@@ -80,13 +82,28 @@ def gateway(new_state: NewState, tmp_path_factory: pytest.TempPathFactory) -> It
 @pytest.fixture(scope="module")
 def keys(gateway: Gateway) -> dict[str, dict[str, str]]:
     """What each shows to come in, REST and gRPC alike."""
-    return {name: bearer(log_in(gateway, name)) for name in ("anna", "ben", "vera")}
+    return {name: bearer(log_in(gateway, name)) for name in ("anna", "ben", "dora", "vera")}
+
+
+@pytest.fixture(scope="module")
+def secretive(gateway: Gateway, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """Another api process of the same installation, which shows everybody their own only."""
+    scratch = tmp_path_factory.mktemp("secretive") / "scratch"
+    with open_gateway(gateway.settings.model_copy(update={"visibility": "own", "scratch": scratch})) as doors:
+        yield doors
 
 
 def log_in(gateway: Gateway, name: str, password: str = PASSWORD) -> str:
     with httpx.Client(base_url=gateway.http.base_url, trust_env=False) as http:
         answer = http.post("/v1/session", json={"name": name, "password": password})
         return str(answer.cookies.get("chorus_session", ""))
+
+
+def change(gateway: Gateway, method: str, path: str, named: dict[str, str], key: dict[str, str]) -> httpx.Response:
+    """The answer to one of CHANGES, on the things of those ids."""
+    sent = CHANGES[method, path]
+    headers = {**key, **sent.get("headers", {})}
+    return gateway.http.request(method, path.format(**named), **{**sent, "headers": headers})
 
 
 def bearer(key: str) -> dict[str, str]:
@@ -97,10 +114,9 @@ def test_a_viewer_changes_nothing_over_rest(gateway: Gateway, keys: dict[str, di
     paths = gateway.http.get("/openapi.json", headers=keys["vera"]).json()["paths"]
     changing = {(method, path) for path, methods in paths.items() for method in methods if method in _CHANGING}
     assert changing - _FOR_ALL == set(CHANGES)
-    for (method, path), sent in CHANGES.items():
-        address = path.format(media_id="a", upload_id="a", batch_id="a", job_id="a")
-        headers = {**keys["vera"], **sent.get("headers", {})}
-        answer = gateway.http.request(method, address, **{**sent, "headers": headers})
+    named = dict.fromkeys(("media_id", "upload_id", "batch_id", "job_id"), "a")
+    for method, path in CHANGES:
+        answer = change(gateway, method, path, named, keys["vera"])
         error = answer.json()["error"]
         assert (path, answer.status_code, error["code"]) == (path, 403, "role-needed")
         assert error["values"] == {"role": "maker", "own": "viewer"}
@@ -225,3 +241,50 @@ def test_the_command_line_changes_users_and_says_who_did(
         ("cli", "user.add", "carla"),
     ]
     assert all(each["name"] for each in items)
+
+
+def test_where_everybody_sees_their_own_others_do_not_exist(
+    secretive: Gateway, keys: dict[str, dict[str, str]]
+) -> None:
+    ids = {}
+    for name in ("speech.wav", "clip.mp4"):
+        sent = secretive.http.post("/v1/media", params={"name": name}, content=b"x", headers=keys["ben"])
+        ids[name] = sent.json()["id"]
+    body = {"audio_id": ids["speech.wav"], "video_ids": [ids["clip.mp4"]]}
+    batch = secretive.http.post("/v1/batches", json=body, headers=keys["ben"]).json()
+    named = {"media_id": ids["clip.mp4"], "upload_id": "a", "batch_id": batch["id"], "job_id": batch["jobs"][0]["id"]}
+    paths = secretive.http.get("/openapi.json", headers=keys["dora"]).json()["paths"]
+    # Somebody who may see it watches: what is known of it for them is not told to others.
+    his = (("authorization", keys["ben"]["authorization"]),)
+    stub = GatewayServiceStub(secretive.channel)
+    watched = stub.WatchJob(pb.WatchJobRequest(job_id=named["job_id"]), metadata=his)
+    assert next(iter(watched)).owner == "ben"
+    reads = [path for path, methods in paths.items() if "get" in methods and "{" in path]
+    assert len(reads) > 8
+    for path in reads:
+        headers = {**keys["dora"], **_TUS}
+        assert (path, secretive.http.get(path.format(**named), headers=headers).status_code) == (path, 404)
+    for method, path in CHANGES:
+        if "{" in path:
+            assert (path, change(secretive, method, path, named, keys["dora"]).status_code) == (path, 404)
+    used = secretive.http.post("/v1/batches", json=body, headers=keys["dora"])
+    assert (used.status_code, used.json()["error"]["code"]) == (404, "media-unknown")
+    deleted = secretive.http.post("/v1/jobs/delete", json={"ids": [named["job_id"]]}, headers=keys["dora"]).json()
+    assert (deleted["deleted"], list(deleted["refused"])) == ([], [named["job_id"]])
+    for path in ("/v1/jobs", "/v1/batches", "/v1/media"):
+        owners = {item["owner"] for item in secretive.http.get(path, headers=keys["dora"]).json()["items"]}
+        assert owners <= {"dora"}
+        assert secretive.http.get(path, headers=keys["anna"]).json()["total"] > 0
+    for path in ("/v1/log", "/v1/log/follow", "/metrics", "/v1/archive?job=" + named["job_id"]):
+        assert secretive.http.get(path, headers=keys["dora"]).status_code in (403, 404)
+    hers = (("authorization", keys["dora"]["authorization"]),)
+    for call in (
+        stub.WatchJob(pb.WatchJobRequest(job_id=named["job_id"]), metadata=hers),
+        stub.WatchBatch(pb.WatchBatchRequest(batch_id=named["batch_id"]), metadata=hers),
+        stub.WatchPreflight(pb.WatchPreflightRequest(media_id=named["media_id"]), metadata=hers),
+    ):
+        with pytest.raises(grpc.RpcError) as refusal:
+            next(iter(call))
+        assert refusal.value.code() is grpc.StatusCode.NOT_FOUND
+    watched.cancel()
+    assert secretive.http.post(f"/v1/batches/{batch['id']}/cancel", headers=keys["ben"]).status_code == 200

@@ -41,10 +41,12 @@ class Gate:
         requests: SharedCounts,
         logins: SharedCounts,
         record: Record,
+        sees_all: bool = True,
     ) -> None:
         """`token` may be empty, as may `accounts` be None: without both everybody who reaches us may come in.
 
-        `record` is told of each login, and of what is done by those who come in.
+        `record` is told of each login, and of what is done by those who come in. `sees_all`: not only admins know of
+        what others have.
         `is_local`: we listen on loopback, so that no name but localhost can mean us, and `hosts` beside it.
         """
         self._accounts = accounts
@@ -52,6 +54,7 @@ class Gate:
         self.sessions = sessions
         """Who is logged in, and what is open for them"""
         self.record = record
+        self._sees_all = sees_all
         self._is_local = is_local
         self._hosts = frozenset(hosts)
         self._requests_per_minute = requests_per_minute
@@ -120,7 +123,13 @@ class Gate:
     def actor(self, caller: Caller, address: str, door: str) -> Actor:
         """For whom a request of this caller is done."""
         return Actor(
-            name=caller.title, role=caller.role, owner=caller.owner, address=address, door=door, record=self.record
+            name=caller.title,
+            role=caller.role,
+            owner=caller.owner,
+            sees_all=self._sees_all or caller.role is Role.ADMIN,
+            address=address,
+            door=door,
+            record=self.record,
         )
 
     async def open_session(self, name: str, password: str, client: str, door: str) -> str:

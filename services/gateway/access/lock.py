@@ -50,4 +50,5 @@ def build_gate(
         requests=requests,
         logins=logins,
         record=audit.record,
+        sees_all=settings.visibility == "all",
     )

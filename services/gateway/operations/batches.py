@@ -13,7 +13,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from services import telemetry
-from services.acting import deed
+from services.acting import current_actor, deed
 from services.errors import ChorusError, ErrorKind
 from services.gateway.operations.audit import AuditLog
 from services.gateway.operations.batch_request import BatchRequest, check_kinds, job_rows
@@ -112,7 +112,8 @@ class Operations:
     def get_batch(self, batch_id: str) -> Batch:
         """One batch; NOT_FOUND when there is none."""
         with tables.transaction(self._database) as connection:
-            row = connection.execute(sa.select(tables.batches).where(tables.batches.c.id == batch_id)).one_or_none()
+            wanted = sa.select(tables.batches).where(tables.batches.c.id == batch_id, tables.seen(tables.batches))
+            row = connection.execute(wanted).one_or_none()
         if row is None:
             raise ChorusError(ErrorKind.NOT_FOUND, "batch-unknown", batch=batch_id)
         return _batch(row, self._queue.count_states([batch_id]))
@@ -120,12 +121,18 @@ class Operations:
     def list_batches(self, *, limit: int, offset: int, first: str = "") -> tuple[list[Batch], int]:
         """A page of batches and how many there are in all: `first`'s own before all others, newest first."""
         _check_offset(offset)
-        page = sa.select(tables.batches).order_by(
-            tables.others_last(tables.batches, first), tables.batches.c.created_ms.desc(), tables.batches.c.id
+        visible = tables.seen(tables.batches)
+        page = (
+            sa.select(tables.batches)
+            .where(visible)
+            .order_by(
+                tables.others_last(tables.batches, first), tables.batches.c.created_ms.desc(), tables.batches.c.id
+            )
         )
         with tables.transaction(self._database) as connection:
             rows = connection.execute(page.limit(limit).offset(offset)).all()
-            total = connection.execute(sa.select(sa.func.count()).select_from(tables.batches)).scalar_one()
+            count = sa.select(sa.func.count()).select_from(tables.batches).where(visible)
+            total = connection.execute(count).scalar_one()
         counts = self._queue.count_states([row.id for row in rows])
         return [_batch(row, counts) for row in rows], int(total)
 
@@ -157,13 +164,20 @@ class Operations:
         """One job; NOT_FOUND when there is none."""
         return self._queue.find(job_id)
 
-    def watch_job(self, job_id: str) -> AsyncIterator[Job]:
+    async def watch_job(self, job_id: str) -> AsyncIterator[Job]:
         """The job now and after each change, until it is finished."""
-        return self._jobs.follow(job_id)
+        async for job in self._jobs.follow(job_id):
+            # A look is shared with others, who may see more.
+            if not current_actor().sees(job.owner):
+                raise ChorusError(ErrorKind.NOT_FOUND, "job-unknown", job=job_id)
+            yield job
 
-    def watch_batch(self, batch_id: str) -> AsyncIterator[list[Job]]:
+    async def watch_batch(self, batch_id: str) -> AsyncIterator[list[Job]]:
         """All jobs of a batch now and after each change, until all are finished."""
-        return self._batches.follow(batch_id)
+        async for jobs in self._batches.follow(batch_id):
+            if not all(current_actor().sees(job.owner) for job in jobs):
+                raise ChorusError(ErrorKind.NOT_FOUND, "batch-unknown", batch=batch_id)
+            yield jobs
 
     def open_archive(self, batch_id: str) -> list[StoredFile]:
         """The finished videos of a batch, their names all different; CONFLICT while there is none."""

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Final
 
+from services.acting import current_actor
 from services.errors import ChorusError, ErrorKind
 
 _LOOK_SECONDS: Final = 0.5
@@ -83,6 +84,7 @@ class RunLog:
             self._followers -= 1
 
     def _require_path(self) -> Path:
+        current_actor().require_all()
         if self._path is None:
             raise ChorusError(ErrorKind.UNAVAILABLE, "no-common-log")
         return self._path

@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from sse_starlette import EventSourceResponse
 
 from services import telemetry
+from services.acting import current_actor
 from services.gateway.operations.batch_request import BatchRequest
 from services.gateway.operations.bounds import Id, Limit, Moment, NamePart, Offset
 from services.gateway.rest import schemas
@@ -213,6 +214,7 @@ def get_readiness(operations: Ops) -> JSONResponse:
 
 @router.get("/metrics", tags=["service"], response_class=Response)
 def get_metrics(request: Request) -> Response:
-    """This process's metrics and the queue's depth, for Prometheus."""
+    """This process's metrics and the queue's depth, for Prometheus. They name owners."""
+    current_actor().require_all()
     text, content_type = telemetry.metrics_text(request.headers.get("accept", ""))
     return Response(text, media_type=content_type)

@@ -27,6 +27,7 @@ _VIEWS: Final = (
     ("/log", "log", "subject"),
 )
 _MAKING: Final = ("/", "/single")
+_OF_ALL: Final = ("/log",)
 _THEMES: Final[Mapping[Theme, tuple[Theme, str]]] = {
     "auto": ("light", "brightness_auto"),
     "light": ("dark", "light_mode"),
@@ -81,8 +82,10 @@ class Frame:
     def _navigation(self) -> None:
         with block("nav", "views") as navigation:
             attribute(navigation, "aria-label", self._page.words("frame.navigation"))
+            visitor = self._page.visitor
+            hidden = (*(() if visitor.may_make else _MAKING), *(() if visitor.sees_all else _OF_ALL))
             for path, name, symbol in _VIEWS:
-                if path in _MAKING and not self._page.visitor.may_make:
+                if path in hidden:
                     continue
                 with block("a").props(f'href="{path}"') as link:
                     icon(symbol)

@@ -31,6 +31,10 @@ async def show_log(page: OpenPage, arguments: PageArguments) -> None:
         with head(words("log.title"), words("log.lead")):
             address = f"/v1/log?job={quote(job_id)}" if job_id else "/v1/log"
             link_button(words("common.download"), address, symbol="download", download=True)
+        if not page.visitor.sees_all:
+            with block("section", "card"):
+                empty("subject", words("log.of_all"), words("log.of_all_hint"))
+            return
         if not log.is_available:
             with block("section", "card"):
                 empty("subject", words("log.none"), words("log.none_hint"))

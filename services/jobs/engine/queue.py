@@ -93,9 +93,10 @@ class JobQueue:
             self._client.delete_workflows(list(job_ids))
 
     def find(self, job_id: str) -> Job:
-        """One job; NOT_FOUND when there is none."""
+        """One job; NOT_FOUND when there is none that the caller may know of."""
+        wanted = self._select().where(tables.jobs.c.id == job_id, tables.seen(tables.batches))
         with tables.transaction(self._database) as connection:
-            row = connection.execute(self._select().where(tables.jobs.c.id == job_id)).one_or_none()
+            row = connection.execute(wanted).one_or_none()
         if row is None:
             raise ChorusError(ErrorKind.NOT_FOUND, "job-unknown", job=job_id)
         return _job(row)
@@ -122,7 +123,7 @@ class JobQueue:
 
     def of_batches(self, batch_ids: Sequence[str]) -> Mapping[str, list[Job]]:
         """All jobs of each batch, in order, in one query."""
-        wanted = self._select().where(tables.jobs.c.batch_id.in_(batch_ids))
+        wanted = self._select().where(tables.jobs.c.batch_id.in_(batch_ids), tables.seen(tables.batches))
         found: dict[str, list[Job]] = {batch_id: [] for batch_id in batch_ids}
         with tables.transaction(self._database) as connection:
             for row in connection.execute(wanted.order_by(tables.jobs.c.batch_id, tables.jobs.c.position)):
@@ -208,7 +209,7 @@ class JobQueue:
         ).select_from(self._jobs_and_status().outerjoin(self._event, about))
 
     def _condition(self, wanted: JobFilter) -> sa.ColumnElement[bool]:
-        condition: sa.ColumnElement[bool] = sa.true()
+        condition = tables.seen(tables.batches)
         if wanted.state is not None:
             condition &= self._status.c.status.in_(names.statuses_of(wanted.state))
         if wanted.batch_id is not None:
