@@ -45,6 +45,7 @@ from services.library.limits import Limits
 from services.library.media import MediaLibrary
 from services.library.outputs import Outputs
 from services.library.preflight import Analyst, Preflights
+from services.library.quotas import Quotas
 from services.library.resumable import ResumableUploads
 from services.library.upload_parts import UploadParts
 from services.metrics_door import open_metrics_door
@@ -156,9 +157,12 @@ def build_operations(settings: GatewaySettings, look: Look) -> tuple[sa.Engine, 
         max_minutes=settings.max_minutes,
         retention_days=settings.retention_days,
         queued_jobs=settings.max_queued_jobs,
+        owner_bytes=settings.owner_bytes,
+        owner_jobs=settings.owner_jobs,
     )
     media = MediaLibrary(database, queue, artifacts)
-    intake = Intake(media, storage, look, limits, settings.scratch)
+    quotas = Quotas(database, queue, limits)
+    intake = Intake(media, storage, look, limits, settings.scratch, quotas)
     intake.sweep()
     operations = Operations(
         database,
@@ -171,6 +175,7 @@ def build_operations(settings: GatewaySettings, look: Look) -> tuple[sa.Engine, 
         preflights=Preflights(database, media, limits, look),
         log=RunLog(settings.log_file),
         limits=limits,
+        quotas=quotas,
         drafts=Drafts(database),
         audit=AuditLog(database, settings.audit_days),
         readiness=Readiness(

@@ -54,6 +54,10 @@ class GatewaySettings(StateSettings, ServerTlsSettings, ClientTlsSettings):
     """Largest file that is accepted, bytes"""
     max_queued_jobs: int = Field(default=20_000, gt=0)
     """Jobs that may wait; above it a new batch is told to come again"""
+    owner_bytes: int = Field(default=0, ge=0)
+    """Uploads and outputs that one user may have, bytes; 0: no bound. Admins and the token have none"""
+    owner_jobs: int = Field(default=0, ge=0)
+    """Jobs of one user that may wait or run; 0: no bound. Admins and the token have none"""
     max_minutes: float = Field(default=10, gt=0)
     """Longest recording that is accepted, minutes"""
     drain_seconds: float = Field(default=3, ge=0)

@@ -66,5 +66,9 @@ class IncomingFile:
 
 def too_large(name: str, max_bytes: int) -> ChorusError:
     """The refusal of a file over the limit."""
-    limit = f"{max_bytes / (1 << 20):.0f} MiB" if max_bytes >= 1 << 20 else f"{max_bytes} bytes"
-    return ChorusError(ErrorKind.TOO_LARGE, "too-large", name=name, limit=limit)
+    return ChorusError(ErrorKind.TOO_LARGE, "too-large", name=name, limit=size_shown(max_bytes))
+
+
+def size_shown(size: int) -> str:
+    """Bytes as people read them."""
+    return f"{size / (1 << 20):.0f} MiB" if size >= 1 << 20 else f"{size} bytes"

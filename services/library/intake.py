@@ -16,6 +16,7 @@ from services.library.incoming import IncomingFile
 from services.library.keys import INCOMING, new_incoming_key
 from services.library.limits import Limits
 from services.library.media import Media, MediaLibrary
+from services.library.quotas import Quotas
 from services.preprocess.look import Probed
 from services.storage import Storage
 
@@ -34,12 +35,21 @@ class Prober(Protocol):
 class Intake:
     """The library's entrance; safe to share by threads."""
 
-    def __init__(self, media: MediaLibrary, storage: Storage, prober: Prober, limits: Limits, scratch: Path) -> None:
+    def __init__(
+        self,
+        media: MediaLibrary,
+        storage: Storage,
+        prober: Prober,
+        limits: Limits,
+        scratch: Path,
+        quotas: Quotas,
+    ) -> None:
         """`scratch` is a local folder, where files lie while they arrive."""
         self.limits = limits
         self._media = media
         self._storage = storage
         self._prober = prober
+        self.quotas = quotas
         self._folder = scratch / "uploads"
         make_folder(self._folder)
 
@@ -52,6 +62,7 @@ class Intake:
     def create(self, incoming: IncomingFile, *, owner: str = "") -> Media:
         """Look into a received file, store it, and give it an id; refused files leave nothing behind."""
         incoming.finish()
+        self.quotas.check_upload(owner, incoming.name, incoming.size, unfinished=False)
         key = new_incoming_key()
         try:
             self._storage.put_file(key, incoming.path)

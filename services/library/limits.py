@@ -43,6 +43,10 @@ class Limits:
     """Faster videos are thinned out"""
     queued_jobs: int = 20_000
     """Jobs of the whole installation that may wait"""
+    owner_bytes: int = 0
+    """Uploads and outputs that one owner may have, bytes; 0: no bound. Not for admins, as the next"""
+    owner_jobs: int = 0
+    """Jobs of one owner that may wait or run; 0: no bound"""
 
     def check_length(self, name: str, seconds: float) -> None:
         """INVALID_INPUT when a recording is longer than this installation accepts."""

@@ -65,6 +65,7 @@ class ResumableUploads:
         name = display_name(name)
         self._check(name, length)
         self._forget_expired()
+        self._intake.quotas.check_upload(owner, name, length, unfinished=True)
         row = {
             "id": uuid.uuid4().hex,
             "owner": owner,

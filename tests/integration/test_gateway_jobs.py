@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from google.protobuf.json_format import MessageToDict
 
+from services.acting import Actor, Role, acting_as
+from services.errors import ChorusError
+from services.gateway.operations.batch_request import BatchRequest
 from services.gateway.v1 import gateway_pb2 as pb
 from services.gateway.v1.gateway_pb2_grpc import GatewayServiceStub
 from services.gateway.web.catalogue import open_words
 from services.gateway.web.job_facts import failure_text
+from services.jobs.options import RenderOptions
 from tests.folders import files_below
-from tests.gateway_stack import Gateway, is_alive, make_settings, open_gateway, running_worker, wait_until
+from tests.gateway_stack import (
+    Gateway,
+    is_alive,
+    make_settings,
+    open_gateway,
+    open_operations,
+    running_worker,
+    wait_until,
+)
 from tests.states import NewState
 
 
@@ -166,3 +179,40 @@ def test_an_upload_is_kept_while_a_job_needs_it(gateway: Gateway) -> None:
     assert gateway.http.delete(f"/v1/media/{audio}").status_code == 204
     assert gateway.http.get(f"/v1/media/{audio}").status_code == 404
     assert gateway.http.get(f"/v1/media/{video}").status_code == 200
+
+
+def test_an_owner_has_a_share_of_the_store_and_of_the_queue(gateway: Gateway, tmp_path: Path) -> None:
+    shares = {"owner_bytes": 20_000, "owner_jobs": 2, "scratch": tmp_path / "scratch"}
+    database, _, operations = open_operations(gateway.settings.model_copy(update=shares))
+    maker = Actor(name="eve", role=Role.MAKER, owner="eve")
+
+    def upload(name: str, size: int) -> str:
+        with operations.intake.receive(name) as incoming:
+            incoming.write(b"x" * size)
+            return operations.intake.create(incoming, owner="eve").id
+
+    with acting_as(maker):
+        audio, videos = upload("speech.wav", 10), [upload(f"eve {number}.mp4", 10) for number in range(3)]
+        request = BatchRequest(audio_id=audio, video_ids=videos[:1], options=RenderOptions(), owner="eve")
+        with pytest.raises(ChorusError, match="So many of your jobs"):
+            operations.create_batch(replace(request, video_ids=videos))
+        batch = operations.create_batch(request)
+        (job,) = operations.jobs_of(batch.id)
+        assert gateway.wait_for(job.id, "succeeded")["output_bytes"] == 9000
+        # 40 bytes of uploads, 9,000 of outputs, and what is begun: 20,000 at most.
+        begun = operations.uploads.create("begun.mp4", 6000, owner="eve")
+        for more in (4961, 20_000):
+            with pytest.raises(ChorusError, match=r"more\.mp4 does not fit: your files take 15040 bytes of 20000"):
+                operations.uploads.create("more.mp4", more, owner="eve")
+        with pytest.raises(ChorusError, match=r"more\.wav does not fit"):
+            upload("more.wav", 10_961)
+        with acting_as(Actor(name="anna", role=Role.ADMIN, owner="eve")):
+            assert operations.uploads.create("more.mp4", 4961, owner="eve").length == 4961
+        operations.outputs.delete_job(job.id)
+        operations.uploads.append(begun.id, 0, b"x" * 6000)
+        assert operations.uploads.finish(begun.id).bytes == 6000
+        assert upload("more.wav", 9_019)
+    operations.preflights.close()
+    operations.readiness.close()
+    operations.drafts.close()
+    database.dispose()

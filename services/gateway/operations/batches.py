@@ -32,6 +32,7 @@ from services.library.limits import BATCH_VIDEOS, LARGEST_OFFSET, Limits, check_
 from services.library.media import MediaLibrary, find_media
 from services.library.outputs import Outputs
 from services.library.preflight import Preflights
+from services.library.quotas import Quotas
 from services.library.resumable import ResumableUploads
 from services.library.stored_file import StoredFile
 from services.threaded import Desk
@@ -71,6 +72,7 @@ class Operations:
         preflights: Preflights,
         log: RunLog,
         limits: Limits,
+        quotas: Quotas,
         readiness: Readiness,
         drafts: Drafts,
         audit: AuditLog,
@@ -92,6 +94,7 @@ class Operations:
         self._database = database
         self._queue = queue
         self._artifacts = artifacts
+        self._quotas = quotas
         self._jobs = Watch(queue.find, lambda job: job.state in FINISHED)
         self._batches = Watch(self.jobs_of, lambda jobs: all(job.state in FINISHED for job in jobs))
         self._disk = Watch(lambda _: measure_disk(artifacts.storage), lambda _: False)
@@ -247,6 +250,7 @@ class Operations:
             for media in (audio, *videos):
                 self.limits.check_length(media.name, media.seconds)
             rows = job_rows(batch_id, audio, videos, request, created)
+            self._quotas.check_jobs(connection, request.owner, len(rows))
             connection.execute(sa.insert(tables.jobs), rows)
             self._queue.enqueue(
                 connection,

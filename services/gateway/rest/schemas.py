@@ -114,6 +114,8 @@ class LimitsBody(Body):
     largest_side: int = Field(description="Pixels of a video's longer side; a photo's may be twice as long")
     most_frames_per_second: float = Field(description="Faster videos are thinned out")
     queued_jobs: int = Field(description="Jobs of the whole installation that may wait")
+    owner_bytes: int = Field(description="Uploads and outputs that one owner may have, bytes; 0: no bound")
+    owner_jobs: int = Field(description="Jobs of one owner that may wait or run; 0: no bound")
 
 
 class DiskUseBody(Body):

@@ -130,12 +130,27 @@ class JobQueue:
                 found[row.batch_id].append(_job(row))
         return found
 
-    def count_unfinished(self, owner: str) -> int:
-        """How many of an owner's jobs are queued or running."""
+    def count_unfinished(self, owner: str, connection: sa.Connection | None = None) -> int:
+        """How many of an owner's jobs are queued or running, in a transaction of its own unless one is given."""
+        if connection is None:
+            with tables.transaction(self._database) as own:
+                return self.count_unfinished(owner, own)
         count = sa.select(sa.func.count()).select_from(self._jobs_and_status())
-        own = count.where(tables.batches.c.owner == owner, self._is_unfinished())
-        with tables.transaction(self._database) as connection:
-            return int(connection.execute(own).scalar_one())
+        mine = count.where(tables.batches.c.owner == owner, self._is_unfinished())
+        return int(connection.execute(mine).scalar_one())
+
+    def output_bytes(self, connection: sa.Connection, owner: str) -> int:
+        """How large the outputs of an owner are together."""
+        event, status = self._event.c, self._status.c
+        # The event is text for DBOS.
+        live = (
+            sa.type_coerce(event.value, sa.JSON)
+            if connection.dialect.name == "sqlite"
+            else sa.cast(event.value, sa.JSON)
+        )
+        sizes = sa.select(live["output_bytes"].as_float()).select_from(self._with_live())
+        its = (tables.batches.c.owner == owner) & status.status.in_(names.statuses_of(JobState.SUCCEEDED))
+        return round(sum(size or 0 for size in connection.execute(sizes.where(its)).scalars()))
 
     def count_states(self, batch_ids: Sequence[str] | None = None) -> Mapping[str, Counter[JobState]]:
         """Jobs by state of each batch (None: of all of them), in one query; a batch without jobs is not in it."""
@@ -198,15 +213,18 @@ class JobQueue:
     def _jobs_and_status(self) -> sa.Join:
         return tables.jobs.join(self._status, self._status.c.workflow_uuid == tables.jobs.c.id).join(tables.batches)
 
-    def _select(self) -> sa.Select[Any]:
+    def _with_live(self) -> sa.Join:
         about = sa.and_(self._event.c.workflow_uuid == tables.jobs.c.id, self._event.c.key == names.LIVE_EVENT)
+        return self._jobs_and_status().outerjoin(self._event, about)
+
+    def _select(self) -> sa.Select[Any]:
         return sa.select(
             tables.jobs,
             tables.batches.c.owner,
             self._status.c.status,
             self._status.c.completed_at.label("finished_ms"),
             self._event.c.value.label("live"),
-        ).select_from(self._jobs_and_status().outerjoin(self._event, about))
+        ).select_from(self._with_live())
 
     def _condition(self, wanted: JobFilter) -> sa.ColumnElement[bool]:
         condition = tables.seen(tables.batches)

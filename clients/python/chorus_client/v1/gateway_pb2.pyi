@@ -1661,6 +1661,8 @@ class Limits(_message.Message):
     LARGEST_SIDE_FIELD_NUMBER: _builtins.int
     MOST_FRAMES_PER_SECOND_FIELD_NUMBER: _builtins.int
     QUEUED_JOBS_FIELD_NUMBER: _builtins.int
+    OWNER_BYTES_FIELD_NUMBER: _builtins.int
+    OWNER_JOBS_FIELD_NUMBER: _builtins.int
     max_upload_bytes: _builtins.int
     max_minutes: _builtins.float
     retention_days: _builtins.float
@@ -1679,6 +1681,10 @@ class Limits(_message.Message):
     """faster videos are thinned out"""
     queued_jobs: _builtins.int
     """jobs of the whole installation that may wait"""
+    owner_bytes: _builtins.int
+    """uploads and outputs that one owner may have; 0: no bound"""
+    owner_jobs: _builtins.int
+    """jobs of one owner that may wait or run; 0: no bound"""
     @_builtins.property
     def audio_suffixes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
@@ -1698,10 +1704,12 @@ class Limits(_message.Message):
         largest_side: _builtins.int = ...,
         most_frames_per_second: _builtins.float = ...,
         queued_jobs: _builtins.int = ...,
+        owner_bytes: _builtins.int = ...,
+        owner_jobs: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio_suffixes", b"audio_suffixes", "batch_videos", b"batch_videos", "call_ids", b"call_ids", "largest_side", b"largest_side", "least_side", b"least_side", "max_minutes", b"max_minutes", "max_upload_bytes", b"max_upload_bytes", "most_frames_per_second", b"most_frames_per_second", "page_items", b"page_items", "picture_suffixes", b"picture_suffixes", "queued_jobs", b"queued_jobs", "retention_days", b"retention_days"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio_suffixes", b"audio_suffixes", "batch_videos", b"batch_videos", "call_ids", b"call_ids", "largest_side", b"largest_side", "least_side", b"least_side", "max_minutes", b"max_minutes", "max_upload_bytes", b"max_upload_bytes", "most_frames_per_second", b"most_frames_per_second", "owner_bytes", b"owner_bytes", "owner_jobs", b"owner_jobs", "page_items", b"page_items", "picture_suffixes", b"picture_suffixes", "queued_jobs", b"queued_jobs", "retention_days", b"retention_days"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
