@@ -36,6 +36,7 @@ from services.gateway.rest.app import build_app
 from services.gateway.rpc.servicer import build_rpc_server
 from services.gateway.settings import GatewaySettings
 from services.gateway.web.login import router as login
+from services.gateway.web.login_elsewhere import router as login_elsewhere
 from services.jobs.engine.runner import RenderSettings
 from services.storage import Storage
 from services.worker.__main__ import run as run_worker
@@ -45,6 +46,8 @@ from tests.rpc_loop import running_server
 
 ROOT = Path(__file__).resolve().parents[1]
 _READY = "is ready"
+# Settings whose variable does not hold what str() makes of them.
+_OF_ANOTHER_FORM = {"token", "allowed_hosts", "oidc_roles", "oidc_client_secret"}
 
 
 class StackSettings(GatewaySettings, WorkerSettings):
@@ -129,7 +132,7 @@ def make_settings(folder: Path, **changes: Any) -> StackSettings:
 
 def environment_of(settings: StackSettings) -> dict[str, str]:
     """The environment in which a process has these settings."""
-    given = settings.model_dump(exclude_none=True, exclude={"token", "allowed_hosts"})
+    given = settings.model_dump(exclude_none=True, exclude=_OF_ANOTHER_FORM)
     own = {f"CHORUS_{name.upper()}": str(value) for name, value in given.items()}
     return os.environ | own | {"CHORUS_TOKEN": settings.token.get_secret_value()}
 
@@ -155,7 +158,7 @@ def open_gateway(settings: StackSettings, crowd: Crowd | None = None) -> Iterato
     sessions = SessionRows(database, hours=settings.session_hours, idle_hours=settings.session_idle_hours)
     gate = build_gate(settings, sessions, operations.audit, requests, logins)
     watch = SessionWatch(gate.sessions)
-    app = build_app(operations, gate, [login])
+    app = build_app(operations, gate, [login, login_elsewhere])
     protocol = protocol_of(crowd or open_crowd())
     server = uvicorn.Server(uvicorn.Config(app, port=0, http=protocol, log_config=None, timeout_graceful_shutdown=2))
     thread = threading.Thread(target=server.run)

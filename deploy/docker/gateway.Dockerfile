@@ -7,7 +7,7 @@ WORKDIR /src
 COPY pyproject.toml constraints.txt README.md LICENSE NOTICE ./
 # What the sources need comes before them: it changes less often, and its layer stays.
 RUN python -m venv /opt/chorus \
-    && /opt/chorus/bin/python -m pip install --no-compile --constraint constraints.txt '.[api,otel]'
+    && /opt/chorus/bin/python -m pip install --no-compile --constraint constraints.txt '.[api,oidc,otel]'
 COPY services services
 RUN /opt/chorus/bin/python -m pip install --no-compile --no-deps --force-reinstall . \
     && /opt/chorus/bin/python -m pip uninstall --yes pip setuptools \

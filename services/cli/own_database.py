@@ -41,9 +41,9 @@ def machine_user(database: sa.Engine) -> Actor:
     return Actor(name=_machine_name(), role=Role.ADMIN, door=_DOOR, record=AuditLog(database).record)
 
 
-def end_sessions(database: sa.Engine, name: str) -> None:
-    """Log a user out everywhere."""
-    SessionRows(database, hours=1, idle_hours=1).end_all_of(name)
+def end_sessions(database: sa.Engine, name: str) -> int:
+    """Log a user out everywhere; how many sessions that were."""
+    return SessionRows(database, hours=1, idle_hours=1).end_all_of(name)
 
 
 def _machine_name() -> str:

@@ -1,4 +1,4 @@
-"""`chorus user add | role | remove | list`: who may log in to the page, and what they may do."""
+"""`chorus user add | role | logout | remove | list`: who may log in to the page, and what they may do."""
 
 from __future__ import annotations
 
@@ -19,8 +19,15 @@ _ROLES = "viewer: sees and downloads; maker: also makes; admin: also reads who d
 def build_user_app() -> typer.Typer:
     """The commands, on the file that CHORUS_USERS names or else the one that `chorus up` looks for."""
     app = typer.Typer(help="Who may log in; with the first user the page demands a login.", no_args_is_help=True)
-    for command in (add, change_role, remove, list_users):
-        app.command(name=command.__name__.removeprefix("change_").removesuffix("_users"))(command)
+    commands: dict[str, Callable[..., None]] = {
+        "add": add,
+        "role": change_role,
+        "logout": log_out,
+        "remove": remove,
+        "list": list_users,
+    }
+    for name, command in commands.items():
+        app.command(name=name)(command)
     return app
 
 
@@ -46,6 +53,20 @@ def change_role(context: typer.Context, name: str, role: Annotated[Role, typer.A
 def remove(context: typer.Context, name: str) -> None:
     """Take a user out; their sessions end at once, with the pages and streams that are open for them."""
     _change(context, "user.remove", name, lambda: _accounts(context).remove(name))
+
+
+def log_out(context: typer.Context, name: str) -> None:
+    """End the sessions of a user, or of somebody who comes from a provider; they may log in again."""
+    settings: LocalSettings = context.obj
+    try:
+        with own_database(settings) as database:
+            ended = end_sessions(database, name)
+            actor = machine_user(database)
+            actor.record(actor, Deed(action="user.logout", thing=name))
+    except ChorusError as error:
+        typer.echo(error.message, err=True)
+        raise typer.Exit(1) from error
+    typer.echo(f"{ended} sessions of {name} are over")
 
 
 def list_users(context: typer.Context) -> None:

@@ -35,6 +35,7 @@ from services.gateway.rest.app import build_app
 from services.gateway.rpc.servicer import build_rpc_server
 from services.gateway.settings import GatewaySettings
 from services.gateway.web.login import router as login
+from services.gateway.web.login_elsewhere import router as login_elsewhere
 from services.gateway.web.mount import mount_page
 from services.grpc_client import Connection
 from services.jobs.engine.queue import open_queue
@@ -76,7 +77,7 @@ def run(settings: GatewaySettings) -> None:
     requests, logins = SharedCounts(database), ExactCounts(database)
     sessions = SessionRows(database, hours=settings.session_hours, idle_hours=settings.session_idle_hours)
     gate = build_gate(settings, sessions, operations.audit, requests, logins)
-    app = build_app(operations, gate, [login])
+    app = build_app(operations, gate, [login, login_elsewhere])
     mount_page(app, operations)
     open_metrics_door(settings.metrics_host, settings.metrics_port, hung=app.state.watchdog.hung)
     stop, exchange, watch = threading.Event(), CountExchange(requests), SessionWatch(gate.sessions)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
+from services.acting import Role
 from services.jobs.settings import StateSettings
 from services.tls.settings import ClientTlsSettings, ServerTlsSettings
 
@@ -42,6 +43,18 @@ class GatewaySettings(StateSettings, ServerTlsSettings, ClientTlsSettings):
     """Whose uploads, jobs and outputs one sees: all, or their own; admins see all"""
     audit_days: float = Field(default=365, ge=0)
     """Who did what is forgotten after that many days; 0 keeps it"""
+    oidc_issuer: str = ""
+    """https://... of an OpenID Connect provider where people log in who have no password here; empty: none"""
+    oidc_client_id: str = ""
+    """What this installation is called there; its redirect address is https://<host>/login/back"""
+    oidc_client_secret: SecretStr = SecretStr("")
+    """By which it shows there that it is the one"""
+    oidc_name_claim: str = "email"
+    """The claim that is taken for a person's name"""
+    oidc_role_claim: str = "groups"
+    """The claim that says what a person may do; points lead further in, as in realm_access.roles"""
+    oidc_roles: Annotated[tuple[str, ...], NoDecode] = ("maker=*",)
+    """role=value of that claim, separated by commas, the highest counts; * is everybody whom the provider knows"""
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     """Further names that the page is reached by, as of a proxy on this machine; separated by commas"""
     requests_per_minute: int = Field(default=3000, gt=0)
@@ -65,7 +78,22 @@ class GatewaySettings(StateSettings, ServerTlsSettings, ClientTlsSettings):
     log_file: Path | None = None
     """Where the log of all processes lies, for the page's log view; none: each process logs to its stderr only"""
 
-    @field_validator("allowed_hosts", mode="before")
+    @field_validator("oidc_roles")
+    @classmethod
+    def _check_roles(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for each in value:
+            role, _, wanted = each.partition("=")
+            if role not in list(Role) or not wanted:
+                raise ValueError(f"{each} is not role=value with one of the roles {', '.join(Role)}")
+        return value
+
+    @model_validator(mode="after")
+    def _whole_provider(self) -> Self:
+        if self.oidc_issuer and not self.oidc_client_id:
+            raise ValueError("CHORUS_OIDC_ISSUER is set without CHORUS_OIDC_CLIENT_ID: set both, or neither")
+        return self
+
+    @field_validator("allowed_hosts", "oidc_roles", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value

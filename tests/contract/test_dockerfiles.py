@@ -17,7 +17,11 @@ from scripts.images.dockerfile import FOLDER, ROOT, Stage, dockerfiles, read_doc
 NAMES = ["gateway", "preprocess", "triton", "triton-cpu", "worker"]
 PYTHON_NAMES = ["gateway", "preprocess", "worker"]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-EXTRAS = {"gateway": {"api", "otel"}, "preprocess": {"preprocess", "otel"}, "worker": {"worker", "render", "otel"}}
+EXTRAS = {
+    "gateway": {"api", "oidc", "otel"},
+    "preprocess": {"preprocess", "otel"},
+    "worker": {"worker", "render", "otel"},
+}
 LABELS = {"title", "description", "version", "revision", "source", "licenses"}
 # In the last stage: the installer that the base brings is taken out by itself.
 REMOVES_THE_INSTALLER = "python -m pip uninstall --yes pip setuptools wheel"

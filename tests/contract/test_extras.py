@@ -17,8 +17,9 @@ ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 # Found by their names at run time: SQLAlchemy's driver for PostgreSQL, and what FastAPI reads forms with.
 BY_NAME = {"psycopg", "python-multipart"}
-# A process imports it only where its environment names a collector of traces.
+# A process imports them only where its environment names a collector of traces, or a provider of logins.
 TRACING = "services.telemetry.otel"
+LOGINS = "services.gateway.access.oidc"
 # One package of several distributions.
 NAMESPACE = {
     "opentelemetry.exporter.otlp.proto.grpc": "opentelemetry-exporter-otlp-proto-grpc",
@@ -36,6 +37,7 @@ NAMESPACE = {
         ("preprocess", ["services.preprocess.__main__"]),
         ("local", ["services.cli.main", "services.local.__main__"]),
         ("otel", [TRACING]),
+        ("oidc", [LOGINS]),
         ("import", ["services.importing.__main__"]),
     ],
 )
@@ -80,7 +82,7 @@ def distributions_of(roots: list[str]) -> set[str]:
     found: set[str] = set()
     while waiting:
         module = waiting.pop()
-        if module == TRACING and TRACING not in roots:
+        if module in (TRACING, LOGINS) and module not in roots:
             continue
         if module in seen or (path := path_of(module)) is None:
             continue

@@ -18,7 +18,7 @@ from services.gateway.access.accounts import Accounts
 from services.gateway.v1 import gateway_pb2 as pb
 from services.gateway.v1.gateway_pb2_grpc import GatewayServiceStub
 from services.local.settings import LocalSettings
-from tests.gateway_stack import Gateway, make_settings, open_gateway
+from tests.gateway_stack import Gateway, make_settings, open_gateway, wait_until
 from tests.states import NewState
 
 TOKEN = "a token that is long enough"
@@ -232,11 +232,16 @@ def test_the_command_line_changes_users_and_says_who_did(
     assert gateway.http.get("/v1/jobs", headers=carla).status_code == 401
     carla = bearer(log_in(gateway, "carla"))
     assert gateway.http.get("/v1/session", headers=carla).json()["role"] == "maker"
+    assert "1 sessions of carla are over" in run("logout", "carla")
+    # What a process has seen of a session is good for a second.
+    wait_until(lambda: gateway.http.get("/v1/jobs", headers=carla).status_code == 401)
+    carla = bearer(log_in(gateway, "carla"))
     run("remove", "carla")
     assert gateway.http.get("/v1/jobs", headers=carla).status_code == 401
     items = gateway.http.get("/v1/audit", params={"action": "user"}, headers=keys["anna"]).json()["items"]
     assert [(each["door"], each["action"], each["thing"]) for each in items] == [
         ("cli", "user.remove", "carla"),
+        ("cli", "user.logout", "carla"),
         ("cli", "user.role", "carla"),
         ("cli", "user.add", "carla"),
     ]

@@ -6,6 +6,7 @@ import asyncio
 import hmac
 import ipaddress
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -13,6 +14,7 @@ from services.acting import Actor, Deed, Record, Role
 from services.errors import ChorusError, ErrorKind
 from services.gateway.access.accounts import Accounts
 from services.gateway.access.caller import Caller, is_anonymous
+from services.gateway.access.foreign import Attempt, Provider
 from services.gateway.access.sessions import Sessions
 from services.gateway.access.throttle import Throttle, too_many_logins
 from services.gateway.operations.counts import SharedCounts
@@ -42,11 +44,12 @@ class Gate:
         logins: SharedCounts,
         record: Record,
         sees_all: bool = True,
+        provider: Provider | None = None,
     ) -> None:
         """`token` may be empty, as may `accounts` be None: without both everybody who reaches us may come in.
 
         `record` is told of each login, and of what is done by those who come in. `sees_all`: not only admins know of
-        what others have.
+        what others have. `provider`: where people log in who have no password here.
         `is_local`: we listen on loopback, so that no name but localhost can mean us, and `hosts` beside it.
         """
         self._accounts = accounts
@@ -54,6 +57,7 @@ class Gate:
         self.sessions = sessions
         """Who is logged in, and what is open for them"""
         self.record = record
+        self.provider = provider
         self._sees_all = sees_all
         self._is_local = is_local
         self._hosts = frozenset(hosts)
@@ -65,7 +69,12 @@ class Gate:
     @property
     def is_locked(self) -> bool:
         """True when nobody comes in without a login or the token."""
-        return self._accounts is not None or bool(self._token)
+        return self.has_accounts or self.has_token or self.provider is not None
+
+    @property
+    def has_token(self) -> bool:
+        """True when programs come in by a token."""
+        return bool(self._token)
 
     @property
     def has_accounts(self) -> bool:
@@ -113,8 +122,7 @@ class Gate:
             return None if self.is_locked else Caller(owner=anonymous)
         if found.name == "":
             return Caller(owner=anonymous, session=found.key_hash)
-        role = self._role(found.name)
-        return Caller(owner=found.name, name=found.name, role=role, session=found.key_hash)
+        return Caller(owner=found.name, name=found.name, role=self.sessions.role(found), session=found.key_hash)
 
     def accepts_token(self, shown: str) -> bool:
         """True for the installation's token."""
@@ -141,6 +149,26 @@ class Gate:
         await asyncio.sleep(await self._desk.run(self._throttle.admit, name, client))
         return await self._desk.run(self._log_in, name, password, client, door)
 
+    async def open_foreign_session(
+        self, provider: Provider, attempt: Attempt, redirect_uri: str, code: str, client: str
+    ) -> str:
+        """A new session for whoever logged in at the provider; refused as Provider.identify does.
+
+        FORBIDDEN for the name of a user of this installation, who has a password here.
+        """
+        actor = Actor(name="", role=Role.VIEWER, address=client, door="page")
+        try:
+            identity = await provider.identify(attempt, redirect_uri, code)
+            actor = replace(actor, name=identity.name)
+            if self._accounts is not None and self._accounts.role(identity.name) is not None:
+                raise ChorusError(ErrorKind.FORBIDDEN, "oidc-name-taken", name=identity.name)
+        except ChorusError as error:
+            await self._desk.run(self.record, actor, Deed(action="login", detail="elsewhere", outcome=error.code))
+            raise
+        key = await self._desk.run(self.sessions.open_foreign, identity, client)
+        await self._desk.run(self.record, actor, Deed(action="login", detail="elsewhere"))
+        return key
+
     async def close_session(self, session: str, authorization: str, client: str, door: str) -> None:
         """Log out: the session ends at once, with all that is open for it; nothing happens where there is none."""
         caller = await self.caller(authorization, session, "")
@@ -161,11 +189,6 @@ class Gate:
         key = self.sessions.open(name, client)
         self.record(actor, Deed(action="login"))
         return key
-
-    def _role(self, name: str) -> Role:
-        role = None if self._accounts is None else self._accounts.role(name)
-        # Taken out this very moment: the least there is.
-        return Role.VIEWER if role is None else role
 
 
 def _bearer(authorization: str) -> str:

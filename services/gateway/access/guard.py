@@ -16,6 +16,7 @@ from services import telemetry
 from services.acting import Role, acting_as
 from services.errors import ChorusError, ErrorKind
 from services.gateway.access.caller import Caller, new_anonymous
+from services.gateway.access.foreign import Attempt
 from services.gateway.access.gate import OWNER_COOKIE, SESSION_COOKIE, Gate
 from services.gateway.access.lasting import serve_while_logged_in
 from services.gateway.access.refusal import refuse
@@ -23,7 +24,9 @@ from services.gateway.access.refusal import refuse
 _OPEN_PATHS: Final = frozenset({"/healthz", "/readyz"})
 # It names owners: where nobody comes in without a login, Prometheus asks the metrics port, or shows the token.
 _METRICS: Final = "/metrics"
-_LOGIN_PATHS: Final = frozenset({"/login", "/v1/session"})
+_LOGIN_PATHS: Final = frozenset({"/login", "/login/elsewhere", "/login/back", "/v1/session"})
+_ATTEMPT_COOKIE: Final = "chorus_login"
+_ATTEMPT_SECONDS: Final = 600
 # Who logs out is answered, though the session ends meanwhile.
 _ENDING_PATHS: Final = frozenset({"/logout", "/v1/session"})
 # Style sheets and pictures of the page, which the login form shows too.
@@ -142,6 +145,17 @@ def door_of(connection: HTTPConnection) -> str:
 def session_key(connection: HTTPConnection) -> str:
     """What a browser shows of its session; empty for none."""
     return _cookies(connection.headers).get(SESSION_COOKIE, "")
+
+
+def shown_attempt(connection: HTTPConnection) -> Attempt | None:
+    """The login at a provider that this browser has begun."""
+    return Attempt.from_cookie(_cookies(connection.headers).get(_ATTEMPT_COOKIE, ""))
+
+
+def attempt_cookie(attempt: Attempt | None, connection: HTTPConnection) -> str:
+    """The value of Set-Cookie that keeps such a login for ten minutes, or with None ends it."""
+    value, seconds = ("", 0) if attempt is None else (attempt.to_cookie(), _ATTEMPT_SECONDS)
+    return _cookie(_ATTEMPT_COOKIE, value, seconds, connection)
 
 
 def owner_cookie(owner: str, connection: HTTPConnection) -> str:

@@ -14,8 +14,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Final
 
+from services.acting import Role
 from services.errors import ChorusError
 from services.gateway.access.accounts import Accounts
+from services.gateway.access.foreign import Identity, ProviderRules, foreign_proof, foreign_role
 from services.gateway.operations.session_rows import Session, SessionRows, hash_key
 from services.threaded import call_in_threads
 
@@ -33,7 +35,11 @@ End = Callable[[], None]
 class Sessions:
     """The sessions of an installation, whoever opened them; safe to share by threads and event loops."""
 
-    def __init__(self, rows: SessionRows, accounts: Accounts | None, token: str) -> None:
+    def __init__(
+        self, rows: SessionRows, accounts: Accounts | None, token: str, foreign: ProviderRules | None = None
+    ) -> None:
+        """`foreign`: by which rules people come in who have no password here."""
+        self._foreign = None if foreign is None else foreign.fingerprint
         self._rows = rows
         self._accounts = accounts
         self._token_proof = hashlib.sha256(token.encode()).hexdigest()[:16] if token else None
@@ -52,6 +58,19 @@ class Sessions:
     def open(self, name: str, address: str) -> str:
         """The key of a new session; `name` is empty for whoever showed the token."""
         return self._rows.add(name, self._proof(name) or "", address)
+
+    def open_foreign(self, identity: Identity, address: str) -> str:
+        """The same for somebody who logged in at the provider; with other rules than today's it is over."""
+        return self._rows.add(identity.name, foreign_proof(self._foreign or "", identity.role), address)
+
+    def role(self, session: Session) -> Role:
+        """What somebody may do; the least there is for a user who was taken out this very moment."""
+        if (foreign := foreign_role(session.proof, self._foreign)) is not None:
+            return foreign
+        if session.name == "":
+            return Role.ADMIN
+        role = None if self._accounts is None else self._accounts.role(session.name)
+        return Role.VIEWER if role is None else role
 
     def is_known(self, name: str, address: str) -> bool:
         """True when somebody has logged in as `name` from that address lately."""
@@ -127,6 +146,8 @@ class Sessions:
             end()
 
     def _is_proven(self, session: Session) -> bool:
+        if foreign_role(session.proof, self._foreign) is not None:
+            return True
         proof = self._proof(session.name)
         return proof is not None and hmac.compare_digest(proof, session.proof)
 

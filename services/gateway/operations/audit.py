@@ -75,7 +75,9 @@ class AuditLog:
             "outcome": deed.outcome,
         }
         row = {key: _kept(value) for key, value in row.items()}
-        _log.info("%(name)s from %(address)s over %(door)s: %(action)s %(thing)s %(detail)s: %(outcome)s", row)
+        who = f"{row['name']} from {row['address'] or 'here'}"
+        what = " ".join(filter(None, (row["action"], row["thing"], row["detail"])))
+        _log.info("%s over %s: %s: %s", who, row["door"], what, row["outcome"])
         try:
             with tables.transaction(self._database) as connection:
                 connection.execute(sa.insert(tables.audit).values(at_ms=tables.now_ms(), **row))

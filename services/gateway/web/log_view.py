@@ -28,10 +28,11 @@ async def show_log(page: OpenPage, arguments: PageArguments) -> None:
     job_id = arguments.query_parameters.get("job") or None
     ui.page_title(f"{words('frame.log')} · Chorus")
     with block("div", "view view-wide"):
-        with head(words("log.title"), words("log.lead")):
+        with head(words("log.title"), words("log.lead")) as actions:
             address = f"/v1/log?job={quote(job_id)}" if job_id else "/v1/log"
             link_button(words("common.download"), address, symbol="download", download=True)
         if not page.visitor.sees_all:
+            actions.delete()
             with block("section", "card"):
                 empty("subject", words("log.of_all"), words("log.of_all_hint"))
             return

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from html import escape
 from typing import Annotated, Final
 from urllib.parse import quote
 
@@ -22,6 +24,7 @@ _WORDS: Final = {
         "password": "Password",
         "token": "Access token",
         "enter": "Log in",
+        "elsewhere": "Use the company's account",
         ErrorKind.UNAUTHENTICATED: "That is not right: try again",
         ErrorKind.OVERLOADED: "Too many tries: wait a minute",
     },
@@ -31,10 +34,15 @@ _WORDS: Final = {
         "password": "密码",
         "token": "访问令牌",
         "enter": "登录",
+        "elsewhere": "使用单位账号登录",
         ErrorKind.UNAUTHENTICATED: "输入有误，请重试",
         ErrorKind.OVERLOADED: "尝试次数过多，请一分钟后再试",
     },
 }
+# The form knows them better than the messages, which are for programs too.
+_OWN_WORDS: Final = ("login-wrong", "too-many-logins")
+BEGIN: Final = "/login/elsewhere"
+"""Where a login at the provider begins"""
 _SCHEMES: Final = {"auto": "light dark", "light": "light", "dark": "dark"}
 _PAGE: Final = """<!doctype html>
 <html lang="{language}">
@@ -55,11 +63,14 @@ form {{
 }}
 h1 {{ font-size: 1.4rem; margin: 0; }}
 label {{ display: grid; gap: .25rem; }}
-input, button {{ font: inherit; padding: .6rem; border-radius: 9px; border: 1px solid light-dark(#8b939b, #71808c); }}
-button {{
-  border: 0; cursor: pointer; font-weight: 600;
+input, button, a {{
+  font: inherit; padding: .6rem; border-radius: 9px; border: 1px solid light-dark(#8b939b, #71808c);
+}}
+button, a {{
+  border: 0; cursor: pointer; font-weight: 600; text-align: center; text-decoration: none;
   background: light-dark(#0b6b66, #57c5b9); color: light-dark(#fff, #04211f);
 }}
+a {{ background: none; color: inherit; border: 1px solid light-dark(#8b939b, #71808c); }}
 p {{ color: light-dark(#b3261e, #ff9d93); margin: 0; }}
 </style>
 </head>
@@ -69,9 +80,7 @@ p {{ color: light-dark(#b3261e, #ff9d93); margin: 0; }}
 <img src="/page/logo.svg" alt="" width="40" height="40">
 <h1>{title}</h1>
 {refusal}
-{name_field}
-<label>{secret}<input name="password" type="password" autocomplete="current-password" required></label>
-<button>{enter}</button>
+{fields}
 </form>
 </main>
 </body>
@@ -82,7 +91,7 @@ p {{ color: light-dark(#b3261e, #ff9d93); margin: 0; }}
 @router.get("/login")
 async def show_login(request: Request, next: str = "/") -> HTMLResponse:
     """The form."""
-    return _form(request, next)
+    return login_form(request, next)
 
 
 @router.post("/login")
@@ -93,40 +102,57 @@ async def log_in(
     next: str = "/",
 ) -> Response:
     """Opens a session and goes on to where the person wanted to."""
-    gate = _gate(request)
+    gate = gate_of(request)
     try:
         session = await gate.open_session(name, password, client_address(request), door_of(request))
     except ChorusError as error:
-        return _form(request, next, error.kind)
-    # Never to another host: "//elsewhere" is one.
-    target = next if next.startswith("/") and not next.startswith(("//", "/\\")) else "/"
-    return RedirectResponse(target, 303, {"Set-Cookie": session_cookie(session, gate.sessions.seconds, request)})
+        return login_form(request, next, error)
+    return RedirectResponse(
+        own_address(next), 303, {"Set-Cookie": session_cookie(session, gate.sessions.seconds, request)}
+    )
 
 
 @router.post("/logout")
 async def log_out(request: Request) -> Response:
     """Ends the session, and with it whatever is open for it elsewhere."""
-    await _gate(request).close_session(session_key(request), "", client_address(request), door_of(request))
+    await gate_of(request).close_session(session_key(request), "", client_address(request), door_of(request))
     return RedirectResponse("/login", 303, {"Set-Cookie": session_cookie("", 0, request)})
 
 
-def _gate(request: Request) -> Gate:
+def own_address(wanted: str) -> str:
+    """An address of this host: never another one, "//elsewhere" is one."""
+    return wanted if wanted.startswith("/") and not wanted.startswith(("//", "/\\")) else "/"
+
+
+def gate_of(request: Request) -> Gate:
+    """The rules for who may come in."""
     gate: Gate = request.app.state.gate
     return gate
 
 
-def _form(request: Request, next: str, refusal: ErrorKind | None = None) -> HTMLResponse:
-    visitor, has_accounts = visitor_of(request), _gate(request).has_accounts
+def login_form(request: Request, next: str, refusal: ChorusError | None = None) -> HTMLResponse:
+    """The form, with a link to the provider where there is one, and why the last try was refused."""
+    visitor, gate = visitor_of(request), gate_of(request)
     words = _WORDS[visitor.words.language]
-    name_field = f'<label>{words["name"]}<input name="name" autocomplete="username" autofocus></label>'
+    told = "" if refusal is None else words.get(refusal.kind if refusal.code in _OWN_WORDS else "", "")
+    text = told or ("" if refusal is None else refusal.text(visitor.words.language))
     page = _PAGE.format(
         language=visitor.words.html_language,
         scheme=_SCHEMES[visitor.theme],
         title=words["title"],
-        enter=words["enter"],
         next=quote(next, safe=""),
-        refusal="" if refusal is None else f'<p role="alert">{words[refusal]}</p>',
-        name_field=name_field if has_accounts else "",
-        secret=words["password" if has_accounts else "token"],
+        refusal=f'<p role="alert">{escape(text)}</p>' if text else "",
+        fields="\n".join(_fields(words, gate, next)),
     )
     return HTMLResponse(page, 200 if refusal is None else 403)
+
+
+def _fields(words: Mapping[str, str], gate: Gate, next: str) -> Iterator[str]:
+    if gate.has_accounts:
+        yield f'<label>{words["name"]}<input name="name" autocomplete="username" autofocus></label>'
+    if gate.has_accounts or gate.has_token or gate.provider is None:
+        secret = words["password" if gate.has_accounts else "token"]
+        kind = 'name="password" type="password" autocomplete="current-password" required'
+        yield f"<label>{secret}<input {kind}></label>\n<button>{words['enter']}</button>"
+    if gate.provider is not None:
+        yield f'<a href="{BEGIN}?next={quote(next, safe="")}">{words["elsewhere"]}</a>'
