@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from services.acting import Deed
-from services.cli.own_database import machine_user, own_database
+from services.cli.own_database import keep_if_possible
 from services.errors import ChorusError, ErrorKind
 from services.importing.importer import import_file, remove_family
 from services.jobs.families import family_cards
@@ -74,7 +74,7 @@ def import_model(
         taken = {*family_cards(), *settings.models}
         family = import_file(file, settings.family_folder, wanted_name=name, licence=licence, taken=taken)
         typer.echo(f"{family.name}: {family.description}; licence: {family.licence}")
-        _keep(settings, "model.import", family.name)
+        keep_if_possible(settings, Deed(action="model.import", thing=family.name))
         typer.echo(f"What is served differs from the file's net by at most {family.steps} of 255 levels")
         loaded = _tell_triton(settings, family.name)
     except ChorusError as error:
@@ -89,7 +89,7 @@ def remove(context: typer.Context, name: Annotated[str, typer.Argument(help="A f
     settings: LocalSettings = context.obj
     try:
         remove_family(settings.family_folder, name)
-        _keep(settings, "model.remove", name)
+        keep_if_possible(settings, Deed(action="model.remove", thing=name))
         _tell_triton(settings, name, gone=True)
     except ChorusError as error:
         _fail(error)
@@ -112,13 +112,6 @@ def _tell_triton(settings: LocalSettings, name: str, *, gone: bool = False) -> b
                 ErrorKind.UNAVAILABLE, "import-not-loaded", address=address, name=name, reason=reason
             ) from error
     return True
-
-
-def _keep(settings: LocalSettings, action: str, name: str) -> None:
-    """Who did it, for the audit log."""
-    with own_database(settings) as database:
-        actor = machine_user(database)
-        actor.record(actor, Deed(action=action, thing=name))
 
 
 def _fail(error: ChorusError) -> NoReturn:

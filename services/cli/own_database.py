@@ -8,8 +8,10 @@ from contextlib import contextmanager
 from getpass import getuser
 
 import sqlalchemy as sa
+import typer
 
-from services.acting import Actor, Role
+from services.acting import Actor, Deed, Role
+from services.errors import ChorusError
 from services.gateway.operations.audit import AuditLog
 from services.gateway.operations.session_rows import SessionRows
 from services.jobs.tables import open_database
@@ -36,14 +38,24 @@ def own_database(settings: LocalSettings) -> Iterator[sa.Engine]:
         os.umask(before)
 
 
-def machine_user(database: sa.Engine) -> Actor:
-    """Whoever sits at this machine, whose stack it is: they may do everything, and are recorded."""
-    return Actor(name=_machine_name(), role=Role.ADMIN, door=_DOOR, record=AuditLog(database).record)
+def keep_deed(settings: LocalSettings, deed: Deed) -> None:
+    """Put into the audit log what whoever sits at this machine has done; UNAVAILABLE when it does not answer."""
+    with own_database(settings) as database:
+        AuditLog(database).record(Actor(name=_machine_name(), role=Role.ADMIN, door=_DOOR), deed)
 
 
-def end_sessions(database: sa.Engine, name: str) -> int:
-    """Log a user out everywhere; how many sessions that were."""
-    return SessionRows(database, hours=1, idle_hours=1).end_all_of(name)
+def keep_if_possible(settings: LocalSettings, deed: Deed) -> None:
+    """The same, with a word on stderr when the database does not answer: what was done is done."""
+    try:
+        keep_deed(settings, deed)
+    except ChorusError as error:
+        typer.echo(f"{error.message}; it is done, but not in the audit log", err=True)
+
+
+def end_sessions(settings: LocalSettings, name: str) -> int:
+    """Log a user out everywhere; how many sessions that were. UNAVAILABLE when the database does not answer."""
+    with own_database(settings) as database:
+        return SessionRows(database, hours=1, idle_hours=1).end_all_of(name)
 
 
 def _machine_name() -> str:

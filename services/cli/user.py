@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Annotated
 
 import typer
 
 from services.acting import Deed, Role
-from services.cli.own_database import end_sessions, machine_user, own_database
+from services.cli.own_database import end_sessions, keep_deed, keep_if_possible
 from services.errors import ChorusError
 from services.gateway.access.accounts import Accounts
 from services.local.settings import LocalSettings
@@ -59,10 +60,8 @@ def log_out(context: typer.Context, name: str) -> None:
     """End the sessions of a user, or of somebody who comes from a provider; they may log in again."""
     settings: LocalSettings = context.obj
     try:
-        with own_database(settings) as database:
-            ended = end_sessions(database, name)
-            actor = machine_user(database)
-            actor.record(actor, Deed(action="user.logout", thing=name))
+        ended = end_sessions(settings, name)
+        keep_deed(settings, Deed(action="user.logout", thing=name))
     except ChorusError as error:
         typer.echo(error.message, err=True)
         raise typer.Exit(1) from error
@@ -83,14 +82,10 @@ def _change(context: typer.Context, action: str, name: str, change: Callable[[],
     except ChorusError as error:
         typer.echo(error.message, err=True)
         raise typer.Exit(1) from error
-    try:
-        with own_database(settings) as database:
-            end_sessions(database, name)
-            actor = machine_user(database)
-            actor.record(actor, Deed(action=action, thing=name))
-    except ChorusError as error:
-        # What counts is done: each api process sees in the file that the user's logins are over.
-        typer.echo(f"{error.message}; it is done, but not in the audit log", err=True)
+    # What counts is done: each api process sees in its file that the user's logins are over.
+    with suppress(ChorusError):
+        end_sessions(settings, name)
+    keep_if_possible(settings, Deed(action=action, thing=name))
 
 
 def _accounts(context: typer.Context) -> Accounts:

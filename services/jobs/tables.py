@@ -131,12 +131,7 @@ audit = sa.Table(
     sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
     sa.Column("at_ms", sa.BigInteger, nullable=False, index=True),
     sa.Column("name", sa.Text, nullable=False, index=True),
-    sa.Column("address", sa.Text, nullable=False),
-    sa.Column("door", sa.Text, nullable=False),
-    sa.Column("action", sa.Text, nullable=False),
-    sa.Column("thing", sa.Text, nullable=False),
-    sa.Column("detail", sa.Text, nullable=False),
-    sa.Column("outcome", sa.Text, nullable=False),
+    *(sa.Column(name, sa.Text, nullable=False) for name in ("address", "door", "action", "thing", "detail", "outcome")),
     # Ids that are never given anew, also not after the sweep has removed the newest row.
     sqlite_autoincrement=True,
 )
