@@ -154,8 +154,9 @@ class Gate:
     ) -> str:
         """A new session for whoever logged in at the provider; refused as Provider.identify does.
 
-        FORBIDDEN for the name of a user of this installation, who has a password here.
+        FORBIDDEN for the name of a user of this installation, who has a password here; OVERLOADED after too many tries.
         """
+        await self._desk.run(self._throttle.admit_from_elsewhere, client)
         actor = Actor(name="", role=Role.VIEWER, address=client, door="page")
         try:
             identity = await provider.identify(attempt, redirect_uri, code)

@@ -36,9 +36,10 @@ async def _serve_socket(
     app: ASGIApp, sessions: Sessions, session: str, scope: Scope, receive: Receive, send: Send
 ) -> None:
     """As if the browser had gone away: the application tidies up as it always does, and the browser is told."""
-    ended = asyncio.Event()
+    ended, closed = asyncio.Event(), False
 
     async def receive_while() -> Message:
+        nonlocal closed
         coming, end = asyncio.ensure_future(receive()), asyncio.ensure_future(ended.wait())
         try:
             await asyncio.wait({coming, end}, return_when=asyncio.FIRST_COMPLETED)
@@ -48,7 +49,9 @@ async def _serve_socket(
             end.cancel()
             if not coming.done():
                 coming.cancel()
-        await send({"type": "websocket.close", "code": _CLOSE_CODE})
+        if not closed:
+            closed = True
+            await send({"type": "websocket.close", "code": _CLOSE_CODE})
         return {"type": "websocket.disconnect", "code": _CLOSE_CODE}
 
     async def send_while(message: Message) -> None:

@@ -27,7 +27,7 @@ def check_lock(settings: GatewaySettings) -> None:
     users = [] if settings.users is None else Accounts(settings.users).names()
     if token and len(token) < _SHORTEST_TOKEN:
         raise ChorusError(ErrorKind.INVALID_INPUT, "token-too-short", least=_SHORTEST_TOKEN)
-    if settings.users is not None and not users and not token:
+    if settings.users is not None and not (users or token or settings.oidc_issuer):
         raise ChorusError(ErrorKind.INVALID_INPUT, "no-users", file=str(settings.users))
     if is_loopback(settings.host) or users or token or settings.oidc_issuer:
         lock = f"{len(users)} users may log in" if settings.users is not None else "no accounts"

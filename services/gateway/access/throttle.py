@@ -40,6 +40,11 @@ class Throttle:
             raise too_many_logins()
         return slowness(self._counts.count(f"login as {name}", _MINUTE))
 
+    def admit_from_elsewhere(self, address: str) -> None:
+        """Count somebody who comes back from a provider; OVERLOADED when there were too many from that address."""
+        if not self._counts.hit(f"login elsewhere from {address}", _OF_ADDRESS, _MINUTE):
+            raise too_many_logins()
+
 
 def slowness(tries: float) -> float:
     """Seconds that a try waits when there were so many for its name in the last minute."""

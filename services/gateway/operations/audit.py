@@ -106,7 +106,8 @@ def _conditions(wanted: AuditFilter) -> list[sa.ColumnElement[bool]]:
     if wanted.name is not None:
         conditions.append(columns.name == wanted.name)
     if wanted.action is not None:
-        conditions.append(sa.or_(columns.action == wanted.action, columns.action.startswith(f"{wanted.action}.")))
+        of_its_kind = columns.action.startswith(f"{wanted.action}.", autoescape=True)
+        conditions.append((columns.action == wanted.action) | of_its_kind)
     if wanted.since is not None:
         conditions.append(columns.at_ms >= round(wanted.since.timestamp() * 1000))
     if wanted.until is not None:

@@ -209,6 +209,7 @@ class Operations:
             raise ChorusError(ErrorKind.CONFLICT, "job-not-failed", name=job.name, state=job.state.value)
         with tables.transaction(self._database) as connection:
             spec = tables.find_spec(connection, job_id)
+            self._quotas.check_jobs(connection, job.owner, 1)
         for key, name in ((spec.video_key, spec.video_name), (spec.audio_key, spec.audio_name)):
             if self._artifacts.storage.size(key) is None:
                 raise ChorusError(ErrorKind.CONFLICT, "media-deleted", name=name)
