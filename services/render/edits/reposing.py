@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from math import ceil, floor
+from typing import Final
 
 import cv2
 import numpy as np
@@ -12,18 +14,22 @@ from numpy.typing import NDArray
 from services.media import Frame, rgb_to_yuv
 from services.media.colour import Samples
 from services.render.edits.grain import Grain
+from services.render.edits.sampling import (
+    REACH,
+    Displacement,
+    Floats,
+    Rectangle,
+    Sampler,
+    at_step,
+    channels,
+    frame_steps,
+    widened,
+)
 
-Floats = NDArray[np.float32]
-
-_LUMA_SAMPLING: Final = cv2.INTER_LANCZOS4
-_CHROMA_SAMPLING: Final = cv2.INTER_CUBIC
-"""Luma holds the sharpness: with a cubic kernel a grainy chin keeps .75 of its Laplacian variance, with Lanczos' .85"""
-_DETAIL: Final = 0.8
-"""Pixels; what is coarser than this blur leaves of it is no matter of sharpness"""
-_GAIN: Final = (0.75, 1.33)
-"""At the most; between lips that part lies a stretch without end"""
 _STILL: Final = 3e-5
 """Face units; all around what moves farther is left alone"""
+_NO_SHARE: Final = 1e-3
+"""Of a lip's layer: a quarter of a grey level at the most"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,17 @@ class Grid:
         """(4, 2) face units."""
         right, bottom = self.left + self.step * (self.columns - 1), self.top + self.step * (self.rows - 1)
         return np.array([[self.left, self.top], [right, self.top], [self.left, bottom], [right, bottom]])
+
+    def seen(self, samples: Floats, rectangle: Rectangle, to_face: NDArray[np.float64]) -> Floats:
+        """Samples on the grid, at a rectangle's pixels; 0 outside the grid. `to_face` is the affine frame -> face."""
+        linear = to_face[:, :2] / self.step
+        first_pixel = to_face[:, :2] @ (rectangle.left + 0.5, rectangle.top + 0.5) + to_face[:, 2]
+        affine = np.column_stack([linear, (first_pixel - (self.left, self.top)) / self.step])
+        return cv2.warpAffine(samples, affine, rectangle.size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)  # type: ignore[return-value]
+
+    def part(self, column: int, row: int, columns: int, rows: int) -> Grid:
+        """The grid of these samples."""
+        return Grid(self.left + self.step * column, self.top + self.step * row, self.step, columns, rows)
 
     def round(self, column: int, row: int, columns: int, rows: int) -> Grid:
         """The grid of these samples, and one more on each side."""
@@ -82,155 +99,106 @@ class Repose:
     """(2, 3) affine frame -> face units"""
     grain: Grain | None = None
     """Where to borrow the grain of what lies over the lips; None: it stays as clean as it is painted"""
+    _from_face: NDArray[np.float64] = field(init=False, repr=False)
+    """(2, 2) face units -> pixels"""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_from_face", np.linalg.inv(self.to_face[:, :2]))
 
     def apply(self, frame: Frame) -> None:
         """See MouthEdit.apply."""
         area = self._touched(frame)
         if area.empty:
             return
-        around = area.seen(self.around, self.area, self.to_face)
-        moved = _sampled(frame, area, self._in_pixels(around))
-        window = _rectangle(frame, self.window, self.to_face)
+        sampler = Sampler(frame)
+        around = self._displacement(area)
+        window = self._rectangle(frame, self.window)
+        needed = around.moving()
         if not window.empty:
-            mouth = self._mouth(frame, window, window.part_of(around, area))
+            # What the mouth lies over is looked at by the sharpness of its surroundings alone.
+            window.part_of(needed, area)[REACH:-REACH, REACH:-REACH] = 0
+        moved = sampler.sampled(area, around, needed)
+        if not window.empty:
+            mouth = self._mouth(frame, sampler, window, around.part(window, area))
             for whole, part, step in zip(moved, mouth, frame_steps(frame), strict=True):
                 window.part_of(whole, area, step)[...] = part
         for plane, part, step in zip(frame.planes, moved, frame_steps(frame), strict=True):
             area.of_plane(plane, step)[...] = part
 
-    def _touched(self, frame: Frame) -> _Rectangle:
+    def _touched(self, frame: Frame) -> Rectangle:
         """The part of the frame that changes: round all that moves, with the window unless nothing happens at all."""
-        moving = np.abs(self.around).max(axis=2) > _STILL
+        moving = np.maximum(*channels(np.abs(self.around))) > _STILL
         column, row, columns, rows = cv2.boundingRect(moving.astype(np.uint8))
         if columns == 0 and np.abs(self.lips[..., :2]).max() <= _STILL and not self.inside[..., 3].any():
-            return _Rectangle(0, 0, 0, 0)
-        window = _rectangle(frame, self.window, self.to_face)
-        around = _rectangle(frame, self.area.round(column, row, columns, rows), self.to_face)
+            return Rectangle(0, 0, 0, 0)
+        window = self._rectangle(frame, self.window)
+        around = self._rectangle(frame, self.area.round(column, row, columns, rows))
         return window.joined(around) if columns else window
 
-    def _mouth(self, frame: Frame, window: _Rectangle, around: Floats) -> list[Samples]:
+    def _displacement(self, area: Rectangle) -> Displacement:
+        """What moves around the mouth, and under it."""
+        in_pixels = cv2.transform(self.around, self._from_face)
+        return Displacement(*channels(self.area.seen(np.asarray(in_pixels, np.float32), area, self.to_face)))
+
+    def _mouth(self, frame: Frame, sampler: Sampler, window: Rectangle, around: Displacement) -> list[Samples]:
         """The window's planes: both lips' layers joined, what is seen between them on top."""
-        lips = window.seen(self.lips, self.window, self.to_face)
-        yuv = rgb_to_yuv(np.ascontiguousarray(self.inside[..., :3]), frame.matrix, frame.range, frame.bit_depth)
-        inside = window.seen(np.dstack([yuv, self.inside[..., 3]]).astype(np.float32), self.window, self.to_face)
-        if self.grain is not None:
-            inside[..., 0] += self.grain.for_paint(frame.y, self.to_face, inside[..., 0])
-        upper, lower = (
-            _sampled(frame, window, self._in_pixels(_with_down(around, lips[..., layer], lips[..., 3])))
-            for layer in (0, 1)
-        )
+        upper_down, lower_down, share, counts = channels(self.window.seen(self.lips, window, self.to_face))
+        share = np.clip(share * (1 + 2 * _NO_SHARE) - _NO_SHARE, 0, 1)
+        mouth = [np.zeros(plane.shape, np.float32) for plane in window.of_planes(frame)]
+        for down, shares in ((upper_down, share), (lower_down, 1 - share)):
+            needed = widened((shares > 0).astype(np.uint8))
+            part = window.around(needed, frame.chroma_step)
+            if part.empty:
+                continue
+            lip = self._lip(around.part(part, window), part.part_of(down, window), part.part_of(counts, window))
+            layer = sampler.sampled(part, lip, part.part_of(needed, window))
+            for whole, plane, step in zip(mouth, layer, frame_steps(frame), strict=True):
+                under = part.part_of(whole, window, step)
+                under += plane * at_step(part.part_of(shares, window), step)
+        self._lay_over(mouth, frame, window)
         highest = (1 << frame.bit_depth) - 1
-        mouth = []
-        for channel, step in enumerate(frame_steps(frame)):
-            share, colour, alpha = (_at(part, step) for part in (lips[..., 2], inside[..., channel], inside[..., 3]))
-            joined = lower[channel] + (upper[channel].astype(np.float32) - lower[channel]) * share
-            joined += (colour - joined) * (alpha / 255)
-            mouth.append(np.clip(np.rint(joined), 0, highest).astype(frame.y.dtype))
-        return mouth
+        return [np.clip(np.rint(plane), 0, highest).astype(frame.y.dtype) for plane in mouth]
 
-    def _in_pixels(self, displacement: Floats) -> Floats:
-        """Displacements (rows, columns, 2) in face units -> frame pixels."""
-        return cv2.transform(displacement, np.linalg.inv(self.to_face[:, :2]))  # type: ignore[return-value]
+    def _lip(self, around: Displacement, down: Floats, counts: Floats) -> Displacement:
+        """The displacement `around`, but `down` (face units) where that counts."""
+        (_, from_across), (_, from_down) = self._from_face.astype(np.float32)
+        across_to, down_to = self.to_face[1, :2].astype(np.float32)
+        other = (down - around.across * across_to - around.down * down_to) * counts
+        return Displacement(around.across + other * from_across, around.down + other * from_down)
 
+    def _lay_over(self, mouth: Sequence[Floats], frame: Frame, window: Rectangle) -> None:
+        """Lay what is seen between the lips over the window's planes."""
+        column, row, columns, rows = cv2.boundingRect(self.inside[..., 3])
+        if columns == 0:
+            return
+        # One more on each side: colours fade into those of their neighbours without alpha.
+        left, top = max(column - 1, 0), max(row - 1, 0)
+        shown = self.inside[top : row + rows + 1, left : column + columns + 1]
+        grid = self.window.part(left, top, shown.shape[1], shown.shape[0])
+        part = self._rectangle(frame, grid.round(0, 0, grid.columns, grid.rows)).within(window)
+        if part.empty:
+            return
+        yuv = rgb_to_yuv(np.ascontiguousarray(shown[..., :3]), frame.matrix, frame.range, frame.bit_depth)
+        painted = cv2.merge([yuv, shown[..., 3].astype(yuv.dtype)]).astype(np.float32)
+        *colours, alpha = channels(grid.seen(painted, part, self.to_face))
+        if self.grain is not None:
+            paint = np.zeros(mouth[0].shape, np.float32)
+            under = part.part_of(paint, window)
+            under[...] = colours[0]
+            colours[0] = colours[0] + part.part_of(self.grain.for_paint(frame.y, self.to_face, paint), window)
+        alpha /= 255
+        for plane, colour, step in zip(mouth, colours, frame_steps(frame), strict=True):
+            below = part.part_of(plane, window, step)
+            below += (at_step(colour, step) - below) * at_step(alpha, step)
 
-@dataclass(frozen=True, slots=True)
-class _Rectangle:
-    """Luma pixels of a frame, whole chroma samples; right and bottom are excluded."""
-
-    left: int
-    top: int
-    right: int
-    bottom: int
-
-    @property
-    def empty(self) -> bool:
-        return self.right <= self.left or self.bottom <= self.top
-
-    def joined(self, other: _Rectangle) -> _Rectangle:
-        """The smallest rectangle round both."""
-        return _Rectangle(
-            min(self.left, other.left),
-            min(self.top, other.top),
-            max(self.right, other.right),
-            max(self.bottom, other.bottom),
+    def _rectangle(self, frame: Frame, grid: Grid) -> Rectangle:
+        """The part of the frame that the grid can touch."""
+        in_frame = (grid.corners - self.to_face[:, 2]) @ self._from_face.T
+        steps, limits = frame.chroma_step, (frame.width, frame.height)
+        (left, right), (top, bottom) = (
+            [min(max(place * step, 0), limit) for place in (floor(low / step), ceil(high / step))]
+            for low, high, step, limit in zip(
+                in_frame.min(axis=0).tolist(), in_frame.max(axis=0).tolist(), steps, limits, strict=True
+            )
         )
-
-    def of_plane(self, plane: NDArray[Any], step: tuple[int, int]) -> NDArray[Any]:
-        across, down = step
-        return plane[self.top // down : self.bottom // down, self.left // across : self.right // across]
-
-    def part_of(self, array: NDArray[Any], whole: _Rectangle, step: tuple[int, int] = (1, 1)) -> NDArray[Any]:
-        """The part of `array`, which covers the rectangle `whole`."""
-        moved = _Rectangle(
-            self.left - whole.left, self.top - whole.top, self.right - whole.left, self.bottom - whole.top
-        )
-        return moved.of_plane(array, step)
-
-    def seen(self, samples: Floats, grid: Grid, to_face: NDArray[np.float64]) -> Floats:
-        """Samples on a grid, at the rectangle's pixels; 0 outside the grid."""
-        linear = to_face[:, :2] / grid.step
-        first_pixel = to_face[:, :2] @ (self.left + 0.5, self.top + 0.5) + to_face[:, 2]
-        affine = np.column_stack([linear, (first_pixel - (grid.left, grid.top)) / grid.step])
-        size = self.right - self.left, self.bottom - self.top
-        return cv2.warpAffine(samples, affine, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)  # type: ignore[return-value]
-
-
-def frame_steps(frame: Frame) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
-    """Luma pixels (across, down) of a sample of Y, U and V."""
-    return (1, 1), frame.chroma_step, frame.chroma_step
-
-
-def _rectangle(frame: Frame, grid: Grid, to_face: NDArray[np.float64]) -> _Rectangle:
-    """The part of the frame that the grid can touch."""
-    in_frame = (grid.corners - to_face[:, 2]) @ np.linalg.inv(to_face[:, :2]).T
-    steps, limits = np.array(frame.chroma_step), np.array([frame.width, frame.height])
-    first = np.clip(np.floor(in_frame.min(axis=0) / steps) * steps, 0, limits).astype(int)
-    last = np.clip(np.ceil(in_frame.max(axis=0) / steps) * steps, 0, limits).astype(int)
-    return _Rectangle(int(first[0]), int(first[1]), int(last[0]), int(last[1]))
-
-
-def _with_down(around: Floats, down: Floats, counts: Floats) -> Floats:
-    """The displacement `around`, but `down` where that counts."""
-    layer = around.copy()
-    layer[..., 1] += (down - layer[..., 1]) * counts
-    return layer
-
-
-def _sampled(frame: Frame, rectangle: _Rectangle, displacement: Floats) -> list[Samples]:
-    """The rectangle's planes, each sample taken from where its displacement in pixels points to."""
-    highest = (1 << frame.bit_depth) - 1
-    planes = []
-    for channel, (plane, (across, down)) in enumerate(zip(frame.planes, frame_steps(frame), strict=True)):
-        steps = np.array([across, down], np.float32)
-        columns = np.arange(rectangle.left // across, rectangle.right // across, dtype=np.float32)
-        rows = np.arange(rectangle.top // down, rectangle.bottom // down, dtype=np.float32)
-        places = _at(displacement, (across, down)) / steps
-        places[..., 0] += columns
-        places[..., 1] += rows[:, None]
-        sampling = _CHROMA_SAMPLING if channel else _LUMA_SAMPLING
-        seen = cv2.remap(plane, places, None, sampling, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
-        sharp = seen if channel else _as_sharp(seen, displacement)
-        planes.append(np.minimum(sharp, highest) if highest > 255 else sharp)
-    return planes
-
-
-def _as_sharp(luma: Samples, displacement: Floats) -> Samples:
-    """Luma as sharp as the camera saw it: skin that is stretched would lose detail and grain, pressed skin would gain.
-
-    What differs from its surroundings is made stronger by as much as the skin there is stretched.
-    """
-    wide, high = (
-        1 + cv2.Sobel(displacement[..., axis], cv2.CV_32F, 1 - axis, axis, ksize=1, scale=0.5) for axis in (0, 1)
-    )
-    gain = np.clip(1 / np.maximum(wide * high, 1e-3), *_GAIN) - 1
-    seen = luma.astype(np.float32)
-    evened = seen + gain * (seen - cv2.GaussianBlur(seen, (0, 0), _DETAIL))
-    return np.asarray(np.clip(np.rint(evened), 0, np.iinfo(luma.dtype).max), luma.dtype)
-
-
-def _at(samples: Floats, step: tuple[int, int]) -> Floats:
-    """Samples of every luma pixel, averaged over `step` pixels across and down."""
-    if step == (1, 1):
-        return samples
-    size = samples.shape[1] // step[0], samples.shape[0] // step[1]
-    return cv2.resize(samples, size, interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
+        return Rectangle(left, top, right, bottom)
