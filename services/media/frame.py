@@ -56,11 +56,41 @@ class Frame:
 
         Chroma is interpolated between the centres of the pixels that share a sample.
         """
-        if not (0 <= left < right <= self.width and 0 <= top < bottom <= self.height):
-            raise ValueError(f"region {left, top, right, bottom} is not inside {self.width} x {self.height}")
+        self._check_region(left, top, right, bottom)
         luma = self.y[top:bottom, left:right]
         blue, red = (self._chroma_region(plane, left, top, right, bottom) for plane in (self.u, self.v))
         return yuv_to_rgb(cv2.merge([luma, blue, red]), self.matrix, self.range, self.bit_depth)
+
+    def rgb_shrunk(self, left: int, top: int, right: int, bottom: int, size: tuple[int, int]) -> NDArray[np.uint8]:
+        """(height, width, 3) RGB of a region as `size` (width, height) shows it, each pixel the mean of what it covers.
+
+        The planes are shrunk first, which is far cheaper than converting them: values are those of rgb_region but for
+        rounding, and chroma may lie up to a pixel of the frame aside where the region cuts through its samples.
+        """
+        self._check_region(left, top, right, bottom)
+        across, down = self.chroma_step
+        parts = [self.y[top:bottom, left:right]]
+        parts += [
+            plane[top // down : -(-bottom // down), left // across : -(-right // across)] for plane in (self.u, self.v)
+        ]
+        return yuv_to_rgb(cv2.merge([_resized(part, size) for part in parts]), self.matrix, self.range, self.bit_depth)
+
+    def rgb_warped(self, affine: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.uint8]:
+        """(height, width, 3) RGB of a turned part, `size` (width, height); linear, edge pixels go on outside the frame.
+
+        `affine` (2, 3) leads from its pixels to the frame's, in continuous coordinates: pixel i covers [i, i + 1).
+        """
+        planes = []
+        for plane, step in zip(self.planes, ((1, 1), self.chroma_step, self.chroma_step), strict=True):
+            to_plane = affine / np.array(step)[:, None]
+            to_plane[:, 2] += to_plane[:, :2] @ (0.5, 0.5) - 0.5
+            flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+            planes.append(cv2.warpAffine(plane, to_plane, size, flags=flags, borderMode=cv2.BORDER_REPLICATE))
+        return yuv_to_rgb(cv2.merge(planes), self.matrix, self.range, self.bit_depth)
+
+    def _check_region(self, left: int, top: int, right: int, bottom: int) -> None:
+        if not (0 <= left < right <= self.width and 0 <= top < bottom <= self.height):
+            raise ValueError(f"region {left, top, right, bottom} is not inside {self.width} x {self.height}")
 
     def _chroma_region(self, plane: Samples, left: int, top: int, right: int, bottom: int) -> Samples:
         """A chroma plane at the size of luma, in a region; one sample more on each side feeds the interpolation."""
@@ -73,3 +103,9 @@ class Frame:
         grown = cv2.resize(part, size, interpolation=cv2.INTER_LINEAR)
         shift_x, shift_y = first_x * across, first_y * down
         return grown[top - shift_y : bottom - shift_y, left - shift_x : right - shift_x]
+
+
+def _resized(plane: Samples, size: tuple[int, int]) -> Samples:
+    """Means of what each sample covers; between samples where there are fewer of them than wanted."""
+    fewer = plane.shape[1] >= size[0] and plane.shape[0] >= size[1]
+    return cv2.resize(plane, size, interpolation=cv2.INTER_AREA if fewer else cv2.INTER_LINEAR)

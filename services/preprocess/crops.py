@@ -24,6 +24,9 @@ class Picture(Protocol):
     def rgb_region(self, left: int, top: int, right: int, bottom: int) -> NDArray[np.uint8]:
         """(bottom - top, right - left, 3) RGB of the given pixels."""
 
+    def rgb_shrunk(self, left: int, top: int, right: int, bottom: int, size: tuple[int, int]) -> NDArray[np.uint8]:
+        """(height, width, 3) RGB of the given pixels, reduced to `size` (width, height)."""
+
 
 def crop_side(spec: CropSpec, eye_distance: float) -> int:
     """The smallest side in pixels that keeps the source's detail, or the largest one."""

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from services.preprocess.crops import Picture
 
 _SIDE: Final = 192
 _LEAST_SCORE: Final = 0.5
@@ -46,11 +47,11 @@ class View:
     """Against the clock, before the model looks: it finds no faces that lie or stand on their heads"""
 
 
-def detect(rgb: NDArray[np.uint8], views: Sequence[View], triton: Inference) -> list[Detection]:
-    """Faces that at most 16 views of a frame (h, w, 3) show, best first; some of them are none: see landmarks.py."""
+def detect(picture: Picture, views: Sequence[View], triton: Inference) -> list[Detection]:
+    """Faces that at most 16 views of a frame show, best first; some of them are none: see landmarks.py."""
     if not views:
         return []
-    images = np.stack([_view_image(rgb, view) for view in views])
+    images = np.stack([_view_image(picture, view) for view in views])
     answer = triton.infer("face_detection", {"image": images}, ["boxes", "keypoints", "scores"])
     detections = []
     for row, view in enumerate(views):
@@ -105,9 +106,9 @@ def _starts(size: int, side: float) -> NDArray[np.float64]:
     return np.linspace(0, max(size - side, 0), count)
 
 
-def _view_image(rgb: NDArray[np.uint8], view: View) -> NDArray[np.uint8]:
+def _view_image(picture: Picture, view: View) -> NDArray[np.uint8]:
     """(192, 192, 3): the view, black outside the frame."""
-    height, width = rgb.shape[:2]
+    width, height = picture.width, picture.height
     left, top = max(round(view.left), 0), max(round(view.top), 0)
     right, bottom = min(round(view.left + view.side), width), min(round(view.top + view.side), height)
     image = np.zeros((_SIDE, _SIDE, 3), np.uint8)
@@ -120,8 +121,7 @@ def _view_image(rgb: NDArray[np.uint8], view: View) -> NDArray[np.uint8]:
         min(max(round((right - left) * scale), 1), _SIDE - x),
         min(max(round((bottom - top) * scale), 1), _SIDE - y),
     )
-    shrunk = cv2.resize(rgb[top:bottom, left:right], size, interpolation=cv2.INTER_AREA)
-    image[y : y + size[1], x : x + size[0]] = shrunk
+    image[y : y + size[1], x : x + size[0]] = picture.rgb_shrunk(left, top, right, bottom, size)
     return np.rot90(image, view.quarter_turns)
 
 

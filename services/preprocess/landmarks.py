@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from services.preprocess.crops import Picture, cut
+from services.media import Frame
 from services.preprocess.detection import Detection, Inference
 
 _SIDE: Final = 192
@@ -63,7 +62,7 @@ def eye_distance(landmarks: NDArray[np.floating]) -> float:
 
 
 def find_landmarks(
-    picture: Picture, squares: Sequence[FaceSquare], triton: Inference
+    picture: Frame, squares: Sequence[FaceSquare], triton: Inference
 ) -> list[NDArray[np.float32] | None]:
     """(478, 3) source pixels for every square (z in the same unit, smaller is nearer), None where there is no face."""
     return [
@@ -72,7 +71,7 @@ def find_landmarks(
 
 
 def find_new_landmarks(
-    picture: Picture, detections: Sequence[Detection], triton: Inference
+    picture: Frame, detections: Sequence[Detection], triton: Inference
 ) -> list[NDArray[np.float32] | None]:
     """As find_landmarks, for faces just detected: their place is roughly known, and they may lie or stand upside down.
 
@@ -91,14 +90,12 @@ def find_new_landmarks(
     return [landmarks if presence >= _LEAST_PRESENCE else None for landmarks, presence in best]
 
 
-def _look(
-    picture: Picture, squares: Sequence[FaceSquare], triton: Inference
-) -> list[tuple[NDArray[np.float32], float]]:
+def _look(picture: Frame, squares: Sequence[FaceSquare], triton: Inference) -> list[tuple[NDArray[np.float32], float]]:
     """Landmarks and presence (0..1) for every square."""
     if not squares:
         return []
     affines = [square.to_frame() for square in squares]
-    crops = np.stack([cut(picture, affine, _SIDE, cv2.INTER_LINEAR) for affine in affines])
+    crops = np.stack([picture.rgb_warped(affine, (_SIDE, _SIDE)) for affine in affines])
     answer = triton.infer("face_landmarks", {"crop": crops}, ["landmarks", "presence"])
     found = []
     for row, (affine, square) in enumerate(zip(affines, squares, strict=True)):

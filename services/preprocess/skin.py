@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import BinaryIO, Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -38,8 +37,8 @@ def append_skin(file: BinaryIO, picture: Picture, landmarks: NDArray[np.float32]
     low = np.clip(np.floor(centre - reach), 0, size - 1).astype(int)
     high = np.clip(np.ceil(centre + reach), low + 1, size).astype(int)
     # Green is most of the luma, and skin's grain is least in it.
-    green = picture.rgb_region(int(low[0]), int(low[1]), int(high[0]), int(high[1]))[:, :, 1]
-    record["grey"] = cv2.resize(green, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
+    box = int(low[0]), int(low[1]), int(high[0]), int(high[1])
+    record["grey"] = picture.rgb_shrunk(*box, (_SIDE, _SIDE))[:, :, 1]
     record["box"] = [*low, *high]
     file.write(record.tobytes())
 

@@ -123,19 +123,18 @@ class FaceTracker:
 
     def _look_for_faces(self, frame: Frame) -> None:
         self._last_detection = frame.index
-        rgb = frame.rgb()
-        self._look_in(frame, rgb, [whole_view(frame.width, frame.height)])
+        self._look_in(frame, [whole_view(frame.width, frame.height)])
         if not self._live and self._close_look_due(frame.index):
             self._last_close_look = frame.index
-            self._look_in(frame, rgb, tile_views(frame.width, frame.height))
+            self._look_in(frame, tile_views(frame.width, frame.height))
             if not self._live:
-                self._look_in(frame, rgb, turned_views(frame.width, frame.height))
+                self._look_in(frame, turned_views(frame.width, frame.height))
 
     def _close_look_due(self, frame: int) -> bool:
         return self._last_close_look is None or frame - self._last_close_look >= _DETECT_EVERY
 
-    def _look_in(self, frame: Frame, rgb: NDArray[np.uint8], views: Sequence[View]) -> None:
-        fresh = [found for found in detect(rgb, views, self._triton) if not self._is_followed(found.box)]
+    def _look_in(self, frame: Frame, views: Sequence[View]) -> None:
+        fresh = [found for found in detect(frame, views, self._triton) if not self._is_followed(found.box)]
         for landmarks in find_new_landmarks(frame, fresh[:_MOST_FACES], self._triton):
             if len(self._live) < _MOST_FACES and self._is_new_face(landmarks):
                 track = self._lost_track(landmarks) or self._new_track()

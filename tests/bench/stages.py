@@ -105,7 +105,7 @@ def _count(frames: Iterator[Frame]) -> int:
 
 def _detect(face: _Face) -> int:
     for frame in face.frames:
-        detect(frame.rgb(), [whole_view(frame.width, frame.height)], face.models)
+        detect(frame, [whole_view(frame.width, frame.height)], face.models)
     return len(face.frames)
 
 

@@ -24,7 +24,7 @@ class FaceMeter:
     def measure(self, frame: Frame) -> NDArray[np.float32]:
         """(478, 3) in pixels of the frame; NaN when no face is found."""
         if self._last is None:
-            faces = detect(frame.rgb(), [whole_view(frame.width, frame.height)], self._models)
+            faces = detect(frame, [whole_view(frame.width, frame.height)], self._models)
             squares = [square_of_detection(face) for face in faces[:1]]
         else:
             squares = [square_of_landmarks(self._last)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import cv2
 import numpy as np
 import pytest
 from av.video.frame import VideoFrame
@@ -79,6 +80,50 @@ def test_a_region_is_the_same_part_of_the_whole(step: tuple[int, int], depth: in
         assert np.array_equal(region, whole[top:bottom, left:right])
     with pytest.raises(ValueError, match="not inside"):
         frame.rgb_region(0, 0, 65, 10)
+
+
+def smooth_frame(step: tuple[int, int], depth: int) -> Frame:
+    """Slow waves in every plane, 96 x 64: means and interpolation hardly depend on where samples lie."""
+    planes: list[NDArray[np.float64]] = []
+    for across, down in ((1, 1), step, step):
+        x, y = np.meshgrid((np.arange(96 // across) + 0.5) * across, (np.arange(64 // down) + 0.5) * down)
+        planes.append((128 + 20 * np.sin(x / 15) * np.cos(y / 12 + len(planes))) * (1 << (depth - 8)))
+    y, u, v = (np.rint(plane).astype(np.uint16 if depth == 10 else np.uint8) for plane in planes)
+    return Frame(0, y, u, v, depth, Matrix.BT709, Range.LIMITED)
+
+
+@pytest.mark.parametrize("step", [(1, 1), (2, 1), (2, 2)])
+@pytest.mark.parametrize("depth", DEPTHS)
+def test_a_shrunk_region_is_that_of_the_whole_shrunk(step: tuple[int, int], depth: int) -> None:
+    frame = smooth_frame(step, depth)
+    for left, top, right, bottom in ((0, 0, 96, 64), (11, 7, 74, 63), (40, 20, 52, 30)):
+        size = max((right - left) // 3, 1), max((bottom - top) // 3, 1)
+        wanted = cv2.resize(frame.rgb_region(left, top, right, bottom), size, interpolation=cv2.INTER_AREA)
+        shrunk = frame.rgb_shrunk(left, top, right, bottom, size)
+        assert shrunk.shape == (size[1], size[0], 3)
+        apart = np.abs(shrunk.astype(int) - wanted)
+        assert apart.max() <= 6
+        assert apart.mean() <= 1
+    with pytest.raises(ValueError, match="not inside"):
+        frame.rgb_shrunk(0, 0, 97, 10, (4, 4))
+
+
+@pytest.mark.parametrize("step", [(1, 1), (2, 1), (2, 2)])
+@pytest.mark.parametrize("depth", DEPTHS)
+@pytest.mark.parametrize("degrees", [0, 40, 90])
+def test_a_turned_part_shows_what_lies_where_its_affine_says(step: tuple[int, int], depth: int, degrees: int) -> None:
+    frame, angle = smooth_frame(step, depth), np.radians(degrees)
+    linear = 1.5 * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    affine = np.column_stack([linear, np.array([48, 32]) - linear @ (12, 8)])
+    warped, whole = frame.rgb_warped(affine, (24, 16)), frame.rgb().astype(np.float32)
+    x, y = np.meshgrid(np.arange(24) + 0.5, np.arange(16) + 0.5)
+    places = (np.stack([x, y], axis=2) @ linear.T + affine[:, 2] - 0.5).astype(np.float32)
+    wanted = cv2.remap(whole, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
+    assert warped.dtype == np.uint8
+    inner = (places.min(axis=2) > 1) & (places[..., 0] < 94) & (places[..., 1] < 62)
+    apart = np.abs(warped - wanted)[inner]
+    assert apart.max() <= 4
+    assert apart.mean() <= 1
 
 
 def test_a_file_without_tags_gets_the_usual_matrix() -> None:

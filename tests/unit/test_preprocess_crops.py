@@ -10,30 +10,23 @@ from services.preprocess.crops import crop_side, crop_to_frame, cut, cut_region,
 from services.preprocess.detection import Detection
 from services.preprocess.faces import LANDMARKS, CropSpec
 from services.preprocess.landmarks import LEFT_EYE, RIGHT_EYE, square_of_detection, square_of_landmarks
+from tests.shown_picture import ShownPicture
 
 SPEC = CropSpec(-0.75, -0.55, 1.5, (256, 384, 512))
 
 
-class Picture:
+class Picture(ShownPicture):
     """An RGB picture in memory that counts what is asked of it."""
 
     def __init__(self, rgb: NDArray[np.uint8]) -> None:
-        self._rgb = rgb
+        super().__init__(rgb)
         self.pixels = 0
-
-    @property
-    def width(self) -> int:
-        return int(self._rgb.shape[1])
-
-    @property
-    def height(self) -> int:
-        return int(self._rgb.shape[0])
 
     def rgb_region(self, left: int, top: int, right: int, bottom: int) -> NDArray[np.uint8]:
         assert 0 <= left < right <= self.width
         assert 0 <= top < bottom <= self.height
         self.pixels += (right - left) * (bottom - top)
-        return self._rgb[top:bottom, left:right]
+        return super().rgb_region(left, top, right, bottom)
 
 
 def blob(x: float, y: float, width: int = 640, height: int = 360) -> NDArray[np.uint8]:

@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from services.preprocess.detection import Detection, detect, overlap, suppress, tile_views, turned_views, whole_view
+from tests.shown_picture import ShownPicture
 
 
 class BrightestSpot:
@@ -34,10 +35,10 @@ class BrightestSpot:
         return {"boxes": boxes, "keypoints": keypoints, "scores": scores}
 
 
-def picture_with(left: int, top: int, side: int) -> NDArray[np.uint8]:
+def picture_with(left: int, top: int, side: int) -> ShownPicture:
     rgb = np.zeros((720, 1280, 3), np.uint8)
     rgb[top : top + side, left : left + side] = 255
-    return rgb
+    return ShownPicture(rgb)
 
 
 def test_letterbox_is_undone() -> None:
@@ -64,7 +65,7 @@ def test_turned_views_lead_back_to_the_frame(turns: int) -> None:
 
 
 def test_nothing_is_found_in_an_empty_picture() -> None:
-    assert detect(np.zeros((480, 640, 3), np.uint8), tile_views(640, 480), BrightestSpot()) == []
+    assert detect(ShownPicture(np.zeros((480, 640, 3), np.uint8)), tile_views(640, 480), BrightestSpot()) == []
 
 
 @pytest.mark.parametrize(

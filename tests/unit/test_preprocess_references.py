@@ -16,20 +16,16 @@ from services.preprocess.references import (
     save_references,
     speaking_opening,
 )
+from tests.shown_picture import ShownPicture
 
 EYES = 100.0
 
 
-class Numbered:
+class Numbered(ShownPicture):
     """A picture of noise that differs by its number."""
 
-    width, height = 640, 360
-
     def __init__(self, number: int) -> None:
-        self._rgb = np.random.default_rng(number).integers(0, 255, (360, 640, 3), dtype=np.uint8)
-
-    def rgb_region(self, left: int, top: int, right: int, bottom: int) -> NDArray[np.uint8]:
-        return self._rgb[top:bottom, left:right]
+        super().__init__(np.random.default_rng(number).integers(0, 255, (360, 640, 3), dtype=np.uint8))
 
 
 def face(opening: float, turned: float = 0.0) -> NDArray[np.float32]:

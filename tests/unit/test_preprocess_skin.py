@@ -24,23 +24,19 @@ from services.preprocess.skin_field import (
     skin_field,
 )
 from services.preprocess.skin_following import follow_skin
+from tests.shown_picture import ShownPicture
 
 ROWS, UNIT, MIDDLE = 24, 120.0, (320.0, 240.0)
 
 
-class Picture:
+class Picture(ShownPicture):
     """Skin that goes on over the whole picture."""
 
-    width, height = 640, 480
-
     def __init__(self, brightness: float = 0) -> None:
-        noise = np.random.default_rng(5).normal(0, 1, (self.height, self.width)).astype(np.float32)
+        noise = np.random.default_rng(5).normal(0, 1, (480, 640)).astype(np.float32)
         pores, light = cv2.GaussianBlur(noise, (0, 0), 3), cv2.GaussianBlur(noise, (0, 0), 25)
         grey = 130 + brightness + 15 * pores / pores.std() + 15 * light / light.std()
-        self._rgb = np.repeat(grey.clip(0, 255).astype(np.uint8)[..., None], 3, axis=2)
-
-    def rgb_region(self, left: int, top: int, right: int, bottom: int) -> NDArray[np.uint8]:
-        return self._rgb[top:bottom, left:right]
+        super().__init__(np.repeat(grey.clip(0, 255).astype(np.uint8)[..., None], 3, axis=2))
 
 
 def resting_face() -> NDArray[np.float64]:
