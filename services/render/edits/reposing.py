@@ -202,3 +202,14 @@ class Repose:
             )
         )
         return Rectangle(left, top, right, bottom)
+
+
+UNCHANGED: Final = Repose(
+    Grid(0, 0, 1, 1, 1),
+    Grid(0, 0, 1, 1, 1),
+    np.zeros((1, 1, 2), np.float32),
+    np.zeros((1, 1, 4), np.float32),
+    np.zeros((1, 1, 4), np.uint8),
+    np.eye(2, 3),
+)
+"""Leaves a frame as it is"""

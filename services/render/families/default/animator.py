@@ -13,7 +13,7 @@ from services.errors import ChorusError, ErrorKind
 from services.jobs.families import DEFAULT_CARD
 from services.jobs.options import RenderOptions
 from services.preprocess.faces import CropSpec, FaceBatch, FaceIntroduction, MelSpec, Speech
-from services.render.edits.reposing import Grid, Repose, grid_over
+from services.render.edits.reposing import UNCHANGED, Grid, Repose, grid_over
 from services.render.families.default.interior import MouthInterior, asked_openings, mouth_interior
 from services.render.families.default.speech import (
     MouthTrack,
@@ -73,23 +73,29 @@ class DefaultAnimator:
         scale = CROP.extent / batch.side
         crop_to_face = np.array([[scale, 0, CROP.left], [0, scale, CROP.top]])
         weights = batch.weight * sample_presence(self._mouth.presence, frames, self._frame_rate)
-        coefficients = opened(sample_coefficients(self._mouth.coefficients, frames, self._frame_rate), self._reach)
+        # Where the footage's own mouth shows nothing moves: there is nothing to ask the renderer for.
+        shown = np.flatnonzero(weights > 0)
+        coefficients = opened(
+            sample_coefficients(self._mouth.coefficients, frames[shown], self._frame_rate), self._reach
+        )
         interiors = [self._interior.at(opening) for opening in asked_openings(coefficients).tolist()]
+        if not interiors:
+            return [UNCHANGED] * faces
         inputs: dict[str, NDArray[np.generic]] = {
-            "landmarks": _moved(batch.landmarks, crop_to_face),
-            "rest": _moved(batch.rest, crop_to_face),
+            "landmarks": _moved(batch.landmarks[shown], crop_to_face),
+            "rest": _moved(batch.rest[shown], crop_to_face),
             "coefficients": coefficients,
-            "weight": weights[:, None].astype(np.float32),
+            "weight": weights[shown, None].astype(np.float32),
             "upper_teeth": np.stack([interior.upper_teeth for interior in interiors]),
             "lower_teeth": np.stack([interior.lower_teeth for interior in interiors]),
             "tones": np.stack([interior.tones for interior in interiors]),
-            **self._same_for_all(faces),
+            **self._same_for_all(len(shown)),
         }
-        grain = self._interior.grain
-        return [
-            Repose(self._area, self._window, around, lips, inside, _joined(to_crop, crop_to_face), grain)
-            for around, lips, inside, to_crop in zip(*self._fields(inputs), batch.to_crop, strict=True)
-        ]
+        edits = [UNCHANGED] * faces
+        for face, around, lips, inside in zip(shown.tolist(), *self._fields(inputs), strict=True):
+            to_face = _joined(batch.to_crop[face], crop_to_face)
+            edits[face] = Repose(self._area, self._window, around, lips, inside, to_face, self._interior.grain)
+        return edits
 
     def _same_for_all(self, faces: int) -> dict[str, NDArray[np.generic]]:
         """The inputs that do not change from face to face of a track."""
