@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import cycle, islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import cast
 
 import cv2
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.media import Clip, Extend, Frame, open_clip, read_frames, read_speech, write_video
+from services.preprocess.analysis import analyse
 from services.preprocess.crops import crop_side, crop_to_frame, cut, inverse_affine
 from services.preprocess.detection import detect, whole_view
 from services.preprocess.faces import FaceBatch, FaceIntroduction
@@ -32,6 +34,7 @@ from tests.quality.onnx_models import OnnxModels
 _FRAMES = 120
 _HELD = 16
 _BATCH = 8
+_FLOOR = ("decode", "encode")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +75,17 @@ def measure_stages(video: Path, audio: Path, folder: Path) -> list[Stage]:
         ("decode", False, lambda: _count(read_frames(face.clip, _FRAMES, Extend.PINGPONG))),
         ("speech to coefficients", False, lambda: _listen(face)),
         ("crop (references only)", True, lambda: _crop(face)),
+        ("the whole analysis with its decode", True, lambda: _analyse(face, folder)),
         ("mouth renderer", False, lambda: len(_render(face))),
         ("composite", False, lambda: _composite(face, edits)),
         ("encode", False, lambda: _encode(face, folder)),
     ]
     return [_measured(name, analysis, work) for name, analysis, work in stages]
+
+
+def floor_of(stages: list[Stage]) -> float:
+    """CPU milliseconds a frame below which no render can be: the file is decoded, and coded again."""
+    return sum(stage.milliseconds for stage in stages if stage.name in _FLOOR)
 
 
 def _measured(name: str, analysis: bool, work: Callable[[], int]) -> Stage:
@@ -113,6 +122,12 @@ def _landmarks(face: _Face) -> int:
     for frame in face.frames:
         find_landmarks(frame, [square_of_landmarks(face.landmarks)], face.models)
     return len(face.frames)
+
+
+def _analyse(face: _Face, folder: Path) -> int:
+    clip = replace(face.clip, frames=min(face.clip.frames, _FRAMES))
+    with TemporaryDirectory(dir=folder) as scratch:
+        return max(analyse(clip, face.models, Path(scratch), Path(scratch, "tracks")))
 
 
 def _listen(face: _Face) -> int:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench.process_costs import Costs, process_costs
-from tests.bench.stages import Stage, enlarged_clip, measure_stages, prolonged_clip
+from tests.bench.stages import Stage, enlarged_clip, floor_of, measure_stages, prolonged_clip
 from tests.running_stack import SAMPLES, RunningStack
 
 VIDEO, STILL, AUDIO = SAMPLES / "astronaut.mp4", SAMPLES / "portrait.jpg", SAMPLES / "announcement_en.wav"
@@ -113,4 +113,7 @@ def _print_stages(height: int, stages: list[Stage], parts: float, second: Run) -
     table.add_row("sum for a job", f"{parts:.1f}", "", "")
     table.add_row("the whole, all processes", f"{second.milliseconds:.1f}", "", "")
     table.add_row("whole / sum", f"{second.milliseconds / parts:.2f}", "", "")
+    floor = floor_of(stages)
+    table.add_row("the floor: decode and encode alone", f"{floor:.1f}", "", "")
+    table.add_row("whole / floor", f"{second.milliseconds / floor:.2f}", "", "")
     Console(width=120).print(table)
