@@ -103,8 +103,17 @@ def elementwise(rewriter: TfliteRewriter, operator: Operator) -> str:
 
 
 def _prelu(rewriter: TfliteRewriter, operator: Operator) -> str:
-    slope = rewriter.weight(operator.inputs[1]).reshape(-1, 1, 1)
-    return rewriter.builder.node("PRelu", rewriter.value(operator.inputs[0]), rewriter.builder.constant(slope))
+    """slope x + (1 - slope) max(x, 0): ONNX Runtime's PRelu took 41 % of the landmarks' time.
+
+    Both products are depthwise convolutions, so that values stay in the layout of the convolutions around them.
+    """
+    slope = rewriter.weight(operator.inputs[1]).reshape(-1, 1, 1, 1)
+    value = rewriter.value(operator.inputs[0])
+    below, above = (
+        rewriter.builder.node("Conv", factor, rewriter.builder.constant(weight), kernel_shape=(1, 1), group=len(slope))
+        for factor, weight in ((value, slope), (rewriter.builder.node("Relu", value), 1 - slope))
+    )
+    return rewriter.builder.node("Add", below, above)
 
 
 def _max_pool(rewriter: TfliteRewriter, operator: Operator) -> str:
