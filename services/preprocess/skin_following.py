@@ -106,12 +106,13 @@ class _Follower:
         for _ in range(_ROUNDS):
             seen, slopes = self._seen(look, outline + amounts @ self._changes)
             off = seen - resting
-            off -= np.median(off)
-            spread = 1.4826 * float(np.median(np.abs(off))) + _LEAST_SPREAD
+            off -= _median(off)
+            spread = 1.4826 * float(_median(np.abs(off))) + _LEAST_SPREAD
             trust = 1 / (1 + np.square(off / (2 * spread))) / (spread**2 * _PLACES)
             turns = self._moves[0] * slopes[:, 0] + self._moves[1] * slopes[:, 1]
-            normal = (turns * trust) @ turns.T + np.diag(self._deviations**-2)
-            step = np.linalg.solve(normal, -(turns * trust) @ off - amounts / self._deviations**2)
+            trusted = turns * trust
+            normal = trusted @ turns.T + np.diag(self._deviations**-2)
+            step = np.linalg.solve(normal, -(trusted @ off) - amounts / self._deviations**2)
             before, amounts = amounts, (amounts + step).clip(-most, most)
             if np.abs(amounts - before).max() < _SETTLED:
                 break
@@ -127,3 +128,10 @@ def _look(picture: SkinPicture, linear: Array, offset: Array) -> _Look:
     first = to_picture @ offset + picture.from_frame[:, 2] - 0.5
     from_face = np.column_stack([to_picture @ linear, first]).astype(np.float32)
     return _Look(np.dstack([grey, *slopes]), from_face)
+
+
+def _median(values: Floats) -> np.float32:
+    """As np.median of one axis, which looks for NaN and takes three times as long."""
+    low, high = (len(values) - 1) // 2, len(values) // 2
+    parted = np.partition(values, (low, high))
+    return np.float32((parted[low] + parted[high]) / 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import wave
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from tests.running_stack import SAMPLES, RunningStack
 VIDEO, STILL, AUDIO = SAMPLES / "astronaut.mp4", SAMPLES / "portrait.jpg", SAMPLES / "announcement_en.wav"
 JOB_SECONDS = 900.0
 LONG_SECONDS = 120
+_POLL_SECONDS = 0.05
 pytestmark = pytest.mark.timeout(1800)
 
 
@@ -45,6 +47,28 @@ def test_cpu_of_every_stage_and_process(stack: RunningStack, tmp_path: Path, hei
     _print_stages(height, stages, parts, second)
     assert second.milliseconds < first.milliseconds, "a known track must save its analysis"
     assert second.milliseconds / parts < 2.5
+
+
+def test_time_to_the_verdict_of_an_upload(stack: RunningStack, tmp_path: Path) -> None:
+    _warm_up(stack, tmp_path)
+    # Two rows less, so that nobody has analysed it yet.
+    video = enlarged_clip(VIDEO, tmp_path / "unknown.mp4", 718)
+    with process_costs(psutil.Process(stack.process.pid)) as costs, stack.http as http:
+        started = time.monotonic()
+        media_id = stack.media_id(video)
+        accepted = time.monotonic() - started
+        preflight = http.post(f"/v1/media/{media_id}/preflight").json()
+        while preflight["state"] in ("waiting", "running"):
+            time.sleep(_POLL_SECONDS)
+            preflight = http.get(f"/v1/media/{media_id}/preflight").json()
+        known = time.monotonic() - started
+    table = Table("", "seconds", title="From the first byte of an upload of 10 s, 720p")
+    table.add_row("accepted, and in the library", f"{accepted:.2f}")
+    table.add_row("its faces are known", f"{known:.2f}")
+    table.add_row("CPU of all processes", f"{costs.whole_cpu_seconds:.2f}")
+    Console(width=120).print(table)
+    assert preflight["findings"]["verdict"] == "face"
+    assert accepted < known
 
 
 def test_memory_does_not_grow_with_the_length_of_the_video(stack: RunningStack, tmp_path: Path) -> None:
