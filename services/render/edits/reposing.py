@@ -180,7 +180,8 @@ class Repose:
             return
         yuv = rgb_to_yuv(np.ascontiguousarray(shown[..., :3]), frame.matrix, frame.range, frame.bit_depth)
         painted = cv2.merge([yuv, shown[..., 3].astype(yuv.dtype)]).astype(np.float32)
-        *colours, alpha = channels(grid.seen(painted, part, self.to_face))
+        # Seen from the whole window, though a part would do: another origin rounds otherwise, by levels at steep edges.
+        *colours, alpha = channels(part.part_of(grid.seen(painted, window, self.to_face), window))
         if self.grain is not None:
             paint = np.zeros(mouth[0].shape, np.float32)
             under = part.part_of(paint, window)

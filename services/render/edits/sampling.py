@@ -87,8 +87,12 @@ class Rectangle:
 
     def of_plane(self, plane: NDArray[Any], step: tuple[int, int]) -> NDArray[Any]:
         """The rectangle's part of a plane that has a sample for `step` luma pixels across and down."""
+        return plane[self.place(step)]
+
+    def place(self, step: tuple[int, int]) -> tuple[slice, slice]:
+        """Its rows and columns in such a plane."""
         across, down = step
-        return plane[self.top // down : self.bottom // down, self.left // across : self.right // across]
+        return slice(self.top // down, self.bottom // down), slice(self.left // across, self.right // across)
 
     def part_of(self, array: NDArray[Any], whole: Rectangle, step: tuple[int, int] = (1, 1)) -> NDArray[Any]:
         """The part of `array`, which covers the rectangle `whole`."""
@@ -133,16 +137,13 @@ class Sampler:
         step = self._frame.chroma_step
         luma = rectangle.of_plane(self._frame.y, (1, 1)).copy()
         chroma = rectangle.of_plane(self._chroma, step).copy()
-        maps = [_places(rectangle, displacement, one) for one in ((1, 1), step)]
+        (x, y), (chroma_x, chroma_y) = (_places(rectangle, displacement, one) for one in ((1, 1), step))
+        border = cv2.BORDER_REPLICATE
         for part in _bands(needed, step):
-            for source, target, (x, y), sampling, one in (
-                (self._frame.y, luma, maps[0], _LUMA_SAMPLING, (1, 1)),
-                (self._chroma, chroma, maps[1], _CHROMA_SAMPLING, step),
-            ):
-                seen = part.of_plane(target, one)
-                seen[...] = cv2.remap(
-                    source, part.of_plane(x, one), part.of_plane(y, one), sampling, borderMode=cv2.BORDER_REPLICATE
-                )
+            at = part.place((1, 1))
+            luma[at] = cv2.remap(self._frame.y, x[at], y[at], _LUMA_SAMPLING, borderMode=border)
+            at = part.place(step)
+            chroma[at] = cv2.remap(self._chroma, chroma_x[at], chroma_y[at], _CHROMA_SAMPLING, borderMode=border)
         planes = [_as_sharp(luma, displacement), *cv2.split(chroma)]
         return [np.minimum(plane, self._highest) for plane in planes] if self._highest > 255 else planes
 
