@@ -79,6 +79,11 @@ def test_onnx_is_plain_opset_17_without_traces_of_its_making(model: str) -> None
     assert not any(node.doc_string for node in loaded.graph.node)
 
 
+@pytest.mark.parametrize("model", MADE_HERE)
+def test_no_model_has_the_operator_that_onnx_runtime_is_slow_at(model: str) -> None:
+    assert not any(node.op_type == "PRelu" for node in read_graph(model).node), "see tflite_to_onnx._prelu"
+
+
 def test_models_together_are_small_enough_to_commit() -> None:
     sizes = [path.stat().st_size for path in REPOSITORY.glob("*/*/model.onnx")]
     assert sum(sizes) < ALL_MEGABYTES * 1e6
