@@ -137,8 +137,8 @@ class Repose:
 
     def _displacement(self, area: Rectangle) -> Displacement:
         """What moves around the mouth, and under it."""
-        in_pixels = cv2.transform(self.around, self._from_face)
-        return Displacement(*channels(self.area.seen(np.asarray(in_pixels, np.float32), area, self.to_face)))
+        seen = self.area.seen(self.around, area, self.to_face)
+        return Displacement(*channels(np.asarray(cv2.transform(seen, self._from_face), np.float32)))
 
     def _mouth(self, frame: Frame, sampler: Sampler, window: Rectangle, around: Displacement) -> list[Samples]:
         """The window's planes: both lips' layers joined, what is seen between them on top."""
