@@ -127,7 +127,8 @@ def _landmarks(face: _Face) -> int:
 def _analyse(face: _Face, folder: Path) -> int:
     clip = replace(face.clip, frames=min(face.clip.frames, _FRAMES))
     with TemporaryDirectory(dir=folder) as scratch:
-        return max(analyse(clip, face.models, Path(scratch), Path(scratch, "tracks")))
+        frames = read_frames(clip, clip.frames, Extend.CUT)
+        return max(analyse(clip, frames, face.models, Path(scratch), Path(scratch, "tracks")))
 
 
 def _listen(face: _Face) -> int:
