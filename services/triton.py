@@ -114,6 +114,18 @@ class TritonClient:
         except InferenceServerException as error:
             raise self._failure(error, model) from error
 
+    def computed(self, model: str) -> tuple[int, float]:
+        """How many requests the server has answered with `model` up to now, and the seconds that it computed for them.
+
+        Errors are those of infer.
+        """
+        try:
+            answer = self._clients.current().get_inference_statistics(model, client_timeout=self._timeout)
+        except InferenceServerException as error:
+            raise self._failure(error, model) from error
+        found = [version.inference_stats.compute_infer for version in answer.model_stats]
+        return sum(each.count for each in found), sum(each.ns for each in found) / 1e9
+
     def close(self) -> None:
         """Close the channel."""
         self._clients.current().close()

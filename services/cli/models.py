@@ -1,4 +1,4 @@
-"""`chorus models [list] | show | import | remove`: the lip-sync families, and those that a user brings."""
+"""`chorus models [list] | show | import | remove | bench`: the lip-sync families, and those that a user brings."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from typing import Annotated, NoReturn
 import typer
 
 from services.acting import Deed
+from services.cli.bench import bench
 from services.cli.own_database import keep_if_possible
 from services.errors import ChorusError, ErrorKind
 from services.importing.importer import import_file, remove_family
+from services.jobs.engines import ENGINES
 from services.jobs.families import family_cards
 from services.jobs.imported import IMPORTED, RESEARCH_ONLY
 from services.local.run_file import find_running
@@ -23,7 +25,7 @@ def build_models_app() -> typer.Typer:
     """The commands, on the folder that CHORUS_FAMILIES names or else that of the user's data."""
     app = typer.Typer(help="The lip-sync families and their licences.", invoke_without_command=True)
     app.callback()(_listed_alone)
-    for command in (list_families, show, import_model, remove):
+    for command in (list_families, show, import_model, remove, bench):
         app.command(name=command.__name__.partition("_")[0])(command)
     return app
 
@@ -32,6 +34,8 @@ def _listed_alone(context: typer.Context) -> None:
     """The lip-sync families and their licences; `chorus models import FILE` adds one of your own."""
     settings: LocalSettings = context.obj
     IMPORTED.look_in(settings.family_folder)
+    if not settings.triton_url:
+        ENGINES.look_in(settings.folders.engines)
     if context.invoked_subcommand is None:
         list_families()
 
@@ -49,6 +53,7 @@ def show(context: typer.Context, name: Annotated[str, typer.Argument(help="A nam
         choices = ", ".join(family_cards())
         _fail(ChorusError(ErrorKind.INVALID_INPUT, "family-unknown", family=name, choices=choices))
     facts = {"name": card.name, "licence": card.licence, "description": card.description}
+    facts |= {"engine": card.engine} if card.engine else {}
     if (family := IMPORTED.find(name)) is not None:
         settings: LocalSettings = context.obj
         facts |= {

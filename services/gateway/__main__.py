@@ -39,6 +39,7 @@ from services.gateway.web.login_elsewhere import router as login_elsewhere
 from services.gateway.web.mount import mount_page
 from services.grpc_client import Connection
 from services.jobs.engine.queue import open_queue
+from services.jobs.engines import ENGINES
 from services.jobs.imported import IMPORTED
 from services.library.artifacts import Artifacts
 from services.library.intake import Intake, Prober
@@ -70,6 +71,7 @@ def run(settings: GatewaySettings) -> None:
     """The REST and gRPC doors, until SIGTERM."""
     check_lock(settings)
     IMPORTED.look_in(settings.families)
+    ENGINES.look_in(settings.engines)
     look = LookClient(settings.preprocess_address, tls=settings.preprocess_tls)
     database, storage, operations = build_operations(settings, look)
     telemetry.disk_watched("store", storage.free)

@@ -9,6 +9,7 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import Final
 
+from services.jobs.engines import ENGINES
 from services.jobs.imported import IMPORTED
 
 _log = logging.getLogger(__name__)
@@ -24,12 +25,20 @@ class FamilyCard:
     name: str
     licence: str
     description: str
+    models: tuple[str, ...] = ()
+    """Its models on Triton, by which `engine` finds what computes them"""
+
+    @property
+    def engine(self) -> str:
+        """What computes its models at the moment, for a person; empty where nobody has said so."""
+        return ENGINES.text_of(self.models)
 
 
 DEFAULT_CARD: Final = FamilyCard(
     name="default",
     licence="Apache-2.0",
     description="Chorus's own: moves the real mouth of the footage; free for any use, nothing to download",
+    models=("speech_to_mouth", "mouth_renderer"),
 )
 
 
@@ -37,7 +46,7 @@ def family_cards() -> Mapping[str, FamilyCard]:
     """The families that there are, by name: installed ones, and behind them those that were imported up to now."""
     cards = dict(_installed())
     for family in IMPORTED.all():
-        cards.setdefault(family.name, FamilyCard(family.name, family.licence, family.description))
+        cards.setdefault(family.name, FamilyCard(family.name, family.licence, family.description, (family.name,)))
     return cards
 
 

@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.errors import ChorusError
+from services.jobs.engines import ENGINES
+from services.jobs.families import family_cards
+from services.jobs.imported import IMPORTED
 from services.local.ports import is_free
 from services.local.run_file import find_running
 from services.local.settings import LocalSettings
-from services.local.triton_runtime import find_libpython, find_runtime, glibc_version, platform_problem
+from services.local.triton_runtime import find_libpython, find_runtime, glibc_version, platform_problem, runtime_engines
 
 _PYTHON_VERSIONS = ((3, 11), (3, 12))
 _DISK_NEEDED = 2 << 30
@@ -40,7 +43,9 @@ def examine(settings: LocalSettings) -> Iterator[Finding]:
     else:
         yield _attempt("libpython", lambda: str(find_libpython()))
         yield _attempt("triton", lambda: str(find_runtime(settings.triton_runtime).server))
+        yield _engine(settings)
     yield _models(settings)
+    yield _families(settings)
     yield _ffmpeg()
     yield _disk(settings.folders.data)
     yield _port(settings)
@@ -63,6 +68,23 @@ def _attempt(name: str, find: Callable[[], str]) -> Finding:
         return Finding(name, True, find())
     except ChorusError as error:
         return Finding(name, False, error.message)
+
+
+def _engine(settings: LocalSettings) -> Finding:
+    """What computes the loaded models; of a Triton that does not run, what would."""
+    if find_running(settings.folders) is not None:
+        ENGINES.look_in(settings.folders.engines)
+        models: dict[str, list[str]] = {}
+        for name, engine in ENGINES.all().items():
+            models.setdefault(engine.text, []).append(name)
+        if models:
+            return Finding("engine", True, "; ".join(f"{text}: {', '.join(names)}" for text, names in models.items()))
+    return _attempt("engine", lambda: runtime_engines(find_runtime(settings.triton_runtime)))
+
+
+def _families(settings: LocalSettings) -> Finding:
+    IMPORTED.look_in(settings.family_folder)
+    return Finding("families", True, ", ".join(f"{card.name} ({card.licence})" for card in family_cards().values()))
 
 
 def _models(settings: LocalSettings) -> Finding:

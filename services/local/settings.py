@@ -31,6 +31,11 @@ class Folders:
     """Lock and address of the running stack"""
 
     @property
+    def engines(self) -> Path:
+        """What computes each model, as the embedded Triton says."""
+        return self.scratch / "engines"
+
+    @property
     def log_file(self) -> Path:
         return self.logs / "chorus.log"
 

@@ -119,7 +119,7 @@ def services_of(settings: LocalSettings, folders: Folders, ports: Ports) -> list
         "CHORUS_TLS_PREPROCESS_CA": "",
     }
     if not settings.triton_url:
-        common["CHORUS_TLS_TRITON_CA"] = ""
+        common |= {"CHORUS_TLS_TRITON_CA": "", "CHORUS_ENGINES": str(folders.engines)}
     if settings.has_users:
         common["CHORUS_USERS"] = str(settings.users_file)
     if settings.token:
@@ -153,6 +153,7 @@ def _triton(settings: LocalSettings, folders: Folders, ports: Ports) -> Sequence
             settings.models,
             folders.scratch,
             families=settings.family_folder,
+            engines=folders.engines,
             port=ports.triton,
             metrics_port=ports.triton_metrics,
         ),

@@ -21,6 +21,8 @@ REQUIREMENTS: Final = Path(__file__).with_name("triton-requirements.txt")
 INSTALL_COMMAND: Final = f"{sys.executable} -m services.local install-triton"
 GLIBC_NEEDED: Final = (2, 35)
 _PYTHON: Final = f"{sys.version_info.major}.{sys.version_info.minor}"
+_ASK_ENGINES: Final = "import onnxruntime as o; print(o.__version__, *o.get_available_providers())"
+_ASK_SECONDS: Final = 30
 _INSTALL_SECONDS: Final = 1800
 
 
@@ -55,6 +57,22 @@ def find_runtime(place: Path) -> TritonRuntime:
     if not (runtime.server.exists() and runtime.stub.exists()):
         raise ChorusError(ErrorKind.UNAVAILABLE, "triton-not-installed", folder=str(place), command=INSTALL_COMMAND)
     return runtime
+
+
+def runtime_engines(runtime: TritonRuntime) -> str:
+    """What the runtime computes models with, for a person; UNAVAILABLE when its library does not load."""
+    command = [str(runtime.programs / "python3"), "-I", "-c", _ASK_ENGINES]
+    try:
+        done = subprocess.run(dying_with_us(command), capture_output=True, text=True, timeout=_ASK_SECONDS, check=False)
+        failure = done.stderr.strip().rpartition("\n")[2] if done.returncode else ""
+    except subprocess.TimeoutExpired as error:
+        failure = str(error)
+    if failure:
+        raise ChorusError(ErrorKind.UNAVAILABLE, "triton-no-engine", reason=failure, command=INSTALL_COMMAND)
+    version, *providers = done.stdout.split()
+    found = [name.removesuffix("ExecutionProvider") for name in providers]
+    # It comes with every build, and runs nothing here.
+    return f"ONNX Runtime {version} for {', '.join(name for name in found if name != 'Azure')}"
 
 
 def find_libpython() -> Path:

@@ -41,12 +41,14 @@ def triton_service(
     scratch: Path,
     *,
     families: Path,
+    engines: Path,
     port: int,
     metrics_port: int,
 ) -> Service:
     """Triton on 127.0.0.1 with the models of `repository` and, as they come and go, those of `families`.
 
-    Makes `families` where it is missing, and its backend folder in `scratch`, which is no other stack's.
+    Makes `families` where it is missing, and its backend folder in `scratch`, which is no other stack's. In `engines`
+    each loaded model says what computes it (jobs/engines.py); it is emptied before each start.
     """
     address = f"127.0.0.1:{port}"
     region_prefix = f"chorus-{hashlib.sha256(str(scratch.absolute()).encode()).hexdigest()[:12]}-"
@@ -83,6 +85,7 @@ def triton_service(
             "PATH": f"{runtime.programs}:/usr/bin:/bin",
             "PYTHONPATH": "",
             "PYTHONHOME": "",
+            "CHORUS_ENGINES": str(engines),
             # By itself the models' runtime tells Microsoft that it was started.
             "ORT_DISABLE_TELEMETRY": "1",
         },
@@ -90,7 +93,7 @@ def triton_service(
         is_ready=lambda: client.ready(models) and _loaded(client, families),
         answers=client.alive,
         is_broken=_lost_a_stub,
-        clear_leftovers=lambda: _sweep(region_prefix),
+        clear_leftovers=lambda: _sweep(region_prefix, engines),
         is_noise=lambda line: any(words in line for words in _NOISE),
         ready_seconds=120.0,
     )
@@ -106,8 +109,13 @@ def _loaded(client: TritonClient, families: Path) -> bool:
     return True
 
 
-def _sweep(region_prefix: str) -> None:
-    """Remove the shared memory of a start that was killed; only one Triton at a time has this prefix."""
+def _sweep(region_prefix: str, engines: Path) -> None:
+    """Remove the shared memory of a start that was killed, and what it said of its engines.
+
+    Only one Triton at a time has this prefix and this folder.
+    """
+    shutil.rmtree(engines, ignore_errors=True)
+    make_folder(engines, private=True)
     for segment in _SHARED_MEMORY.glob(f"{region_prefix}*"):
         segment.unlink(missing_ok=True)
 

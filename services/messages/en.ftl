@@ -193,6 +193,7 @@ import-busy = Another import or removal is at work in { $folder }: wait for it
 import-name-unusable = { $name } is no name for a family: use a to z, digits, - and _, at most 40
 import-name-taken = The name { $name } is taken: give another one with --name, or remove that family first
 import-unknown = No family { $name } was imported: `chorus models list` has them
+bench-not-imported = { $name } was not imported: only families of `chorus models import` can be measured, `make bench` measures the default one
 import-not-loaded = The running Triton at { $address } did not take { $name }: { $reason }. Start Chorus or Triton again
 
 ## access: who may come in
@@ -246,6 +247,7 @@ process-not-ready =
     { $process } was not ready within { $seconds } s. Its last lines:
     { $lines }
 triton-unusable = The Triton at CHORUS_TRITON_URL={ $address } does not answer or lacks one of these models: { $models }
+triton-no-engine = The embedded Triton's ONNX Runtime does not load: { $reason }. Remove its folder and install it again: { $command }
 triton-not-installed = Triton is not installed in { $folder }: run `{ $command }`
 triton-install-failed =
     Installing Triton failed at `{ $command }`:

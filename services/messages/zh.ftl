@@ -210,6 +210,7 @@ import-busy = 另一个导入或删除正在 { $folder } 中进行。请等它�
 import-name-unusable = “{ $name }”不能用作方法名。请用 a 到 z、数字、- 和 _，最多 40 个字符。
 import-name-taken = 名称“{ $name }”已被占用。请用 --name 另取一个，或先删除那个方法。
 import-unknown = 没有导入过名为“{ $name }”的方法。运行 chorus models list 查看。
+bench-not-imported = { $name } 不是导入的方法：只能测量用 `chorus models import` 导入的方法，默认方法由 `make bench` 测量
 import-not-loaded = { $address } 上正在运行的 Triton 没有接受“{ $name }”：{ $reason }。请重新启动 Chorus 或 Triton。
 
 ## access：谁可以进来
@@ -263,6 +264,7 @@ process-not-ready =
     { $process } 在 { $seconds } 秒内没有就绪。它最后的输出：
     { $lines }
 triton-unusable = CHORUS_TRITON_URL={ $address } 的 Triton 没有响应，或者缺少其中的模型：{ $models }
+triton-no-engine = 内置 Triton 的 ONNX Runtime 无法加载：{ $reason }。请删除其文件夹并重新安装：{ $command }
 triton-not-installed = { $folder } 里没有安装 Triton。请运行 `{ $command }`。
 triton-install-failed =
     安装 Triton 时，`{ $command }` 出错：

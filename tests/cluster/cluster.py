@@ -159,7 +159,14 @@ class Cluster:
         runtime = find_runtime(settings.triton_runtime)
         families = folder / "families"
         service = triton_service(
-            runtime, settings.model_repository, settings.models, folder, families=families, port=1, metrics_port=1
+            runtime,
+            settings.model_repository,
+            settings.models,
+            folder,
+            families=families,
+            engines=folder / "engines",
+            port=1,
+            metrics_port=1,
         )
         command = [service.command[0], *(each for each in service.command if each.startswith(_PLACES))]
         command += [each for each in workload.container["args"] if not each.startswith(_PLACES)]

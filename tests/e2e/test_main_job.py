@@ -261,8 +261,16 @@ def test_a_users_own_net_becomes_a_family_of_the_running_stack(stack: RunningSta
     assert added.returncode == 0, added.stderr
     assert "research only" in models("show", "mine").stdout
     with stack.http as http:
-        offered = {card["name"]: card["licence"] for card in http.get("/v1/families").json()}
+        families = http.get("/v1/families").json()
+    offered = {card["name"]: card["licence"] for card in families}
     assert offered == {"default": "Apache-2.0", "mine": "research only"}
+    assert all(re.fullmatch(r"ONNX Runtime [\d.]+, CPU, float32", card["engine"]) for card in families)
+
+    measured = models("bench", "mine", "--seconds", "1", "--json")
+    assert measured.returncode == 0, measured.stderr
+    rows = json.loads(measured.stdout)["measured"]
+    assert [row["rows"] for row in rows] == [1, 4, 8, 16]
+    assert all(row["ms_per_face"] > row["model_ms_per_face"] > 0 for row in rows)
 
     options = {"family": "mine", "still_motion": False, "crf": 0, "preset": "ultrafast", "delivery": "source"}
     with wave.open(str(AUDIO)) as whole, wave.open(str(tmp_path / "short.wav"), "wb") as part:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import signal
 import threading
 import time
@@ -17,6 +19,7 @@ import pytest
 from numpy.typing import NDArray
 
 from services.errors import ChorusError, ErrorKind
+from services.jobs.engines import Engines
 from services.local.log_file import LogFile
 from services.local.ports import free_port
 from services.local.settings import LocalSettings
@@ -39,7 +42,14 @@ def _supervisor(repository: Path, folder: Path, port: int) -> Iterator[Superviso
     models = tuple(path.parent.name for path in repository.glob("*/config.pbtxt"))
     runtime = find_runtime(LocalSettings().triton_runtime)
     service = triton_service(
-        runtime, repository, models, folder, families=folder / "families", port=port, metrics_port=free_port()
+        runtime,
+        repository,
+        models,
+        folder,
+        families=folder / "families",
+        engines=folder / "engines",
+        port=port,
+        metrics_port=free_port(),
     )
     log = LogFile(folder / "chorus.log")
     supervisor = Supervisor([[service]], log, lambda _: None, hang_seconds=6)
@@ -92,6 +102,31 @@ def test_an_imported_family_that_cannot_be_loaded_stops_nobody_else(triton: tupl
     assert not client.ready(["unusable"])
     with pytest.raises(ChorusError, match="unusable"):
         client.load("unusable")
+
+
+def test_each_loaded_model_says_what_computes_it(triton: tuple[Supervisor, TritonClient]) -> None:
+    """In a file for those who show it, and in the log; one that could not be loaded says nothing."""
+    folder = Path(_argument(triton[0], "--backend-directory")).parent
+    engines = Engines()
+    engines.look_in(folder / "engines")
+    assert sorted(engines.all()) == sorted(LocalSettings().models)
+    text = engines.text_of(LocalSettings().models)
+    assert re.fullmatch(r"ONNX Runtime [\d.]+, CPU, float32", text)
+    messages = [json.loads(line)["message"] for line in (folder / "chorus.log").read_text().splitlines()]
+    assert f"mouth_renderer is computed by {text}" in messages
+
+
+def test_the_server_tells_how_long_it_computed_for_a_model(triton: tuple[Supervisor, TritonClient]) -> None:
+    _, client = triton
+    requests, seconds = client.computed("speech_to_mouth")
+    started = time.perf_counter()
+    _coefficients(client, _mel(2, 1600))
+    spent = time.perf_counter() - started
+    after = client.computed("speech_to_mouth")
+    assert after[0] == requests + 1
+    assert 0 < after[1] - seconds < spent
+    with pytest.raises(ChorusError, match="no_such_model"):
+        client.computed("no_such_model")
 
 
 def test_speech_becomes_coefficients(triton: tuple[Supervisor, TritonClient]) -> None:

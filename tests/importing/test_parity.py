@@ -39,7 +39,14 @@ def test_what_triton_serves_is_what_torch_computes(tmp_path: Path) -> None:
     runtime = find_runtime(LocalSettings().triton_runtime)
     models = [f"net{name}" for name in NETS]
     service = triton_service(
-        runtime, families, models, tmp_path, families=tmp_path / "none", port=port, metrics_port=free_port()
+        runtime,
+        families,
+        models,
+        tmp_path,
+        families=tmp_path / "none",
+        engines=tmp_path / "engines",
+        port=port,
+        metrics_port=free_port(),
     )
     log = LogFile(tmp_path / "chorus.log")
     supervisor = Supervisor([[service]], log, lambda _: None)

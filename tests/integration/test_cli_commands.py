@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -48,6 +49,19 @@ def test_models_shows_the_licence(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert "default" in done.stdout
     assert "Apache-2.0" in done.stdout
+
+
+def test_doctor_shows_the_families_licences_and_what_would_compute_them(tmp_path: Path) -> None:
+    said = _chorus(tmp_path, "doctor").stdout
+    assert "default (Apache-2.0)" in said
+    assert re.search(r"ok    engine +ONNX Runtime [\d.]+ for CPU", said)
+
+
+def test_bench_says_what_can_be_measured(tmp_path: Path) -> None:
+    for name, reason in (("none", "No family none was imported"), ("default", "default was not imported")):
+        done = _chorus(tmp_path, "models", "bench", name)
+        assert done.returncode == 1
+        assert reason in done.stderr
 
 
 def test_a_wrong_variable_is_named(tmp_path: Path) -> None:

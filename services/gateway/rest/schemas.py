@@ -175,6 +175,7 @@ class FamilyBody(Body):
     name: str
     licence: str
     description: str
+    engine: str = Field(description="What computes its nets: library, device, precision; empty where it is not known")
 
 
 class CheckBody(Body):

@@ -12,6 +12,7 @@ from services.errors import ChorusError, ErrorKind, error_to_json
 from services.gateway.operations.audit import AuditEntry, AuditFilter
 from services.gateway.operations.batches import Batch
 from services.gateway.v1 import gateway_pb2 as pb
+from services.jobs.families import FamilyCard
 from services.jobs.model import Job, JobFilter, JobState, Priority
 from services.jobs.options import RenderOptions, parse_options
 from services.library.findings import Preflight
@@ -125,6 +126,10 @@ def job_message(job: Job) -> pb.Job:
         finished_at_ms=_ms(job.finished_at),
         output_bytes=job.output_bytes,
     )
+
+
+def family_message(card: FamilyCard) -> pb.Family:
+    return pb.Family(name=card.name, licence=card.licence, description=card.description, engine=card.engine)
 
 
 def _error_message(error: ChorusError) -> pb.JobError:

@@ -22,6 +22,7 @@ from services.gateway.rpc.messages import (
     audit_message,
     batch_message,
     batch_priority,
+    family_message,
     job_filter,
     job_message,
     media_message,
@@ -262,7 +263,7 @@ class GatewayServicer(GatewayServiceServicer):
                 yield pb.DownloadOutputResponse(content=piece, total_bytes=file.bytes)
 
     async def ListFamilies(self, request: pb.ListFamiliesRequest, context: Context) -> pb.ListFamiliesResponse:
-        return pb.ListFamiliesResponse(families=[pb.Family(**asdict(card)) for card in family_cards().values()])
+        return pb.ListFamiliesResponse(families=[family_message(card) for card in family_cards().values()])
 
     async def _picture(self, open_picture: Callable[[str], StoredFile], wanted_id: str) -> pb.Picture:
         file = await self._run(open_picture, wanted_id)

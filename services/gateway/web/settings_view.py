@@ -45,7 +45,9 @@ async def show_settings(page: OpenPage, speak: Callable[[str], object], wear: Ca
             with block("dl", "facts"):
                 _fact("Chorus", version("chorus"))
                 for card in family_cards().values():
-                    _fact(words("settings.method", name=card.name), card.licence)
+                    _fact(
+                        words("settings.method", name=card.name), " · ".join(filter(None, (card.licence, card.engine)))
+                    )
             with block("div", "view-actions facts-actions"):
                 link_button(words("settings.api"), "/docs", symbol="api").props("target=_blank")
     use = await asyncio.to_thread(page.operations.disk_use)

@@ -5,6 +5,9 @@ where nothing of ours can be imported and NumPy must be 1.x.
 """
 
 import json
+import os
+import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +15,12 @@ import onnxruntime
 import triton_python_backend_utils as triton
 
 CUDA = "CUDAExecutionProvider"
+DEVICES = {
+    "CPUExecutionProvider": "CPU",
+    CUDA: "CUDA",
+    "TensorrtExecutionProvider": "TensorRT",
+    "OpenVINOExecutionProvider": "OpenVINO",
+}
 
 
 class TritonPythonModel:
@@ -33,6 +42,12 @@ class TritonPythonModel:
         missing |= set(self.outputs) - {tensor.name for tensor in self.session.get_outputs()}
         if missing:
             raise triton.TritonModelException(f"{path} and its config.pbtxt differ in {', '.join(sorted(missing))}")
+        self.record = tell(args["model_name"], engine(config, self.session))
+
+    def finalize(self):
+        """The model is dropped: nobody computes it any more."""
+        if self.record is not None:
+            self.record.unlink(missing_ok=True)
 
     def execute(self, requests):
         """Answer each request, all by one run; Triton hands over only requests of equal shapes together.
@@ -84,3 +99,29 @@ def providers(args):
     if args["model_instance_kind"] == "GPU" and CUDA in onnxruntime.get_available_providers():
         chosen.insert(0, (CUDA, {"device_id": args["model_instance_device_id"]}))
     return chosen
+
+
+def engine(config, session):
+    """What computes a model: the library, its device, and the numbers that the config says the net has."""
+    first = session.get_providers()[0]
+    return {
+        "runtime": f"ONNX Runtime {onnxruntime.__version__}",
+        "device": DEVICES.get(first, first),
+        "precision": config.get("parameters", {}).get("precision", {}).get("string_value", "float32"),
+    }
+
+
+def tell(model, found):
+    """Log what computes `model`, and leave it in a file for those who show it; None without a folder for that."""
+    message = f"{model} is computed by {', '.join(found.values())}"
+    now = datetime.now(UTC).isoformat()
+    sys.stdout.write(json.dumps({"time": now, "level": "INFO", "logger": "engine", "message": message}) + "\n")
+    sys.stdout.flush()
+    folder = os.environ.get("CHORUS_ENGINES")  # noqa: TID251  # no settings class can be imported here
+    if not folder:
+        return None
+    path = Path(folder) / f"{model}.json"
+    draft = path.with_suffix(".new")
+    draft.write_text(json.dumps(found))
+    draft.replace(path)
+    return path
