@@ -44,9 +44,10 @@ def bench(
 
 def _imported(name: str) -> ImportedFamily:
     family = IMPORTED.find(name)
+    if family is None and name in family_cards():
+        raise ChorusError(ErrorKind.INVALID_INPUT, "bench-not-imported", name=name)
     if family is None:
-        known = name in family_cards()
-        raise ChorusError(ErrorKind.NOT_FOUND, "bench-not-imported" if known else "import-unknown", name=name)
+        raise ChorusError(ErrorKind.NOT_FOUND, "import-unknown", name=name)
     return family
 
 
