@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.example_family import install_example
 from tests.states import NewState, Servers
 
 _FOLDERS = frozenset(
@@ -35,6 +36,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         folder = item.path.relative_to(root).parts[0]
         if folder in _FOLDERS:
             item.add_marker(folder)
+
+
+@pytest.fixture(scope="session")
+def example_family(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder into which pip has installed examples/family; pip takes seconds."""
+    return install_example(tmp_path_factory.mktemp("example"))
 
 
 @pytest.fixture(scope="session")

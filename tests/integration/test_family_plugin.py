@@ -87,6 +87,23 @@ def installed(tmp_path: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
 
 
+def test_the_example_is_a_package_that_pip_installs_and_chorus_finds(example_family: Path) -> None:
+    """The card without a library of pixels, the family under the same name and licence."""
+    program = (
+        "import sys; from services.jobs.families import family_cards; card = family_cards()['puppet'];"
+        "assert not {'numpy', 'cv2'} & set(sys.modules);"
+        "from services.render.families.registry import find_family; family = find_family('puppet');"
+        "assert (family.name, family.licence) == (card.name, card.licence), card;"
+        "assert family.models == card.models;"
+        "print(family.animate.__module__)"
+    )
+    path = f"{example_family}{os.pathsep}{ROOT}"
+    command = [sys.executable, "-c", program]
+    child = subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False)
+    assert child.returncode == 0, child.stderr
+    assert child.stdout.strip() == "chorus_puppet.family"
+
+
 @pytest.mark.parametrize("program", [_DOORS, _RENDER])
 def test_a_family_of_another_package_is_shown_and_rendered_with(installed: dict[str, str], program: str) -> None:
     child = subprocess.run([sys.executable, "-c", program], env=installed, capture_output=True, text=True, check=False)

@@ -153,6 +153,17 @@ def test_the_mouth_moves_with_the_speech_and_rests_in_silence(studio: Studio, sp
     assert max(steps[40:]) == 0, "in silence a still is still"
 
 
+def test_the_example_family_renders_a_job_from_its_own_package(
+    studio: Studio, moving: Path, speech: Path, example_family: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(example_family)
+    _, output, _ = studio.render(moving, speech, RenderOptions(family="puppet", crf=0, preset="ultrafast"))
+    changed = [differs(*pair) for pair in zip(frames_of(moving, 66), frames_of(output, 66), strict=True)]
+    assert all(change.any() for change in changed[20:25]), "the jaw moves with the voice"
+    assert all(change.mean() < 0.06 for change in changed), "only the lower face is touched"
+    assert not any(change.any() for change in changed[-12:]), "in silence the footage keeps its bits"
+
+
 def test_the_output_goes_on_at_rest_when_asked_to(studio: Studio, moving: Path, tmp_path: Path) -> None:
     short = tmp_path / "short.wav"
     with wave.open(str(SAMPLES / "announcement_en.wav")) as source, wave.open(str(short), "wb") as target:

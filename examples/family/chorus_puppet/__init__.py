@@ -1,0 +1,1 @@
+"""A lip-sync family in a package of its own."""
