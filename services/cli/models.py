@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -10,14 +11,17 @@ import typer
 
 from services.acting import Deed
 from services.cli.bench import bench
+from services.cli.calibration import write_pairs
 from services.cli.own_database import keep_if_possible
 from services.errors import ChorusError, ErrorKind
-from services.importing.importer import import_file, remove_family
+from services.importing.importer import Calibration, import_file, remove_family
 from services.jobs.engines import ENGINES
 from services.jobs.families import family_cards
-from services.jobs.imported import IMPORTED, RESEARCH_ONLY
+from services.jobs.imported import IMPORTED, RESEARCH_ONLY, ImportedFamily
+from services.local.own_stack import usable_stack
 from services.local.run_file import find_running
 from services.local.settings import LocalSettings
+from services.printable import printable
 from services.triton import TritonClient
 
 
@@ -56,6 +60,8 @@ def show(context: typer.Context, name: Annotated[str, typer.Argument(help="A nam
     facts |= {"engine": card.engine} if card.engine else {}
     if (family := IMPORTED.find(name)) is not None:
         settings: LocalSettings = context.obj
+        if family.eight_bits:
+            facts["8 bits"] = eight_bits_text(family)
         facts |= {
             "recognised": family.variant,
             "from": f"{family.container}, sha256 {family.source_sha256}",
@@ -71,21 +77,66 @@ def import_model(
     file: Annotated[Path, typer.Argument(help="A Wav2Lip: .pth, TorchScript, safetensors or ONNX")],
     name: Annotated[str | None, typer.Option(help="What to call the family; by default after its net")] = None,
     licence: Annotated[str, typer.Option(help="Shown wherever the family can be chosen")] = RESEARCH_ONLY,
+    calibrate: Annotated[
+        list[Path] | None,
+        typer.Option(help="Compute in 8 bits, measured with this footage: videos that talk, or folders of them"),
+    ] = None,
 ) -> None:
     """Make a checkpoint of your own a family. Only its weights are read; no code in it ever runs."""
     settings: LocalSettings = context.obj
     typer.echo(f"Reading {file.name}; this takes half a minute or so")
     try:
         taken = {*family_cards(), *settings.models}
-        family = import_file(file, settings.family_folder, wanted_name=name, licence=licence, taken=taken)
+        with _calibration(settings, calibrate or ()) as calibration:
+            family = import_file(
+                file,
+                settings.family_folder,
+                wanted_name=name,
+                licence=licence,
+                taken=taken,
+                calibration=calibration,
+            )
         typer.echo(f"{family.name}: {family.description}; licence: {family.licence}")
         keep_if_possible(settings, Deed(action="model.import", thing=family.name))
-        typer.echo(f"What is served differs from the file's net by at most {family.steps} of 255 levels")
+        typer.echo(f"Its graph differs from the file's net by at most {family.steps} of 255 levels")
+        if family.eight_bits:
+            typer.echo(eight_bits_text(family))
         loaded = _tell_triton(settings, family.name)
     except ChorusError as error:
         _fail(error)
     typer.echo(
         f"Use it with `--family {family.name}`, on the page or over the API" + ("" if loaded else " once Chorus runs")
+    )
+
+
+@contextmanager
+def _calibration(settings: LocalSettings, footage: Sequence[Path]) -> Iterator[Calibration | None]:
+    """None without footage; else with the running stack, or one for the time of the block."""
+    if not footage:
+        yield None
+        return
+    missing = [path for path in footage if not path.exists()]
+    if missing:
+        raise ChorusError(ErrorKind.INVALID_INPUT, "eight-bits-no-footage", places=printable(str(missing[0])))
+    with usable_stack(settings, lambda line: typer.echo(line, err=True)) as stack:
+
+        def write(side: int, target: Path) -> None:
+            write_pairs(stack, settings.store, footage, side, target, typer.echo)
+            typer.echo("Computing in 8 bits and comparing; this takes some minutes")
+
+        def refused(error: ChorusError) -> None:
+            typer.echo(f"8 bits are refused, 32-bit floats are served: {error.message}", err=True)
+
+        yield Calibration(write, refused)
+
+
+def eight_bits_text(family: ImportedFamily) -> str:
+    """What was measured of a family in 8 bits."""
+    found = family.eight_bits
+    return (
+        f"8 bits: {found['psnr']:.1f} dB from floats in the mouth, what the sound moves agrees by r "
+        f"{found['agreement']:.3f}, {found['gain']:.1f} times as fast here; {found['pairs']:.0f} pairs of the footage "
+        f"calibrated it, {found['tried']:.0f} others tried it"
     )
 
 

@@ -1,6 +1,8 @@
-"""The process that reads one foreign file: bounded in memory, time and what it writes.
+"""The process that reads one foreign file, or makes a net that was read compute in 8 bits.
 
-Arguments: the file, the name to call it by, the folder for `1/model.onnx`. The last line on stdout is JSON.
+It is bounded in memory, time and what it writes. Arguments: `read`, the file, the name to call it by, the folder for
+`1/model.onnx`; or `quantise`, the model, the name, the pairs to calibrate by, the most faces of a run, the target.
+The last line on stdout is JSON.
 """
 
 from __future__ import annotations
@@ -8,6 +10,8 @@ from __future__ import annotations
 import json
 import resource
 import sys
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,17 +20,15 @@ from services.importing.containers import Container, container_of
 
 _MEMORY: Final = 12 << 30
 """Bytes of addresses for the libraries, which of torch with CUDA are many, beside six times the file"""
-_CPU_SECONDS: Final = 600
+_CPU_SECONDS: Final = 800
 _WRITTEN: Final = 2 << 30
 
 
 def main() -> int:
     """The exit code."""
-    path, name, folder = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
+    what, path, name = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
     try:
-        container = container_of(path, name)
-        _bound(path.stat().st_size)
-        said: dict[str, Any] = {"succeeded": convert(path, container, name, folder)}
+        said: dict[str, Any] = {"succeeded": _WORK[what](path, name, *sys.argv[4:])}
     except ChorusError as error:
         said = {"failed": error_to_json(error)}
     except ImportError as error:
@@ -35,6 +37,25 @@ def main() -> int:
         said = {"failed": error_to_json(ChorusError(ErrorKind.INVALID_INPUT, "import-greedy", name=name))}
     sys.stdout.write("\n" + json.dumps(said) + "\n")
     return 0 if "succeeded" in said else 1
+
+
+def _read(path: Path, name: str, folder: str) -> dict[str, Any]:
+    container = container_of(path, name)
+    _bound(path.stat().st_size)
+    return convert(path, container, name, Path(folder))
+
+
+def _quantise(path: Path, name: str, pairs: str, most_rows: str, target: str) -> dict[str, Any]:
+    """Write the model at `path` in 8 bits; what ImportedFamily.eight_bits says of it."""
+    _bound(path.stat().st_size)
+    import onnx
+
+    from services.importing.quantising import in_eight_bits, read_pairs
+
+    model = onnx.load_model(path, load_external_data=False)
+    made, found = in_eight_bits(model, read_pairs(Path(pairs)), int(most_rows), name)
+    Path(target).write_bytes(made.SerializeToString(deterministic=True))
+    return asdict(found)
 
 
 def _bound(size: int) -> None:
@@ -69,6 +90,9 @@ def convert(path: Path, container: Container, name: str, folder: Path) -> dict[s
         "steps": made.steps,
         "container": container.value,
     }
+
+
+_WORK: Final[dict[str, Callable[..., dict[str, Any]]]] = {"read": _read, "quantise": _quantise}
 
 
 if __name__ == "__main__":

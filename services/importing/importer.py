@@ -8,8 +8,9 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -25,8 +26,24 @@ _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _LICENCE_LETTERS: Final = 80
 
 
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """How a net is to be made to compute in 8 bits."""
+
+    write_pairs: Callable[[int, Path], None]
+    """Write pairs of faces, so many pixels a side, and their sounds into a file, as quantising.read_pairs reads it"""
+    refused: Callable[[ChorusError], None]
+    """Called when it cannot be, or not without showing: the family is served in floats then"""
+
+
 def import_file(
-    path: Path, repository: Path, *, wanted_name: str | None, licence: str | None, taken: Collection[str]
+    path: Path,
+    repository: Path,
+    *,
+    wanted_name: str | None,
+    licence: str | None,
+    taken: Collection[str],
+    calibration: Calibration | None = None,
 ) -> ImportedFamily:
     """Make `path` a family in `repository`, a folder that Triton serves, where it appears at once and whole.
 
@@ -39,7 +56,7 @@ def import_file(
         used = {*taken, *(each.name for each in repository.iterdir())}
         if wanted_name in used:
             raise ChorusError(ErrorKind.CONFLICT, "import-name-taken", name=str(wanted_name))
-        facts = _read_in_child(path, draft)
+        facts = _in_child(path.name, "read", str(path.absolute()), path.name, str(draft))
         name = wanted_name or _free_name(facts["variant"], used)
         family = ImportedFamily(
             name=name,
@@ -48,10 +65,25 @@ def import_file(
             source_sha256=_sha256(path),
             **facts,
         )
+        if calibration is not None:
+            family = _in_eight_bits(family, draft, calibration, path.name)
         (draft / "config.pbtxt").write_text(config_text(family))
         write_manifest(draft, family)
         draft.rename(repository / name)
     return family
+
+
+def _in_eight_bits(family: ImportedFamily, draft: Path, calibration: Calibration, name: str) -> ImportedFamily:
+    """The family as it is to be served; the draft's model is replaced when 8 bits are good enough."""
+    model, pairs, made = draft / "1" / "model.onnx", draft.parent / "pairs.npz", draft.parent / "eight_bits.onnx"
+    try:
+        calibration.write_pairs(family.side, pairs)
+        found = _in_child(name, "quantise", str(model), name, str(pairs), str(family.most_rows), str(made))
+    except ChorusError as error:
+        calibration.refused(error)
+        return family
+    made.replace(model)
+    return replace(family, precision="int8", eight_bits=found)
 
 
 def remove_family(repository: Path, name: str) -> None:
@@ -86,30 +118,30 @@ def _draft(repository: Path) -> Iterator[Path]:
             yield inner
 
 
-def _read_in_child(path: Path, draft: Path) -> dict[str, Any]:
-    """What the child found; it has written the model into `draft`."""
-    command = [sys.executable, "-m", "services.importing", str(path.absolute()), path.name, str(draft)]
+def _in_child(name: str, *arguments: str) -> dict[str, Any]:
+    """What the child found (see __main__.py) of the file that is called `name`."""
+    command = [sys.executable, "-m", "services.importing", *arguments]
     try:
         child = subprocess.run(
             dying_with_us(command), capture_output=True, stdin=subprocess.DEVNULL, timeout=_SECONDS, check=False
         )
     except subprocess.TimeoutExpired as error:
-        raise _greedy(path) from error
+        raise _greedy(name) from error
     last = child.stdout.decode(errors="replace").rstrip().rpartition("\n")[2]
     try:
         said = json.loads(last)
     except ValueError as error:
         if child.returncode < 0:
-            raise _greedy(path) from error
+            raise _greedy(name) from error
         reason = child.stderr.decode(errors="replace").strip().rpartition("\n")[2][:300]
-        raise ChorusError(ErrorKind.INTERNAL, "import-failed", name=path.name, reason=reason) from error
+        raise ChorusError(ErrorKind.INTERNAL, "import-failed", name=name, reason=reason) from error
     if "failed" in said:
         raise error_from_json(said["failed"])
     return dict(said["succeeded"])
 
 
-def _greedy(path: Path) -> ChorusError:
-    return ChorusError(ErrorKind.INVALID_INPUT, "import-greedy", name=path.name)
+def _greedy(name: str) -> ChorusError:
+    return ChorusError(ErrorKind.INVALID_INPUT, "import-greedy", name=name)
 
 
 def _sha256(path: Path) -> str:

@@ -37,4 +37,5 @@ model_warmup [
 ]
 # One thread a session: more of them spin, and cost more than they give.
 parameters {{ key: "intra_op_thread_count" value {{ string_value: "1" }} }}
+parameters {{ key: "precision" value {{ string_value: "{family.precision}" }} }}
 """

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -32,6 +33,10 @@ class ImportedFamily:
     source_sha256: str
     steps: int
     """Of 255, by which the served graph differed at most from the net in the file"""
+    precision: str = "float32"
+    """`int8` where it is served in 8 bits"""
+    eight_bits: Mapping[str, float] = field(default_factory=dict)
+    """What importing.quantising.EightBits says, where it is"""
     format: int = FORMAT
 
 

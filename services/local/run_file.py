@@ -34,6 +34,8 @@ class RunningStack:
     """Which processes do not run at the moment, by name, and why"""
     triton: str = ""
     """host:port of Triton, or a name of several"""
+    preprocess: str = ""
+    """host:port of preprocess"""
 
 
 @contextmanager

@@ -124,6 +124,11 @@ class LocalSettings(ServerTlsSettings, TritonTlsSettings):
         return _absolute(self.families) if self.families is not None else self.folders.data / "families"
 
     @property
+    def store(self) -> str:
+        """URL of the store."""
+        return self.store_url or (self.folders.data / "artifacts").as_uri()
+
+    @property
     def models(self) -> tuple[str, ...]:
         """Names of the models in the model repository."""
         return tuple(sorted(path.parent.name for path in self.model_repository.glob("*/config.pbtxt")))

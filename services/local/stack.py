@@ -67,7 +67,13 @@ def run_stack(settings: LocalSettings, stop: Event, report: Callable[[str], None
                 metrics = metrics_of(settings, ports)
                 triton = settings.triton_url or f"127.0.0.1:{ports.triton}"
                 running = RunningStack(
-                    os.getpid(), page, settings.token, _certificate(settings), metrics, triton=triton
+                    os.getpid(),
+                    page,
+                    settings.token,
+                    _certificate(settings),
+                    metrics,
+                    triton=triton,
+                    preprocess=f"127.0.0.1:{ports.preprocess}",
                 )
                 with publish(folders, running) as show:
                     report(f"Chorus is ready: {page}   (Ctrl-C stops it)")
@@ -106,7 +112,7 @@ def services_of(settings: LocalSettings, folders: Folders, ports: Ports) -> list
     triton_address = settings.triton_url or f"127.0.0.1:{ports.triton}"
     common = {
         "CHORUS_TRITON_URL": triton_address,
-        "CHORUS_STORE_URL": settings.store_url or (folders.data / "artifacts").as_uri(),
+        "CHORUS_STORE_URL": settings.store,
         "CHORUS_PREPROCESS_ADDRESS": f"127.0.0.1:{ports.preprocess}",
         "CHORUS_HOST": settings.host,
         "CHORUS_PORT": str(ports.page),

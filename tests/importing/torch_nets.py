@@ -63,10 +63,13 @@ class Published(nn.Module):  # type: ignore[misc]  # mypy runs without torch
 
 
 def seeded(net: Net, *, seed: int = 7, batches: int = 4) -> Published:
-    """Random weights whose norms have settled on noise: otherwise the output is one grey."""
+    """Random weights whose norms have settled on noise: otherwise the output is one grey, whatever the sound."""
     torch.manual_seed(seed)
     torch.set_num_threads(1)
     made = Published(net)
+    for norm in made.modules():
+        if isinstance(norm, nn.BatchNorm2d):
+            norm.momentum = None  # the plain mean of what they have seen, and not mostly what they began with
     made.train()
     with torch.no_grad():
         for _ in range(batches):

@@ -278,7 +278,7 @@ def test_a_checkpoint_without_torch_says_what_to_install(tmp_path: Path) -> None
     with zipfile.ZipFile(tmp_path / "net.pth", "w") as archive:
         archive.writestr("net/data.pkl", pickle.dumps({}))
     program = "import sys; sys.modules['torch'] = None; from services.importing.__main__ import main; sys.exit(main())"
-    command = [sys.executable, "-c", program, str(tmp_path / "net.pth"), "net.pth", str(tmp_path)]
+    command = [sys.executable, "-c", program, "read", str(tmp_path / "net.pth"), "net.pth", str(tmp_path)]
     child = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ})
     assert child.returncode == 1
     failed = json.loads(child.stdout.splitlines()[-1])["failed"]

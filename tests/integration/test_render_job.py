@@ -22,10 +22,13 @@ import psutil
 import pytest
 from numpy.typing import NDArray
 
+from services.cli.calibration import write_pairs
 from services.errors import ChorusError, ErrorKind
+from services.importing.quantising import read_pairs
 from services.jobs.model import Progress, Stage
 from services.jobs.options import RenderOptions
 from services.jobs.spec import JobSpec
+from services.local.run_file import RunningStack
 from services.media import Extend, Frame, Readers, open_clip, read_frames
 from services.preprocess.client import PreprocessClient
 from services.preprocess.library import FaceLibrary
@@ -47,6 +50,8 @@ class Studio:
 
     services: RenderServices
     folder: Path
+    preprocess: str
+    """host:port"""
 
     def store(self, path: Path) -> str:
         key = f"media/{path.name}"
@@ -84,7 +89,7 @@ def studio(readers: Readers, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     library = FaceLibrary(storage, models, readers, folder / "scratch", max_minutes=10)
     with running_preprocess(library, storage, probes) as address:
         client = PreprocessClient(address)
-        yield Studio(RenderServices(storage, client, cast(TritonClient, models)), folder)
+        yield Studio(RenderServices(storage, client, cast(TritonClient, models)), folder, address)
         client.close()
     probes.close()
 
@@ -162,6 +167,34 @@ def test_the_example_family_renders_a_job_from_its_own_package(
     assert all(change.any() for change in changed[20:25]), "the jaw moves with the voice"
     assert all(change.mean() < 0.06 for change in changed), "only the lower face is touched"
     assert not any(change.any() for change in changed[-12:]), "in silence the footage keeps its bits"
+
+
+def test_calibration_takes_the_faces_of_talking_footage_with_their_sound(
+    studio: Studio, moving: Path, speech: Path, tmp_path: Path
+) -> None:
+    """The recording beside a mute video is its sound; what cannot be used is told, and the store stays as it was."""
+    footage, told = tmp_path / "footage", list[str]()
+    footage.mkdir()
+    for path in (moving, speech, SAMPLES / "portrait.jpg"):
+        (footage / path.name).symlink_to(path)
+    (footage / "broken.mp4").write_bytes(b"no video")
+    stack = RunningStack(0, "", preprocess=studio.preprocess)
+    store = (studio.folder / "store").as_uri()
+    before = sorted(path for path in (studio.folder / "store").rglob("*") if path.is_file())
+    write_pairs(stack, store, [footage], 96, tmp_path / "pairs.npz", told.append)
+    assert sorted(path for path in (studio.folder / "store").rglob("*") if path.is_file()) == before
+    pairs = read_pairs(tmp_path / "pairs.npz")
+    assert pairs.crops.shape[1:] == (96, 96, 3)
+    assert 10 <= len(pairs) <= 24, "of 24 frames with a face those that show it well"
+    assert len(pairs.mels) == len(pairs.tried) == len(pairs)
+    assert np.flatnonzero(pairs.tried).tolist() == list(range(len(pairs) - len(pairs) // 5, len(pairs)))
+    assert pairs.mels.min() == -4 < pairs.mels.max(), "silence and speech"
+    assert pairs.crops.std(axis=(1, 2, 3)).min() > 20, "pictures of a face"
+    assert len(told) == 3
+    assert "portrait.jpg is left out" in told[1]
+    with pytest.raises(ChorusError) as refusal:
+        write_pairs(stack, store, [SAMPLES / "portrait.jpg"], 96, tmp_path / "none.npz", told.append)
+    assert refusal.value.code == "eight-bits-no-footage"
 
 
 def test_the_output_goes_on_at_rest_when_asked_to(studio: Studio, moving: Path, tmp_path: Path) -> None:

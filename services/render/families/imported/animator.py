@@ -50,8 +50,7 @@ class ImportedAnimator:
         frames = batch.first_frame + np.flatnonzero(batch.present)
         weights = batch.weight * self._sound.shown(frames, self._frame_rate)
         boxes = batch.crops[:, :, _columns(batch.side)]
-        size = (self._family.side, self._family.side)
-        seen = np.stack([_resized(box, size) for box in boxes])
+        seen = seen_by_net(batch, self._family.side)
         painted = self._paint(seen, self._sound.windows(frames, self._frame_rate))
         rows = zip(boxes, seen, painted, batch.landmarks, batch.rest, batch.to_crop, weights.tolist(), strict=True)
         corner = np.array([[0, 0, _columns(batch.side).start], [0, 0, batch.side // 2]], np.float32)
@@ -80,6 +79,12 @@ class ImportedAnimator:
         inside = Masks(masks.face[grid // 2 :, _columns(grid)], masks.lips[grid // 2 :, _columns(grid)])
         box, seen, painted = box[len(box) // 2 :], seen[len(seen) // 2 :], painted[len(painted) // 2 :]
         return fitted(box, seen, painted, self._colours.follow(seen, painted, inside.face), inside)
+
+
+def seen_by_net(batch: FaceBatch, side: int) -> NDArray[np.uint8]:
+    """(m, side, side, 3) RGB of the batch's faces, as a net with so many pixels takes them."""
+    boxes = batch.crops[:, :, _columns(batch.side)]
+    return np.stack([_resized(box, (side, side)) for box in boxes])
 
 
 def imported_family(family: ImportedFamily) -> ModelFamily:

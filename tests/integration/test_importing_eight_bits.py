@@ -1,0 +1,185 @@
+"""An import that computes in 8 bits: what stays the same, what is measured, and what is refused."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from services.errors import ChorusError, ErrorKind
+from services.importing.checking import session_of
+from services.importing.eight_bits import rewritten
+from services.importing.foreign import read_foreign
+from services.importing.importer import Calibration, import_file
+from services.importing.quantising import LEAST_GAIN, LEAST_PSNR, Pairs, in_eight_bits
+from services.importing.served_graph import served
+from services.jobs.imported import IMPORTED
+from tests.painting_net import painting_net
+from tests.talking_net import noise_pairs, talking_net
+
+
+def upward(activation: str, *, kernel: int = 3, group: int = 1, output_padding: int = 1) -> onnx.ModelProto:
+    """A transposed convolution, a norm and an activation on 4 x 5 pixels of 4 channels."""
+    random = np.random.default_rng(1)
+    constants = {
+        "kernel": random.standard_normal((4, 6 // group, kernel, kernel)),
+        "bias": random.standard_normal(6),
+        "scale": random.uniform(0.5, 2, 6),
+        "shift": random.standard_normal(6),
+        "mean": random.standard_normal(6),
+        "variance": random.uniform(0.5, 2, 6),
+        "slope": np.full((1, 1, 1), 0.25),
+    }
+    sizes: dict[str, Any] = {
+        "kernel_shape": [kernel, kernel],
+        "strides": [2, 2],
+        "pads": [1, 1, 1, 1],
+        "output_padding": [output_padding] * 2,
+    }
+    nodes = [
+        helper.make_node("Identity", ["scale"], ["same_scale"]),
+        helper.make_node("ConvTranspose", ["x", "kernel", "bias"], ["up"], group=group, **sizes),
+        helper.make_node("BatchNormalization", ["up", "same_scale", "shift", "mean", "variance"], ["normed"]),
+        helper.make_node(activation, ["normed", "slope"] if activation == "PRelu" else ["normed"], ["y"]),
+    ]
+    given = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 4, None, None])
+    made = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", 6, None, None])
+    weights = [numpy_helper.from_array(values.astype(np.float32), name) for name, values in constants.items()]
+    model = helper.make_model(
+        helper.make_graph(nodes, "up", [given], [made], weights), opset_imports=[helper.make_opsetid("", 17)]
+    )
+    model.ir_version = 8
+    return model
+
+
+def run(model: onnx.ModelProto, x: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(session_of(model).run(None, {"x": x})[0])
+
+
+@pytest.mark.parametrize("activation", ["Relu", "PRelu", "Tanh"])
+def test_a_doubling_becomes_a_plain_convolution_that_does_the_same(activation: str) -> None:
+    model = upward(activation)
+    x = np.random.default_rng(2).standard_normal((2, 4, 4, 5)).astype(np.float32)
+    changed = rewritten(model)
+    onnx.checker.check_model(changed)
+    np.testing.assert_allclose(run(changed, x), run(model, x), atol=1e-5)
+    kinds = Counter(node.op_type for node in changed.graph.node)
+    assert kinds == {"Conv": 1, "DepthToSpace": 1, {"PRelu": "LeakyRelu"}.get(activation, activation): 1}
+    assert len(changed.graph.initializer) == 2
+    assert len(model.graph.node) == 4, "the graph that was given stays as it is"
+
+
+@pytest.mark.parametrize("other", [{"kernel": 4, "output_padding": 0}, {"group": 2}, {"output_padding": 0}])
+def test_what_does_not_just_double_stays_transposed(other: dict[str, int]) -> None:
+    model = upward("Relu", **other)
+    x = np.random.default_rng(2).standard_normal((1, 4, 4, 5)).astype(np.float32)
+    changed = rewritten(model)
+    np.testing.assert_allclose(run(changed, x), run(model, x), atol=1e-5)
+    assert "ConvTranspose" in {node.op_type for node in changed.graph.node}
+
+
+def graph_of(net: onnx.ModelProto, folder: Path) -> onnx.ModelProto:
+    onnx.save(net, folder / "net.onnx")
+    return served(*read_foreign(folder / "net.onnx", "net"))
+
+
+def test_a_net_in_8_bits_paints_the_same_mouths_faster(tmp_path: Path) -> None:
+    made, found = in_eight_bits(graph_of(talking_net(), tmp_path), noise_pairs(), 16, "net")
+    assert found.psnr >= LEAST_PSNR
+    assert found.agreement > 0.995
+    assert found.gain > LEAST_GAIN
+    assert (found.pairs, found.tried) == (90, 30)
+    types = {tensor.name: tensor.data_type for tensor in made.graph.initializer}
+    kernels = [types.get(node.input[1]) == TensorProto.FLOAT for node in made.graph.node if node.op_type == "Conv"]
+    # The first convolution and the last two stay in floats; the doubling is among the four between.
+    assert kernels == [True, False, False, False, False, True, True]
+
+
+def refusal(net: onnx.ModelProto, pairs: Pairs, folder: Path) -> ChorusError:
+    with pytest.raises(ChorusError) as refused:
+        in_eight_bits(graph_of(net, folder), pairs, 16, "net")
+    assert refused.value.kind is ErrorKind.INVALID_INPUT
+    return refused.value
+
+
+def test_a_net_whose_sound_drowns_in_the_error_is_refused(tmp_path: Path) -> None:
+    error = refusal(talking_net(loudness=0.02), noise_pairs(), tmp_path)
+    assert error.code == "eight-bits-show"
+    assert float(str(error.values["psnr"])) > LEAST_PSNR, "the picture alone would have passed"
+
+
+def test_8_bits_that_are_no_faster_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.importing.quantising.LEAST_GAIN", 100.0)
+    assert refusal(talking_net(), noise_pairs(), tmp_path).code == "eight-bits-slow"
+
+
+def test_a_net_without_convolutions_is_refused(tmp_path: Path) -> None:
+    error = refusal(painting_net(), noise_pairs(), tmp_path)
+    assert (error.code, error.values["reason"]) == ("eight-bits-impossible", "it has nothing that could be")
+
+
+@pytest.mark.parametrize("kept", [0, 99])
+def test_too_little_footage_is_refused(kept: int, tmp_path: Path) -> None:
+    pairs = noise_pairs()
+    assert (
+        refusal(painting_net(), Pairs(pairs.crops[:kept], pairs.mels[:kept], pairs.tried[:kept]), tmp_path).values[
+            "found"
+        ]
+        == kept
+    )
+
+
+def write(pairs: Pairs, target: Path) -> None:
+    np.savez(target, crops=pairs.crops, mels=pairs.mels, tried=pairs.tried)
+
+
+def test_an_import_is_served_in_8_bits_and_says_so(tmp_path: Path) -> None:
+    onnx.save(talking_net(), tmp_path / "net.onnx")
+    refused: list[ChorusError] = []
+    sides: list[int] = []
+
+    def write_pairs(side: int, target: Path) -> None:
+        sides.append(side)
+        write(noise_pairs(), target)
+
+    family = import_file(
+        tmp_path / "net.onnx",
+        tmp_path / "families",
+        wanted_name="net",
+        licence=None,
+        taken=(),
+        calibration=Calibration(write_pairs, refused.append),
+    )
+    assert (sides, refused, family.precision) == ([96], [], "int8")
+    IMPORTED.look_in(tmp_path / "families")
+    try:
+        assert IMPORTED.find("net") == family
+    finally:
+        IMPORTED.look_in(None)
+    assert 'key: "precision" value { string_value: "int8" }' in (tmp_path / "families/net/config.pbtxt").read_text()
+    model = onnx.load(tmp_path / "families/net/1/model.onnx")
+    assert TensorProto.INT8 in {tensor.data_type for tensor in model.graph.initializer}
+
+
+def test_what_is_refused_in_8_bits_is_served_in_floats(tmp_path: Path) -> None:
+    onnx.save(painting_net(), tmp_path / "net.onnx")
+    refused: list[ChorusError] = []
+    family = import_file(
+        tmp_path / "net.onnx",
+        tmp_path / "families",
+        wanted_name="net",
+        licence=None,
+        taken=(),
+        calibration=Calibration(lambda side, target: write(noise_pairs(20), target), refused.append),
+    )
+    assert [error.code for error in refused] == ["eight-bits-few-pairs"]
+    assert (family.precision, family.eight_bits) == ("float32", {})
+    model = onnx.load(tmp_path / "families/net/1/model.onnx")
+    assert {node.op_type for node in model.graph.node} & {"QuantizeLinear", "DequantizeLinear"} == set()
+    assert [path.name for path in (tmp_path / "families-drafts").iterdir()] == ["lock"]
