@@ -99,15 +99,15 @@ def in_eight_bits(model: onnx.ModelProto, pairs: Pairs, most_rows: int, name: st
         found = _compared(session_of(model), session_of(made), pairs, min(most_rows, 8), len(calibrating))
     except Exception as error:  # those of ONNX Runtime and its quantiser share no class
         raise ChorusError(ErrorKind.INVALID_INPUT, "eight-bits-impossible", name=name, reason=short(error)) from error
-    measured = {"psnr": f"{found.psnr:.1f}", "agreement": f"{found.agreement:.3f}"}
     if found.psnr < LEAST_PSNR or not found.agreement >= LEAST_AGREEMENT:
         raise ChorusError(
             ErrorKind.INVALID_INPUT,
             "eight-bits-show",
             name=name,
+            psnr=f"{found.psnr:.1f}",
             least_psnr=LEAST_PSNR,
+            agreement=f"{found.agreement:.3f}",
             least_agreement=LEAST_AGREEMENT,
-            **measured,
         )
     if found.gain < LEAST_GAIN:
         raise ChorusError(
@@ -160,7 +160,7 @@ def _quantised(model: onnx.ModelProto, pairs: Pairs, wanted: NDArray[np.int64]) 
             nodes_to_exclude=_in_floats(ready),
         )
         made = onnx.load_model(path)
-    if not any(node.op_type == "QuantizeLinear" for node in made.graph.node):
+    if not any(tensor.data_type == onnx.TensorProto.INT8 for tensor in made.graph.initializer):
         raise ValueError("it has nothing that could be")
     for trace in ("producer_name", "producer_version", "doc_string", "metadata_props"):
         made.ClearField(trace)
