@@ -91,14 +91,7 @@ def in_eight_bits(model: onnx.ModelProto, pairs: Pairs, most_rows: int, name: st
 
     `most_rows` are the faces that one run of the model may hold.
     """
-    if len(pairs) < LEAST_PAIRS or not pairs.tried.any() or pairs.tried.all():
-        raise ChorusError(ErrorKind.INVALID_INPUT, "eight-bits-few-pairs", found=len(pairs), least=LEAST_PAIRS)
-    try:
-        calibrating = _calibrating(session_of(model), pairs)
-        made = _quantised(model, pairs, calibrating)
-        found = _compared(session_of(model), session_of(made), pairs, min(most_rows, 8), len(calibrating))
-    except Exception as error:  # those of ONNX Runtime and its quantiser share no class
-        raise ChorusError(ErrorKind.INVALID_INPUT, "eight-bits-impossible", name=name, reason=short(error)) from error
+    made, found = measured(model, pairs, most_rows, name)
     if found.psnr < LEAST_PSNR or not found.agreement >= LEAST_AGREEMENT:
         raise ChorusError(
             ErrorKind.INVALID_INPUT,
@@ -113,6 +106,19 @@ def in_eight_bits(model: onnx.ModelProto, pairs: Pairs, most_rows: int, name: st
         raise ChorusError(
             ErrorKind.INVALID_INPUT, "eight-bits-slow", name=name, gain=f"{found.gain:.2f}", least=LEAST_GAIN
         )
+    return made, found
+
+
+def measured(model: onnx.ModelProto, pairs: Pairs, most_rows: int, name: str) -> tuple[onnx.ModelProto, EightBits]:
+    """The graph in 8 bits, however good; INVALID_INPUT when there are too few pairs, or it cannot be made."""
+    if len(pairs) < LEAST_PAIRS or not pairs.tried.any() or pairs.tried.all():
+        raise ChorusError(ErrorKind.INVALID_INPUT, "eight-bits-few-pairs", found=len(pairs), least=LEAST_PAIRS)
+    try:
+        calibrating = _calibrating(session_of(model), pairs)
+        made = _quantised(model, pairs, calibrating)
+        found = _compared(session_of(model), session_of(made), pairs, min(most_rows, 8), len(calibrating))
+    except Exception as error:  # those of ONNX Runtime and its quantiser share no class
+        raise ChorusError(ErrorKind.INVALID_INPUT, "eight-bits-impossible", name=name, reason=short(error)) from error
     return made, found
 
 

@@ -6,12 +6,14 @@ import threading
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 
 torch = pytest.importorskip("torch", reason="make test-import installs it")
 
 from services.importing.importer import import_file  # noqa: E402
+from services.importing.quantising import measured  # noqa: E402
 from services.importing.served_graph import net_inputs  # noqa: E402
 from services.local.log_file import LogFile  # noqa: E402
 from services.local.ports import free_port  # noqa: E402
@@ -21,6 +23,7 @@ from services.local.triton_runtime import find_runtime  # noqa: E402
 from services.local.triton_server import triton_service  # noqa: E402
 from services.triton import TritonClient  # noqa: E402
 from tests.importing.torch_nets import seeded  # noqa: E402
+from tests.talking_net import noise_pairs  # noqa: E402
 from tests.wav2lip_nets import NETS  # noqa: E402
 
 ROWS = 8
@@ -75,3 +78,16 @@ def test_what_triton_serves_is_what_torch_computes(tmp_path: Path) -> None:
     finally:
         supervisor.stop()
         log.close()
+
+
+@pytest.mark.timeout(1200)
+def test_what_8_bits_cost_and_gain(tmp_path: Path) -> None:
+    """Wav2Lip 96 with random weights, which amplify every error: the gate of an import would refuse it."""
+    torch.save(seeded(NETS["96"]).state_dict(), tmp_path / "net.pth")
+    family = import_file(tmp_path / "net.pth", tmp_path / "families", wanted_name="net", licence=None, taken=())
+    graph = onnx.load(tmp_path / "families" / "net" / "1" / "model.onnx")
+    made, found = measured(graph, noise_pairs(), family.most_rows, "net")
+    print(f"\n8 bits: {found}, {made.ByteSize() / graph.ByteSize():.2f} of the size")
+    assert found.gain > 1.5
+    assert found.psnr > 15
+    assert made.ByteSize() < 0.5 * graph.ByteSize()
