@@ -61,7 +61,7 @@ def show(context: typer.Context, name: Annotated[str, typer.Argument(help="A nam
     if (family := IMPORTED.find(name)) is not None:
         settings: LocalSettings = context.obj
         if family.eight_bits:
-            facts["8 bits"] = eight_bits_text(family)
+            facts["8 bits"] = _eight_bits_text(family)
         facts |= {
             "recognised": family.variant,
             "from": f"{family.container}, sha256 {family.source_sha256}",
@@ -100,7 +100,7 @@ def import_model(
         keep_if_possible(settings, Deed(action="model.import", thing=family.name))
         typer.echo(f"Its graph differs from the file's net by at most {family.steps} of 255 levels")
         if family.eight_bits:
-            typer.echo(eight_bits_text(family))
+            typer.echo(f"8 bits: {_eight_bits_text(family)}")
         loaded = _tell_triton(settings, family.name)
     except ChorusError as error:
         _fail(error)
@@ -130,11 +130,11 @@ def _calibration(settings: LocalSettings, footage: Sequence[Path]) -> Iterator[C
         yield Calibration(write, refused)
 
 
-def eight_bits_text(family: ImportedFamily) -> str:
+def _eight_bits_text(family: ImportedFamily) -> str:
     """What was measured of a family in 8 bits."""
     found = family.eight_bits
     return (
-        f"8 bits: {found['psnr']:.1f} dB from floats in the mouth, what the sound moves agrees by r "
+        f"{found['psnr']:.1f} dB from floats in the mouth, what the sound moves agrees by r "
         f"{found['agreement']:.3f}, {found['gain']:.1f} times as fast here; {found['pairs']:.0f} pairs of the footage "
         f"calibrated it, {found['tried']:.0f} others tried it"
     )

@@ -257,8 +257,14 @@ def test_a_users_own_net_becomes_a_family_of_the_running_stack(stack: RunningSta
         command = [str(Path(sys.executable).parent / "chorus"), "models", *arguments]
         return subprocess.run(command, env=stack.environment, capture_output=True, text=True, check=False)
 
-    added = models("import", str(write_painting_net(tmp_path / "any.name")), "--name", "mine")
+    (tmp_path / "footage").mkdir()
+    for path in (VIDEO, AUDIO):
+        (tmp_path / "footage" / path.name).symlink_to(path)
+    net = str(write_painting_net(tmp_path / "any.name"))
+    added = models("import", net, "--name", "mine", "--calibrate", str(tmp_path / "footage"))
     assert added.returncode == 0, added.stderr
+    assert "Looking for faces in astronaut.mp4" in added.stdout
+    assert "8 bits are refused, 32-bit floats are served: any.name cannot be computed in 8 bits" in added.stderr
     assert "research only" in models("show", "mine").stdout
     with stack.http as http:
         families = http.get("/v1/families").json()
