@@ -112,6 +112,8 @@ def test_each_loaded_model_says_what_computes_it(triton: tuple[Supervisor, Trito
     assert sorted(engines.all()) == sorted(LocalSettings().models)
     text = engines.text_of(LocalSettings().models)
     assert re.fullmatch(r"ONNX Runtime [\d.]+, CPU, float32", text)
+    triton[1].load("mouth_renderer")
+    assert sorted(engines.all()) == sorted(LocalSettings().models), "the one that goes does not take the new one's away"
     messages = [json.loads(line)["message"] for line in (folder / "chorus.log").read_text().splitlines()]
     assert f"mouth_renderer is computed by {text}" in messages
 

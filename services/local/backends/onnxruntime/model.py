@@ -4,6 +4,7 @@ It stands in for the native backend of the same name, so one config.pbtxt serves
 where nothing of ours can be imported and NumPy must be 1.x.
 """
 
+import contextlib
 import json
 import os
 import sys
@@ -45,9 +46,11 @@ class TritonPythonModel:
         self.record = tell(args["model_name"], engine(config, self.session))
 
     def finalize(self):
-        """The model is dropped: nobody computes it any more."""
-        if self.record is not None:
-            self.record.unlink(missing_ok=True)
+        """The model is dropped: nobody computes it any more, unless it was loaded anew, and that has told its own."""
+        path, number = self.record
+        with contextlib.suppress(OSError):
+            if path.stat().st_ino == number:
+                path.unlink()
 
     def execute(self, requests):
         """Answer each request, all by one run; Triton hands over only requests of equal shapes together.
@@ -112,16 +115,18 @@ def engine(config, session):
 
 
 def tell(model, found):
-    """Log what computes `model`, and leave it in a file for those who show it; None without a folder for that."""
+    """Log what computes `model`, and leave it in a file for those who show it; the file and its number on the disk."""
     message = f"{model} is computed by {', '.join(found.values())}"
     now = datetime.now(UTC).isoformat()
     sys.stdout.write(json.dumps({"time": now, "level": "INFO", "logger": "engine", "message": message}) + "\n")
     sys.stdout.flush()
     folder = os.environ.get("CHORUS_ENGINES")  # noqa: TID251  # no settings class can be imported here
-    if not folder:
-        return None
-    path = Path(folder) / f"{model}.json"
+    path = Path(folder or "/nonexistent") / f"{model}.json"
     draft = path.with_suffix(".new")
-    draft.write_text(json.dumps(found))
-    draft.replace(path)
-    return path
+    try:
+        draft.write_text(json.dumps(found))
+        number = draft.stat().st_ino
+        draft.replace(path)
+    except OSError:  # nowhere to leave it, or a full disk: the model serves all the same
+        return path, 0
+    return path, number
