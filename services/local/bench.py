@@ -46,24 +46,28 @@ def sizes_of(family: ImportedFamily) -> list[int]:
     return [rows for rows in ROWS if rows <= family.most_rows]
 
 
-def measure(family: ImportedFamily, triton: TritonClient, *, seconds: float) -> Iterator[Measured]:
+def measure(
+    family: ImportedFamily, triton: TritonClient, *, seconds: float, clock: Callable[[], float] = time.monotonic
+) -> Iterator[Measured]:
     """Each size that the family takes, for `seconds` together; what is due after that is left out.
 
     Both times come from the same requests, so that what else the machine does meets both. Whoever else asks for the
     family meanwhile is in the figures too. Raises what TritonClient.infer does.
     """
-    sizes, start = sizes_of(family), time.monotonic()
+    sizes, start = sizes_of(family), clock()
     for number, rows in enumerate(sizes, 1):
-        yield _measure(family, triton, rows, until=start + seconds * number / len(sizes))
-        if time.monotonic() - start >= seconds:
+        yield _measure(family, triton, rows, start + seconds * number / len(sizes), clock)
+        if clock() - start >= seconds:
             return
 
 
-def _measure(family: ImportedFamily, triton: TritonClient, rows: int, *, until: float) -> Measured:
+def _measure(
+    family: ImportedFamily, triton: TritonClient, rows: int, until: float, clock: Callable[[], float]
+) -> Measured:
     ask, took = _request(family, triton, rows), list[float]()
     ask()  # the first of a size is slower than the others
     requests, in_net = triton.computed(family.name)
-    while not took or time.monotonic() < until:
+    while not took or clock() < until:
         took.append(ask())
     requests_now, in_net_now = triton.computed(family.name)
     return Measured(
