@@ -114,7 +114,7 @@ def test_a_token_that_another_key_has_signed_is_refused_and_a_new_key_is_asked_f
     assert log_in(browser, provider, **BEN).status_code == 303
     provider.turn_key()
     assert log_in(browser, provider, **BEN).status_code == 303
-    real, provider.key = provider.key, RSAKey.generate_key(2048, {"kid": provider.key.kid})
+    real, provider.key = provider.key, RSAKey.generate_key(2048, {"kid": provider.key.kid or ""})
     told = provider.answer
     provider.answer = lambda path: {"keys": [real.as_dict(private=False)]} if path == "/keys" else told(path)  # type: ignore[method-assign]
     try:
