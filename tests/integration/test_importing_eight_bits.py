@@ -17,7 +17,7 @@ from services.importing.checking import session_of
 from services.importing.eight_bits import rewritten
 from services.importing.foreign import read_foreign
 from services.importing.importer import Calibration, import_file
-from services.importing.quantising import LEAST_GAIN, LEAST_PSNR, Pairs, in_eight_bits
+from services.importing.quantising import LEAST_GAIN, LEAST_PSNR, EightBits, Pairs, in_eight_bits
 from services.importing.served_graph import served
 from services.jobs.imported import IMPORTED
 from tests.painting_net import painting_net
@@ -115,8 +115,9 @@ def test_a_net_whose_sound_drowns_in_the_error_is_refused(tmp_path: Path) -> Non
 
 
 def test_8_bits_that_are_no_faster_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.importing.quantising.LEAST_GAIN", 100.0)
-    assert refusal(talking_net(), noise_pairs(), tmp_path).code == "eight-bits-slow"
+    found = EightBits(psnr=50.0, agreement=1.0, gain=LEAST_GAIN - 0.01, pairs=90, tried=30)
+    monkeypatch.setattr("services.importing.quantising.measured", lambda model, *_: (model, found))
+    assert refusal(painting_net(), noise_pairs(), tmp_path).code == "eight-bits-slow"
 
 
 def test_a_net_without_convolutions_is_refused(tmp_path: Path) -> None:
