@@ -70,13 +70,18 @@ def _wait_for(condition: Callable[[], object], seconds: float = 15) -> None:
 
 
 def _children() -> list[psutil.Process]:
-    """What the tests of this file have started; the session's servers and pools are no affair of theirs."""
+    """What the tests of this file have started; a server of the session makes new processes all the time."""
     everybody = psutil.Process().children(recursive=True)
-    return [child for child in everybody if not _is_of_the_session(child)]
+    return [child for child in everybody if child.pid not in _OTHERS and child.name() not in ("postgres", "weed")]
 
 
-def _is_of_the_session(child: psutil.Process) -> bool:
-    return child.name() in ("postgres", "weed") or any("multiprocessing" in word for word in child.cmdline())
+# What other files of the session have left running on purpose.
+_OTHERS: set[int] = set()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _others() -> None:
+    _OTHERS.update(child.pid for child in psutil.Process().children(recursive=True))
 
 
 def test_a_killed_service_is_started_again(log: LogFile) -> None:
