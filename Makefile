@@ -10,7 +10,7 @@ EXPORT_INSTALLED := $(VENV)/.installed-export
 IMPORT_INSTALLED := $(VENV)/.installed-import
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help install browser prometheus demo up test test-fast chaos importer test-import lint types proto proto-check models train-speech bench quality cluster load queue-load settings manifests dashboards picture images-try screens clean
+.PHONY: help install browser prometheus demo up test test-fast chaos fuzz importer test-import lint types proto proto-check models train-speech bench quality cluster load queue-load settings manifests dashboards picture images-try screens clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -62,6 +62,17 @@ test-import: $(IMPORT_INSTALLED) ## imports of the published nets against torch 
 
 chaos: install browser ## every process killed, stopped and cut off from what it needs, on both databases (a quarter of an hour)
 	$(BIN)/python -m pytest -m chaos
+
+SCHEMATHESIS := build/schemathesis
+
+# Not in .venv: it is a plugin of every pytest run there.
+$(SCHEMATHESIS)/.installed:
+	$(PYTHON) -m venv $(SCHEMATHESIS)
+	$(SCHEMATHESIS)/bin/python -m pip install --quiet schemathesis==4.32.5
+	@touch $@
+
+fuzz: install $(SCHEMATHESIS)/.installed ## inputs that nobody would send: REST, gRPC, damaged files; INPUTS=10000 SEED=1 (minutes)
+	$(BIN)/python -m pytest tests/fuzz -s --inputs $(or $(INPUTS),2000) --seed $(or $(SEED),1)
 
 lint: install ## ruff and the import contracts
 	$(BIN)/ruff check .

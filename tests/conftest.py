@@ -16,8 +16,14 @@ from tests.example_family import install_example
 from tests.states import NewState, Servers
 
 _FOLDERS = frozenset(
-    {"unit", "contract", "integration", "e2e", "chaos", "bench", "quality", "cluster", "load", "importing"}
+    {"unit", "contract", "integration", "fuzz", "e2e", "chaos", "bench", "quality", "cluster", "load", "importing"}
 )
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--inputs`, `--seed`: of make fuzz."""
+    parser.addoption("--inputs", type=int, default=100, help="of each kind of tests/fuzz")
+    parser.addoption("--seed", type=int, default=1, help="of tests/fuzz")
 
 
 def pytest_configure() -> None:
