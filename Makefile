@@ -60,7 +60,7 @@ importer: $(IMPORT_INSTALLED) ## what `chorus models import` needs for checkpoin
 test-import: $(IMPORT_INSTALLED) ## imports of the published nets against torch and Triton; prints the parity table (minutes)
 	$(BIN)/python -m pytest tests/importing -m importing -s
 
-chaos: install browser ## every process killed, stopped and cut off from what it needs, on both databases (a quarter of an hour)
+chaos: install browser ## every process killed, stopped and cut off from what it needs, on both databases (eight minutes)
 	$(BIN)/python -m pytest -m chaos
 
 SCHEMATHESIS := build/schemathesis
