@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import resource
+from typing import Final
+
+FILE_MEMORY_BYTES: Final = 4 << 30
+"""What reading one file may take: as much as the largest photo with 8 bits does"""
 
 
 def confine(memory_bytes: int, file_bytes: int | None = None) -> None:

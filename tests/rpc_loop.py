@@ -1,12 +1,12 @@
-"""Runs a gRPC server of ours beside a test: on an event loop of its own, in a thread."""
+"""Runs servers beside a test, above all our gRPC ones: on an event loop of its own, in a thread."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 
 from services.grpc_server import Server, build_server
 from services.preprocess.library import FaceLibrary
@@ -22,13 +22,27 @@ _SECONDS = 30.0
 @contextmanager
 def running_server(build: Callable[[], Awaitable[Server]], tls: ServerTls | None = None) -> Iterator[int]:
     """The port of the server that `build` makes, which runs until the block ends."""
+
+    @asynccontextmanager
+    async def served() -> AsyncIterator[int]:
+        server = await build()
+        yield await server.start("127.0.0.1:0", tls)
+        await server.stop(0)
+
+    with running_beside(served()) as port:
+        yield port
+
+
+@contextmanager
+def running_beside(served: AbstractAsyncContextManager[int]) -> Iterator[int]:
+    """The port that `served` gives on a loop of its own, which it is held open on until the block ends."""
     listening: Future[tuple[int, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
 
     async def serve() -> None:
-        server, stop = await build(), asyncio.Event()
-        listening.set_result((await server.start("127.0.0.1:0", tls), asyncio.get_running_loop(), stop))
-        await stop.wait()
-        await server.stop(0)
+        async with served as port:
+            stop = asyncio.Event()
+            listening.set_result((port, asyncio.get_running_loop(), stop))
+            await stop.wait()
 
     def run() -> None:
         try:

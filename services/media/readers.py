@@ -93,6 +93,7 @@ class Readers:
             _log.warning("reading %s ended without an answer: %r", name, error)
             raise _unreadable(name) from error
         finally:
+            child.stop()
             self._keep(child)
 
     def _take(self) -> _Child | None:
@@ -148,13 +149,14 @@ class _Child:
             raise error_from_json(json.loads(receive(self._socket, header.size)))
 
     def is_fit(self) -> bool:
-        """True when it may read another file; one that is not at an end is stopped, and given some seconds for it."""
-        if self._process.poll() is not None or self._files >= _FILES_A_CHILD:
-            return False
-        if self._is_reading:
+        """True when it may read another file."""
+        return self._process.poll() is None and self._files < _FILES_A_CHILD and not self._is_reading
+
+    def stop(self) -> None:
+        """Have it leave the file that it reads, if it reads one; it has some seconds for that."""
+        if self._is_reading and self._process.poll() is None:
             with suppress(OSError, EOFError, ValueError):
-                self._stop()
-        return not self._is_reading
+                self._read_on_to_the_end()
 
     def end(self) -> None:
         """Kill it."""
@@ -162,7 +164,7 @@ class _Child:
         self._process.wait()
         self._socket.close()
 
-    def _stop(self) -> None:
+    def _read_on_to_the_end(self) -> None:
         self._socket.settimeout(_STOP_SECONDS)
         self._socket.sendall(Header(Word.STOP, 0).packed())
         for _ in range(_CHUNKS_AFTER_STOP):

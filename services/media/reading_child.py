@@ -10,21 +10,18 @@ import json
 import pickle
 import socket
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from services.confined import confine
+from services.confined import FILE_MEMORY_BYTES, confine
 from services.errors import ChorusError, ErrorKind, error_to_json
 from services.media.audio import speech_blocks
 from services.media.clip import Clip
 from services.media.frames import read_frames
 from services.media.wire import HEADER_BYTES, Header, Recording, Word, receive
 from services.timeline import Extend
-
-# What the largest photo with 8 bits takes.
-_MEMORY: Final = 4 << 30
 
 
 def serve(parent: socket.socket) -> None:
@@ -80,7 +77,7 @@ def _send_error(parent: socket.socket, error: ChorusError) -> None:
 
 def main() -> None:
     """The child process."""
-    confine(_MEMORY, file_bytes=0)
+    confine(FILE_MEMORY_BYTES, file_bytes=0)
     with socket.socket(fileno=0) as parent:
         parent.sendall(Header(Word.END, 0).packed())  # loaded
         serve(parent)

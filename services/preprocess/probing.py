@@ -14,7 +14,7 @@ from typing import Final
 
 from pebble import ProcessFuture, ProcessPool
 
-from services.confined import confine
+from services.confined import FILE_MEMORY_BYTES, confine
 from services.errors import ChorusError, ErrorKind
 from services.media import Extend, MediaInfo, Mix, open_clip, probe, read_frames, write_poster
 from services.parent_death import die_with_parent
@@ -27,8 +27,6 @@ _SECONDS: Final = 60.0
 # A child is made anew after so many files: what FFmpeg leaks for one of them does not add up.
 _FILES_A_CHILD: Final = 200
 _THUMBNAIL_SIDE: Final = 480
-# What the largest photo with 8 bits takes; two are at work.
-_MEMORY: Final = 4 << 30
 # It writes a thumbnail.
 _FILE_BYTES: Final = 64 << 20
 
@@ -85,7 +83,7 @@ class ProbePool:
 def _confine(parent: int) -> None:
     """What a child may take of this machine, whatever its file says of itself."""
     die_with_parent(parent)
-    confine(_MEMORY, _FILE_BYTES)
+    confine(FILE_MEMORY_BYTES, _FILE_BYTES)
 
 
 def _load() -> None:

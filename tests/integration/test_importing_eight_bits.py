@@ -19,7 +19,7 @@ from services.importing.foreign import read_foreign
 from services.importing.importer import Calibration, import_file
 from services.importing.quantising import LEAST_GAIN, LEAST_PSNR, EightBits, Pairs, in_eight_bits
 from services.importing.served_graph import served
-from services.jobs.imported import IMPORTED
+from services.jobs.imported import IMPORTED, ImportedFamily
 from tests.painting_net import painting_net
 from tests.talking_net import noise_pairs, talking_net
 
@@ -140,6 +140,18 @@ def write(pairs: Pairs, target: Path) -> None:
     np.savez(target, crops=pairs.crops, mels=pairs.mels, tried=pairs.tried)
 
 
+def imported(folder: Path, calibration: Calibration) -> ImportedFamily:
+    """The net that lies in the folder."""
+    return import_file(
+        folder / "net.onnx",
+        folder / "families",
+        wanted_name="net",
+        licence=None,
+        taken=(),
+        calibration=calibration,
+    )
+
+
 def test_an_import_is_served_in_8_bits_and_says_so(tmp_path: Path) -> None:
     onnx.save(talking_net(), tmp_path / "net.onnx")
     refused: list[ChorusError] = []
@@ -149,14 +161,7 @@ def test_an_import_is_served_in_8_bits_and_says_so(tmp_path: Path) -> None:
         sides.append(side)
         write(noise_pairs(), target)
 
-    family = import_file(
-        tmp_path / "net.onnx",
-        tmp_path / "families",
-        wanted_name="net",
-        licence=None,
-        taken=(),
-        calibration=Calibration(write_pairs, refused.append),
-    )
+    family = imported(tmp_path, Calibration(write_pairs, refused.append))
     assert (sides, refused, family.precision) == ([96], [], "int8")
     IMPORTED.look_in(tmp_path / "families")
     try:
@@ -171,14 +176,7 @@ def test_an_import_is_served_in_8_bits_and_says_so(tmp_path: Path) -> None:
 def test_what_is_refused_in_8_bits_is_served_in_floats(tmp_path: Path) -> None:
     onnx.save(painting_net(), tmp_path / "net.onnx")
     refused: list[ChorusError] = []
-    family = import_file(
-        tmp_path / "net.onnx",
-        tmp_path / "families",
-        wanted_name="net",
-        licence=None,
-        taken=(),
-        calibration=Calibration(lambda side, target: write(noise_pairs(20), target), refused.append),
-    )
+    family = imported(tmp_path, Calibration(lambda side, target: write(noise_pairs(20), target), refused.append))
     assert [error.code for error in refused] == ["eight-bits-few-pairs"]
     assert (family.precision, family.eight_bits) == ("float32", {})
     model = onnx.load(tmp_path / "families/net/1/model.onnx")

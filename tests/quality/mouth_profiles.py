@@ -13,6 +13,7 @@ from rich.table import Table
 
 from tests.quality.mouth_measures import inner_opening
 from tests.quality.pixel_measures import Image
+from tests.quality.tables import shown
 
 UPPER: Final = (80, 81, 82, 13, 312, 311, 310)
 LOWER: Final = (88, 178, 87, 14, 317, 402, 318)
@@ -116,22 +117,16 @@ def figures_of(clip: str, real: Insides, ours: Insides) -> list[InsideFigures]:
 
 def table_of(rows: Sequence[InsideFigures]) -> Table:
     """For the terminal; the last line is the mean."""
-    table = Table(title="Inside open mouths, over the cheeks' luminance: real / ours")
-    for heading in _HEADINGS:
-        table.add_column(heading, justify="left" if heading in ("clip", "mouths") else "right")
-    for cells in _cells(rows):
-        table.add_row(*cells)
-    return table
+    return shown(
+        "Inside open mouths, over the cheeks' luminance: real / ours", _HEADINGS, _cells(rows), left=("clip", "mouths")
+    )
 
 
 def profile_table(rows: Sequence[InsideFigures]) -> Table:
     """For the terminal: the mean profiles of all clips from the upper lip to the lower one, middle three columns."""
-    table = Table(title="From the upper lip's edge to the lower one's, in the middle")
-    for heading in ("", *(str(height) for height in range(HEIGHTS))):
-        table.add_column(heading, justify="right" if heading else "left")
-    for cells in _profile_cells(rows):
-        table.add_row(*cells)
-    return table
+    headings = ["", *(str(height) for height in range(HEIGHTS))]
+    title = "From the upper lip's edge to the lower one's, in the middle"
+    return shown(title, headings, _profile_cells(rows), left=("",))
 
 
 def markdown_of(rows: Sequence[InsideFigures]) -> str:

@@ -16,6 +16,7 @@ from tests.quality.face_meter import FaceMeter
 from tests.quality.mouth_measures import Series
 from tests.quality.onnx_models import OnnxModels
 from tests.quality.pixel_measures import mouth_close_up, visible_inside
+from tests.quality.tables import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +78,7 @@ def figures_of(voice: str, face: str, output: Mouth, spoken: Mouth) -> TalkerFig
 
 def table_of(rows: Sequence[TalkerFigures]) -> Table:
     """For the terminal; the last line is the mean."""
-    table = Table(title="Against the mouth that spoke")
-    for heading in _HEADINGS:
-        table.add_column(heading, justify="left" if heading in ("voice", "face") else "right")
-    for cells in _cells(rows):
-        table.add_row(*cells)
-    return table
+    return shown("Against the mouth that spoke", _HEADINGS, _cells(rows), left=("voice", "face"))
 
 
 def markdown_of(rows: Sequence[TalkerFigures]) -> str:
