@@ -10,7 +10,7 @@ EXPORT_INSTALLED := $(VENV)/.installed-export
 IMPORT_INSTALLED := $(VENV)/.installed-import
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help install browser prometheus demo up test test-fast chaos fuzz importer test-import lint types proto proto-check models train-speech bench quality cluster load queue-load settings manifests dashboards picture images-try screens clean
+.PHONY: help install browser prometheus demo up test test-fast chaos fuzz importer test-import lint types proto proto-check models train-speech bench quality cluster load queue-load soak settings manifests dashboards picture images-try screens clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -123,6 +123,9 @@ load: install ## many clients at once on a whole stack: throughput and latencies
 
 queue-load: install ## what a thousand workers ask of PostgreSQL, by replaying what one asks; WORKERS=10,100,1000 (minutes)
 	$(BIN)/python -m pytest tests/load/test_queue_load.py -m load -s $(if $(WORKERS),--workers $(WORKERS))
+
+soak: install ## steady work on a whole stack: memory, descriptors, disk and latencies stay flat; MINUTES=60 DATABASE=postgresql
+	$(BIN)/python -m pytest tests/load/test_soak.py -m load -s $(if $(MINUTES),--minutes $(MINUTES)) $(if $(DATABASE),--database $(DATABASE))
 
 settings: install ## write docs/settings.md anew from the settings classes
 	$(BIN)/python -m scripts.settings_table

@@ -62,7 +62,7 @@ def _watch(root: psutil.Process, costs: Costs, done: Event) -> None:
         held: dict[str, float] = defaultdict(float)
         for process in [root, *root.children(recursive=True)]:
             with suppress(psutil.Error):
-                held[_role(process)] += process.memory_full_info().pss / _MIB
+                held[role_of(process)] += process.memory_full_info().pss / _MIB
         for role, mib in held.items():
             costs.peak_mib[role] = max(costs.peak_mib[role], mib)
         costs.whole_peak_mib = max(costs.whole_peak_mib, sum(held.values()))
@@ -73,14 +73,15 @@ def _cpu_seconds(root: psutil.Process) -> dict[str, float]:
     seconds: dict[str, float] = defaultdict(float)
     for process in [root, *root.children(recursive=True)]:
         with suppress(psutil.Error):
-            role, times = _role(process), process.cpu_times()
+            role, times = role_of(process), process.cpu_times()
             seconds[role] += times.user + times.system
             if role == "worker":
                 seconds["render child"] += times.children_user + times.children_system
     return seconds
 
 
-def _role(process: psutil.Process) -> str:
+def role_of(process: psutil.Process) -> str:
+    """What a process of a stack is there for, by its command line."""
     line = " ".join(process.cmdline())
     return next((role for words, role in _ROLES if words in line), "starting")
 

@@ -17,6 +17,7 @@ import httpx
 
 from chorus_client import Chorus, ChorusError
 from tests.load.inputs import made_different
+from tests.running_stack import RunningStack
 
 _BATCH_JOBS: Final = 5
 _LOOK_SECONDS: Final = 1.0
@@ -66,6 +67,12 @@ class Doors:
         raising = {"response": [httpx.Response.raise_for_status]}
         with httpx.Client(base_url=self.rest, timeout=60, trust_env=False, event_hooks=raising) as client:
             yield client
+
+
+def doors_of(stack: RunningStack) -> Doors:
+    """Of the one api of the stack."""
+    (api,) = stack.processes("services.gateway")
+    return Doors(rest=stack.address, rpc=f"127.0.0.1:{api.environ()['CHORUS_GRPC_PORT']}")
 
 
 def drive(doors: Doors, audio: Path, video: Path, *, jobs: int, clients: int, seconds: float) -> Notes:

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from tests.bench.process_costs import process_costs
 from tests.cluster.caller import short_speech
-from tests.load.clients import Doors, drive
+from tests.load.clients import doors_of, drive
 from tests.load.inputs import short_clip
 from tests.load.outcome import find_jobs, table
 from tests.load.replay import watched
@@ -29,8 +29,7 @@ def test_many_clients(request: pytest.FixtureRequest, servers: Servers, tmp_path
     audio, video = short_speech(tmp_path / "speech.wav", SECONDS), short_clip(tmp_path / "clip.mp4", SECONDS)
     # All clients are one address.
     with running_stack(tmp_path, {**state, "CHORUS_REQUESTS_PER_MINUTE": "1000000"}) as stack:
-        (api,) = stack.processes("services.gateway")
-        doors = Doors(rest=stack.address, rpc=f"127.0.0.1:{api.environ()['CHORUS_GRPC_PORT']}")
+        doors = doors_of(stack)
         begun, database = time.monotonic(), {}
         with process_costs(psutil.Process(stack.process.pid)) as costs:
             if on_postgres:
