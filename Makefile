@@ -10,7 +10,7 @@ EXPORT_INSTALLED := $(VENV)/.installed-export
 IMPORT_INSTALLED := $(VENV)/.installed-import
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help install browser prometheus demo up test test-fast chaos fuzz importer test-import lint types proto proto-check models train-speech bench quality cluster load queue-load soak settings manifests dashboards picture images-try screens clean
+.PHONY: help install browser prometheus demo up test test-fast chaos fuzz importer test-import lint types proto proto-check models train-speech bench quality cluster load queue-load soak settings locks audit manifests dashboards picture images-try screens clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -129,6 +129,21 @@ soak: install ## steady work on a whole stack: memory, descriptors, disk and lat
 
 settings: install ## write docs/settings.md anew from the settings classes
 	$(BIN)/python -m scripts.settings_table
+
+TOOLS := build/tools
+
+$(TOOLS)/.installed:
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet uv==0.13.9 pip-audit==2.10.1
+	@touch $@
+
+locks: install $(TOOLS)/.installed ## write deploy/docker/locks anew: what images install, with hashes, from pyproject.toml and constraints.txt
+	$(BIN)/python -m scripts.locks $(TOOLS)/bin/uv
+
+# Strict: a package of which PyPI says nothing, as some mirrors do, is a failure and no "all is well".
+audit: $(TOOLS)/.installed ## ask PyPI for known vulnerabilities of what images install
+	@failed=0; for lock in deploy/docker/locks/*.txt; do echo "$$lock"; \
+		$(TOOLS)/bin/pip-audit --requirement $$lock --require-hashes --disable-pip --strict || failed=1; done; exit $$failed
 
 manifests: install ## write deploy/k8s/rendered anew and check all manifests (npm, for the types of custom resources)
 	$(BIN)/python -m scripts.check_manifests

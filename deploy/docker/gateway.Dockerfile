@@ -4,19 +4,21 @@
 FROM python:3.11.15-slim-bookworm AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /src
-COPY pyproject.toml constraints.txt README.md LICENSE NOTICE ./
+COPY deploy/docker/locks/build.txt deploy/docker/locks/gateway.txt locks/
 # What the sources need comes before them: it changes less often, and its layer stays.
 RUN python -m venv /opt/chorus \
-    && /opt/chorus/bin/python -m pip install --no-compile --constraint constraints.txt '.[api,oidc,otel]'
+    && /opt/chorus/bin/python -m pip install --no-compile --require-hashes \
+        --requirement locks/build.txt --requirement locks/gateway.txt
+COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY services services
-RUN /opt/chorus/bin/python -m pip install --no-compile --no-deps --force-reinstall . \
+RUN /opt/chorus/bin/python -m pip install --no-compile --no-deps --no-build-isolation . \
     && /opt/chorus/bin/python -m pip uninstall --yes pip setuptools \
     && python -m compileall -q --invalidation-mode unchecked-hash /opt/chorus/lib
 
 FROM build AS sbom
-COPY deploy/docker/sbom-requirements.txt ./
+COPY deploy/docker/locks/sbom.txt locks/
 RUN python -m venv /opt/sbom \
-    && /opt/sbom/bin/python -m pip install --requirement sbom-requirements.txt \
+    && /opt/sbom/bin/python -m pip install --require-hashes --requirement locks/sbom.txt \
     && /opt/sbom/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
         --output-file /opt/chorus.cdx.json /opt/chorus/bin/python
 

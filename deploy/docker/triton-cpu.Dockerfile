@@ -4,9 +4,10 @@
 FROM python:3.11.15-slim-bookworm AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /src
-COPY services/local/triton-requirements.txt ./
+COPY deploy/docker/locks/triton-cpu.txt locks/
 RUN python -m venv /opt/triton \
-    && /opt/triton/bin/python -m pip install --no-compile --no-deps --requirement triton-requirements.txt \
+    && /opt/triton/bin/python -m pip install --no-compile --no-deps --require-hashes \
+        --requirement locks/triton-cpu.txt \
     && /opt/triton/bin/python -m pip uninstall --yes pip setuptools \
     && python -m compileall -q --invalidation-mode unchecked-hash /opt/triton/lib
 # Triton takes a backend from one folder, and none of whose libraries may be a link out of it.
@@ -18,9 +19,9 @@ RUN mkdir /opt/backends/python \
 
 FROM build AS sbom
 WORKDIR /src
-COPY deploy/docker/sbom-requirements.txt ./
+COPY deploy/docker/locks/sbom.txt locks/
 RUN python -m venv /opt/sbom \
-    && /opt/sbom/bin/python -m pip install --requirement sbom-requirements.txt \
+    && /opt/sbom/bin/python -m pip install --require-hashes --requirement locks/sbom.txt \
     && /opt/sbom/bin/cyclonedx-py environment --output-reproducible --output-file /opt/chorus.cdx.json /opt/triton/bin/python
 
 FROM python:3.11.15-slim-bookworm

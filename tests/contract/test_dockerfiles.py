@@ -13,15 +13,11 @@ import pytest
 
 from scripts.images.context import is_sent, read_patterns, sent_files
 from scripts.images.dockerfile import FOLDER, ROOT, Stage, dockerfiles, read_dockerfile
+from scripts.locks import LOCKS
 
 NAMES = ["gateway", "preprocess", "triton", "triton-cpu", "worker"]
 PYTHON_NAMES = ["gateway", "preprocess", "worker"]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-EXTRAS = {
-    "gateway": {"api", "oidc", "otel"},
-    "preprocess": {"preprocess", "otel"},
-    "worker": {"worker", "render", "otel"},
-}
 LABELS = {"title", "description", "version", "revision", "source", "licenses"}
 # In the last stage: the installer that the base brings is taken out by itself.
 REMOVES_THE_INSTALLER = "python -m pip uninstall --yes pip setuptools wheel"
@@ -104,9 +100,7 @@ def test_an_image_runs_its_service_with_its_own_dependencies(name: str) -> None:
     build, _, last = read_dockerfile(dockerfiles()[name])
     assert last.words("ENTRYPOINT") == ["python", "-m", f"services.{name}"]
     assert importlib.util.find_spec(f"services.{name}.__main__") is not None
-    installed = re.search(r"--constraint constraints.txt '\.\[([\w,]+)\]'", build.values("RUN")[0])
-    assert installed is not None
-    assert set(installed[1].split(",")) == EXTRAS[name]
+    assert f"--require-hashes --requirement locks/build.txt --requirement locks/{name}.txt" in build.values("RUN")[0]
     assert last.pairs("ENV")["CHORUS_SCRATCH"] == "/scratch"
 
 
@@ -126,8 +120,8 @@ def test_the_builder_gets_what_images_are_made_of_and_nothing_else() -> None:
     sent = set(sent_files(ROOT, read_patterns(ROOT / ".dockerignore")))
     folders = {"services", "model_repository"}
     single = {path for path in sent if path.split("/")[0] not in folders}
-    wanted = {"LICENSE", "NOTICE", "README.md", "constraints.txt", "pyproject.toml"}
-    assert single == wanted | {"deploy/docker/health.py", "deploy/docker/sbom-requirements.txt"}
+    wanted = {"LICENSE", "NOTICE", "README.md", "pyproject.toml", "deploy/docker/health.py"}
+    assert single == wanted | {f"deploy/docker/locks/{name}.txt" for name in LOCKS}
     assert {"services/gateway/__main__.py", "model_repository/mouth_renderer/1/model.onnx"} <= sent
     assert not [path for path in sent if "__pycache__" in path]
 
