@@ -53,7 +53,7 @@ ERROR_TABLE: Final[Mapping[ErrorKind, ErrorCodes]] = {
     ErrorKind.OVERLOADED: ErrorCodes(429, grpc.StatusCode.RESOURCE_EXHAUSTED, retryable=True),
     ErrorKind.UNAVAILABLE: ErrorCodes(503, grpc.StatusCode.UNAVAILABLE, retryable=True),
     ErrorKind.DEADLINE: ErrorCodes(504, grpc.StatusCode.DEADLINE_EXCEEDED, retryable=True),
-    ErrorKind.STORAGE_FULL: ErrorCodes(507, grpc.StatusCode.DATA_LOSS),
+    ErrorKind.STORAGE_FULL: ErrorCodes(507, grpc.StatusCode.RESOURCE_EXHAUSTED),
     ErrorKind.INTERNAL: ErrorCodes(500, grpc.StatusCode.INTERNAL),
 }
 

@@ -173,6 +173,10 @@ class Storage:
         """Bytes that still fit; None for a bucket."""
         return None if self._folder is None else shutil.disk_usage(self._folder).free
 
+    def shares_disk(self, folder: Path) -> bool:
+        """True when files of that folder become the store's without being copied."""
+        return self._folder is not None and self._folder.stat().st_dev == folder.stat().st_dev
+
     def sweep(self) -> None:
         """Remove what writers that were killed left half written in a folder; a bucket's own rules do it there."""
         if self._folder is None:

@@ -267,7 +267,14 @@ PROCESSES = Row(
             [Query(_rate('process_cpu_seconds_total{job=~"chorus-.+"}', "job"), "{{job}}")],
             "Cores. A worker's render children come on top.",
         ),
-        Panel("Room left", "bytes", [Query("min by (job, place) (chorus_disk_free_bytes)", "{{job}} {{place}}")]),
+        Panel(
+            "Room left",
+            "bytes",
+            [
+                Query("min by (job, place) (chorus_disk_free_bytes)", "{{job}} {{place}}"),
+                Query("max(chorus_disk_least_free_bytes)", "below it nothing new is taken"),
+            ],
+        ),
         Panel(
             "Restarts of containers",
             "none",

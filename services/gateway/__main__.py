@@ -49,6 +49,7 @@ from services.library.outputs import Outputs
 from services.library.preflight import Analyst, Preflights
 from services.library.quotas import Quotas
 from services.library.resumable import ResumableUploads
+from services.library.room import Room
 from services.library.upload_parts import UploadParts
 from services.metrics_door import open_metrics_door
 from services.preprocess.look import LookClient
@@ -76,6 +77,7 @@ def run(settings: GatewaySettings) -> None:
     database, storage, operations = build_operations(settings, look)
     telemetry.disk_watched("store", storage.free)
     telemetry.disk_watched("scratch", lambda: shutil.disk_usage(settings.scratch).free)
+    telemetry.disk_kept_free(settings.least_free_bytes)
     requests, logins = SharedCounts(database), ExactCounts(database)
     sessions = SessionRows(database, hours=settings.session_hours, idle_hours=settings.session_idle_hours)
     gate = build_gate(settings, sessions, operations.audit, requests, logins)
@@ -162,10 +164,12 @@ def build_operations(settings: GatewaySettings, look: Look) -> tuple[sa.Engine, 
         queued_jobs=settings.max_queued_jobs,
         owner_bytes=settings.owner_bytes,
         owner_jobs=settings.owner_jobs,
+        least_free_bytes=settings.least_free_bytes,
     )
     media = MediaLibrary(database, queue, artifacts)
     quotas = Quotas(database, queue, limits)
-    intake = Intake(media, storage, look, limits, settings.scratch, quotas)
+    room = Room(storage, settings.scratch, settings.least_free_bytes)
+    intake = Intake(media, storage, look, limits, settings.scratch, quotas, room)
     intake.sweep()
     operations = Operations(
         database,
@@ -179,6 +183,7 @@ def build_operations(settings: GatewaySettings, look: Look) -> tuple[sa.Engine, 
         log=RunLog(settings.log_file),
         limits=limits,
         quotas=quotas,
+        room=room,
         drafts=Drafts(database),
         audit=AuditLog(database, settings.audit_days),
         readiness=Readiness(

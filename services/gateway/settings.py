@@ -65,6 +65,9 @@ class GatewaySettings(StateSettings, ServerTlsSettings, ClientTlsSettings):
     """host:port of Triton's gRPC endpoint, or dns:///name:port"""
     max_upload_bytes: int = Field(default=2 << 30, gt=0)
     """Largest file that is accepted, bytes"""
+    least_free_bytes: int = Field(default=1 << 30, ge=0)
+    """Room that uploads and new batches leave on the disks of the store and of uploads, so that jobs that run can end,
+    bytes; what would leave less is refused; 0: no such bound"""
     max_queued_jobs: int = Field(default=20_000, gt=0)
     """Jobs that may wait; above it a new batch is told to come again"""
     owner_bytes: int = Field(default=0, ge=0)

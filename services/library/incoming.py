@@ -6,19 +6,28 @@ import hashlib
 import uuid
 from pathlib import Path
 from types import TracebackType
+from typing import Protocol
 
 from services.errors import ChorusError, ErrorKind
 from services.library.names import display_name
 from services.storage import storage_error
 
 
+class RoomLeft(Protocol):
+    """Who knows how much still fits; see Room."""
+
+    def check(self, name: str = "", *, scratch: int = 0, store: int = 0) -> None:
+        """STORAGE_FULL when so many bytes more are too many."""
+
+
 class IncomingFile:
     """A file that is being received; its bytes lie in a scratch file until the `with` block ends, whatever happens."""
 
-    def __init__(self, folder: Path, name: str, max_bytes: int) -> None:
+    def __init__(self, folder: Path, name: str, max_bytes: int, room: RoomLeft) -> None:
         self.name = display_name(name)
         self.max_bytes = max_bytes
         self.size = 0
+        self._room = room
         self.path = folder / uuid.uuid4().hex
         self._digest = hashlib.sha256()
         self._file = self.path.open("wb")
@@ -43,11 +52,18 @@ class IncomingFile:
         """Set what the user calls the file, when that was not known at the beginning."""
         self.name = display_name(name)
 
+    def announce(self, size: int) -> None:
+        """Say how many bytes will come: TOO_LARGE or STORAGE_FULL before the first of them."""
+        if size > self.max_bytes:
+            raise too_large(self.name, self.max_bytes)
+        self._room.check(self.name, scratch=size, store=size)
+
     def write(self, piece: bytes) -> None:
-        """Append; TOO_LARGE beyond the limit, STORAGE_FULL when the disk is full."""
+        """Append; TOO_LARGE beyond the limit, STORAGE_FULL when the disk is full, or nearly so."""
         self.size += len(piece)
         if self.size > self.max_bytes:
             raise too_large(self.name, self.max_bytes)
+        self._room.check(self.name, scratch=len(piece))
         self._digest.update(piece)
         try:
             self._file.write(piece)

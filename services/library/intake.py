@@ -17,6 +17,7 @@ from services.library.keys import INCOMING, new_incoming_key
 from services.library.limits import Limits
 from services.library.media import Media, MediaLibrary
 from services.library.quotas import Quotas
+from services.library.room import Room
 from services.preprocess.look import Probed
 from services.storage import Storage
 
@@ -43,6 +44,7 @@ class Intake:
         limits: Limits,
         scratch: Path,
         quotas: Quotas,
+        room: Room,
     ) -> None:
         """`scratch` is a local folder, where files lie while they arrive."""
         self.limits = limits
@@ -50,19 +52,21 @@ class Intake:
         self._storage = storage
         self._prober = prober
         self.quotas = quotas
+        self.room = room
         self._folder = scratch / "uploads"
         make_folder(self._folder)
 
     @needs(Role.MAKER)
     def receive(self, name: str) -> IncomingFile:
         """Begin to receive a file; use it in a `with` block and hand it to `create`."""
-        return IncomingFile(self._folder, name, self.limits.max_upload_bytes)
+        return IncomingFile(self._folder, name, self.limits.max_upload_bytes, self.room)
 
     @deed("media.upload")
     def create(self, incoming: IncomingFile, *, owner: str = "") -> Media:
         """Look into a received file, store it, and give it an id; refused files leave nothing behind."""
         incoming.finish()
         self.quotas.check_upload(owner, incoming.name, incoming.size, unfinished=False)
+        self.room.check_copy(incoming.name, incoming.size)
         key = new_incoming_key()
         try:
             self._storage.put_file(key, incoming.path)

@@ -47,6 +47,8 @@ class Limits:
     """Uploads and outputs that one owner may have, bytes; 0: no bound. Not for admins, as the next"""
     owner_jobs: int = 0
     """Jobs of one owner that may wait or run; 0: no bound"""
+    least_free_bytes: int = 0
+    """Room that uploads and new batches leave on a disk for what runs; 0: none"""
 
     def check_length(self, name: str, seconds: float) -> None:
         """INVALID_INPUT when a recording is longer than this installation accepts."""

@@ -109,7 +109,11 @@ class ResumableUploads:
 
     @needs(Role.MAKER)
     def append(self, upload_id: str, offset: int, piece: bytes) -> int:
-        """Keep the bytes that begin at `offset` and return the next one; CONFLICT when that is not what is missing."""
+        """Keep the bytes that begin at `offset` and return the next one; CONFLICT when that is not what is missing.
+
+        STORAGE_FULL without room: what has arrived stays, and the upload goes on when there is some again.
+        """
+        self._intake.room.check()
         return self._parts.append(upload_id, offset, piece)
 
     def keep_alive(self, upload_id: str) -> None:
@@ -155,10 +159,8 @@ class ResumableUploads:
             raise ChorusError(ErrorKind.INVALID_INPUT, "file-empty", name=name)
         if length > self.max_bytes:
             raise too_large(name, self.max_bytes)
-        free = self._parts.storage.free()
-        # Its parts lie here, and for a moment also the whole.
-        if free is not None and free < 2 * length:
-            raise ChorusError(ErrorKind.STORAGE_FULL, "storage-full", name=name)
+        # Its parts lie in the store, and for a moment also the whole.
+        self._intake.room.check(name, scratch=length, store=2 * length)
 
     def _make_media(self, upload: ResumableUpload, claim: str) -> Media:
         try:

@@ -47,7 +47,8 @@ def examine(settings: LocalSettings) -> Iterator[Finding]:
     yield _models(settings)
     yield _families(settings)
     yield _ffmpeg()
-    yield _disk(settings.folders.data)
+    for folder in {_existing(each): each for each in (settings.folders.scratch, settings.folders.data)}.values():
+        yield _disk(folder, settings.least_free_bytes)
     yield _port(settings)
     yield from _down(settings)
 
@@ -104,12 +105,20 @@ def _ffmpeg() -> Finding:
     return Finding("ffmpeg", True, "PyAV loads")
 
 
-def _disk(folder: Path) -> Finding:
-    existing = next(path for path in (folder, *folder.parents) if path.exists())
-    free = shutil.disk_usage(existing).free
+def _disk(folder: Path, least_free: int) -> Finding:
+    free = shutil.disk_usage(_existing(folder)).free
     text = f"{free / _GIB:.1f} GiB free in {folder}"
-    good = free >= _DISK_NEEDED
-    return Finding("disk", good, text if good else f"{text}: make room for 2 GiB, or set CHORUS_HOME to another disk")
+    needed = max(_DISK_NEEDED, least_free)
+    if free >= needed:
+        return Finding("disk", True, text)
+    refused = "; uploads and batches are refused (CHORUS_LEAST_FREE_BYTES)" if free < least_free else ""
+    advice = f"make room for {needed / _GIB:g} GiB, or set CHORUS_HOME to another disk"
+    return Finding("disk", False, f"{text}{refused}: {advice}")
+
+
+def _existing(folder: Path) -> Path:
+    """It, or what is nearest above it."""
+    return next(path for path in (folder, *folder.parents) if path.exists())
 
 
 def _port(settings: LocalSettings) -> Finding:

@@ -80,6 +80,8 @@ class LocalSettings(ServerTlsSettings, TritonTlsSettings):
     """Folder of the models that Triton serves"""
     hang_seconds: float = Field(default=30, ge=1)
     """A process that does not answer for that long, several times in a row, is killed and started again, seconds"""
+    least_free_bytes: int = Field(default=1 << 30, ge=0)
+    """Room that uploads and new batches leave on the disk for jobs that run, bytes; 0: no such bound"""
     families: Path | None = None
     """Folder of the families that were imported (`chorus models import`); empty: `families` in the data folder"""
     xdg_data_home: Path = Field(default=Path("~/.local/share"), validation_alias="XDG_DATA_HOME")

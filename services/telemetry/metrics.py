@@ -80,6 +80,7 @@ _inference_seconds = Histogram(
 _inference_rows = Histogram("chorus_inference_batch_size", "Rows of one call to Triton", ["model"], buckets=_ROWS)
 _inferences = Counter("chorus_inferences", "Calls to Triton, by ok or the kind of error", ["model", "outcome"])
 _disk_free = Gauge("chorus_disk_free_bytes", "Room left where this process keeps files", ["place"])
+_disk_least = Gauge("chorus_disk_least_free_bytes", "Room that uploads and batches leave on the disks of this process")
 _dependency_up = Gauge("chorus_dependency_up", "Whether what jobs need answers this process", ["dependency"])
 
 # What may be counted is shown from nought: a series that begins at one is no increase to Prometheus.
@@ -228,6 +229,11 @@ def disk_watched(place: Literal["store", "scratch"], free: Callable[[], int | No
 
     if free() is not None:
         _disk_free.labels(place).set_function(look)
+
+
+def disk_kept_free(least: int) -> None:
+    """Show how many bytes this process leaves free on its disks for what runs."""
+    _disk_least.set(least)
 
 
 def _observe(histogram: Histogram, value: float) -> None:

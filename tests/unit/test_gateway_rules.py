@@ -147,9 +147,16 @@ def test_many_watchers_share_one_look(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(looks) == 4
 
 
+class _Endless:
+    """A disk that takes everything."""
+
+    def check(self, name: str = "", *, scratch: int = 0, store: int = 0) -> None:
+        pass
+
+
 def test_an_upload_is_gone_after_its_block_whatever_happens(tmp_path: Path) -> None:
     refusal = pytest.raises(ChorusError, match=r"x\.mp4 is larger than the limit of 10 bytes")
-    with refusal, IncomingFile(tmp_path, "x.mp4", 10) as upload:
+    with refusal, IncomingFile(tmp_path, "x.mp4", 10, _Endless()) as upload:
         upload.write(b"123456")
         upload.write(b"123456")
     assert list(tmp_path.iterdir()) == []

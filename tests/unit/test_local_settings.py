@@ -169,3 +169,11 @@ def test_doctor_finds_what_is_missing(tmp_path: Path) -> None:
     assert not findings["models"].good
     assert findings["python"].good
     assert findings["ffmpeg"].good
+
+
+def test_doctor_says_when_too_little_is_free_for_anything_new(tmp_path: Path) -> None:
+    for least, refuses in ((0, False), (1 << 60, True)):
+        settings = LocalSettings(home=tmp_path, least_free_bytes=least, port=0)
+        disk = next(finding for finding in examine(settings) if finding.name == "disk")
+        assert ("uploads and batches are refused" in disk.text) is refuses
+        assert not (refuses and disk.good)

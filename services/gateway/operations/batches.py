@@ -34,6 +34,7 @@ from services.library.outputs import Outputs
 from services.library.preflight import Preflights
 from services.library.quotas import Quotas
 from services.library.resumable import ResumableUploads
+from services.library.room import Room
 from services.library.stored_file import StoredFile
 from services.threaded import Desk
 
@@ -73,6 +74,7 @@ class Operations:
         log: RunLog,
         limits: Limits,
         quotas: Quotas,
+        room: Room,
         readiness: Readiness,
         drafts: Drafts,
         audit: AuditLog,
@@ -84,6 +86,7 @@ class Operations:
         self.preflights = preflights
         self.log = log
         self.limits = limits
+        self.room = room
         self.readiness = readiness
         self.drafts = drafts
         self.audit = audit
@@ -97,7 +100,7 @@ class Operations:
         self._quotas = quotas
         self._jobs = Watch(queue.find, lambda job: job.state in FINISHED)
         self._batches = Watch(self.jobs_of, lambda jobs: all(job.state in FINISHED for job in jobs))
-        self._disk = Watch(lambda _: measure_disk(artifacts.storage), lambda _: False)
+        self._disk = Watch(lambda _: measure_disk(artifacts.storage, room), lambda _: False)
 
     @deed("batch.create")
     def create_batch(self, request: BatchRequest) -> Batch:
@@ -210,6 +213,7 @@ class Operations:
         with tables.transaction(self._database) as connection:
             spec = tables.find_spec(connection, job_id)
             self._quotas.check_jobs(connection, job.owner, 1)
+        self.room.check()
         for key, name in ((spec.video_key, spec.video_name), (spec.audio_key, spec.audio_name)):
             if self._artifacts.storage.size(key) is None:
                 raise ChorusError(ErrorKind.CONFLICT, "media-deleted", name=name)
@@ -245,6 +249,8 @@ class Operations:
                     created_ms=created,
                 )
             )
+            # Not before: the same request once more is answered with the batch that it made.
+            self.room.check()
             found = find_media(connection, [request.audio_id, *request.video_ids])
             audio, videos = found[request.audio_id], [found[each] for each in request.video_ids]
             check_kinds(audio, videos)

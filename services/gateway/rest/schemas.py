@@ -116,6 +116,7 @@ class LimitsBody(Body):
     queued_jobs: int = Field(description="Jobs of the whole installation that may wait")
     owner_bytes: int = Field(description="Uploads and outputs that one owner may have, bytes; 0: no bound")
     owner_jobs: int = Field(description="Jobs of one owner that may wait or run; 0: no bound")
+    least_free_bytes: int = Field(description="What would leave less room on a disk is refused; 0: no such bound")
 
 
 class DiskUseBody(Body):
@@ -125,6 +126,7 @@ class DiskUseBody(Body):
     outputs_bytes: int
     analyses_bytes: int
     free_bytes: int | None
+    low: bool = Field(description="True while too little is free for new uploads and batches")
 
 
 class LoginBody(Body):

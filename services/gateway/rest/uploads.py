@@ -11,7 +11,7 @@ from multipart import MultipartError, MultipartSegment, PushMultipartParser, par
 from starlette.requests import ClientDisconnect, Request
 
 from services.errors import ChorusError, ErrorKind
-from services.library.incoming import IncomingFile, too_large
+from services.library.incoming import IncomingFile
 
 _WRITE_BYTES: Final = 1 << 20
 _ENVELOPE_BYTES: Final = 64 << 10
@@ -26,8 +26,7 @@ async def receive_file(request: Request, upload: IncomingFile) -> None:
     boundary = _boundary(request)
     body = request.stream()
     try:
-        if int(request.headers.get("content-length") or 0) > upload.max_bytes + _ENVELOPE_BYTES:
-            raise too_large(upload.name, upload.max_bytes)
+        upload.announce(max(0, int(request.headers.get("content-length") or 0) - _ENVELOPE_BYTES))
         pieces = body if boundary is None else _file_pieces(body, boundary, upload)
         waiting = bytearray()
         async for piece in pieces:

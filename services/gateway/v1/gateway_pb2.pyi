@@ -1663,6 +1663,7 @@ class Limits(_message.Message):
     QUEUED_JOBS_FIELD_NUMBER: _builtins.int
     OWNER_BYTES_FIELD_NUMBER: _builtins.int
     OWNER_JOBS_FIELD_NUMBER: _builtins.int
+    LEAST_FREE_BYTES_FIELD_NUMBER: _builtins.int
     max_upload_bytes: _builtins.int
     max_minutes: _builtins.float
     retention_days: _builtins.float
@@ -1685,6 +1686,8 @@ class Limits(_message.Message):
     """uploads and outputs that one owner may have; 0: no bound"""
     owner_jobs: _builtins.int
     """jobs of one owner that may wait or run; 0: no bound"""
+    least_free_bytes: _builtins.int
+    """what would leave less room on a disk is refused; 0: no such bound"""
     @_builtins.property
     def audio_suffixes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
@@ -1706,10 +1709,11 @@ class Limits(_message.Message):
         queued_jobs: _builtins.int = ...,
         owner_bytes: _builtins.int = ...,
         owner_jobs: _builtins.int = ...,
+        least_free_bytes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio_suffixes", b"audio_suffixes", "batch_videos", b"batch_videos", "call_ids", b"call_ids", "largest_side", b"largest_side", "least_side", b"least_side", "max_minutes", b"max_minutes", "max_upload_bytes", b"max_upload_bytes", "most_frames_per_second", b"most_frames_per_second", "owner_bytes", b"owner_bytes", "owner_jobs", b"owner_jobs", "page_items", b"page_items", "picture_suffixes", b"picture_suffixes", "queued_jobs", b"queued_jobs", "retention_days", b"retention_days"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio_suffixes", b"audio_suffixes", "batch_videos", b"batch_videos", "call_ids", b"call_ids", "largest_side", b"largest_side", "least_free_bytes", b"least_free_bytes", "least_side", b"least_side", "max_minutes", b"max_minutes", "max_upload_bytes", b"max_upload_bytes", "most_frames_per_second", b"most_frames_per_second", "owner_bytes", b"owner_bytes", "owner_jobs", b"owner_jobs", "page_items", b"page_items", "picture_suffixes", b"picture_suffixes", "queued_jobs", b"queued_jobs", "retention_days", b"retention_days"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1795,11 +1799,14 @@ class DiskUse(_message.Message):
     OUTPUTS_BYTES_FIELD_NUMBER: _builtins.int
     ANALYSES_BYTES_FIELD_NUMBER: _builtins.int
     FREE_BYTES_FIELD_NUMBER: _builtins.int
+    LOW_FIELD_NUMBER: _builtins.int
     uploads_bytes: _builtins.int
     outputs_bytes: _builtins.int
     analyses_bytes: _builtins.int
     free_bytes: _builtins.int
     """not for a bucket"""
+    low: _builtins.bool
+    """true while too little is free for new uploads and batches"""
     def __init__(
         self,
         *,
@@ -1807,10 +1814,11 @@ class DiskUse(_message.Message):
         outputs_bytes: _builtins.int = ...,
         analyses_bytes: _builtins.int = ...,
         free_bytes: _builtins.int | None = ...,
+        low: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_free_bytes", b"_free_bytes", "free_bytes", b"free_bytes"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_free_bytes", b"_free_bytes", "analyses_bytes", b"analyses_bytes", "free_bytes", b"free_bytes", "outputs_bytes", b"outputs_bytes", "uploads_bytes", b"uploads_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_free_bytes", b"_free_bytes", "analyses_bytes", b"analyses_bytes", "free_bytes", b"free_bytes", "low", b"low", "outputs_bytes", b"outputs_bytes", "uploads_bytes", b"uploads_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__free_bytes: _TypeAlias = _typing.Literal["free_bytes"]  # noqa: Y015
     _WhichOneofArgType__free_bytes: _TypeAlias = _typing.Literal["_free_bytes", b"_free_bytes"]  # noqa: Y015

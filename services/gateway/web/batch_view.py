@@ -20,6 +20,7 @@ from services.gateway.web.markup import Text, attribute, block, button, head, no
 from services.gateway.web.open_page import OpenPage, attempt
 from services.gateway.web.options_form import OptionsForm
 from services.gateway.web.player_dialog import play
+from services.gateway.web.room_notice import RoomNotice
 from services.gateway.web.video_row import RowActions, VideoRow
 from services.library.findings import Preflight, Verdict
 from services.library.media import Media
@@ -49,6 +50,7 @@ class BatchView:
         ui.page_title(f"{say('batch.title')} · Chorus")
         with block("div", "view"):
             head(say("batch.title"), say("batch.lead"))
+            RoomNotice(self._page)
             with block("section", "card"):
                 with block("div", "card-head"):
                     self._first = Text("span", "1", "step-number")

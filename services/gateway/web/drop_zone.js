@@ -171,7 +171,7 @@ export default {
       return this.words[key].replace("{name}", name).replace("{number}", name).replace("{percent}", percent);
     },
     describe(upload) {
-      if (upload.state === "refused") return upload.message;
+      if (this.isOver(upload) && upload.message) return upload.message;
       const amount = `${this.sizeText(upload.sent)} / ${this.sizeText(upload.size)}`;
       if (upload.state === "sending") return `${amount} · ${this.percent(upload)} %`;
       if (upload.state === "pausing") return `${amount} · ${this.words.pausing}`;

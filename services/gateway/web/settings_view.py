@@ -13,6 +13,7 @@ from services.gateway.web.disk_line import retention_text
 from services.gateway.web.formats import size_text
 from services.gateway.web.markup import Text, attribute, block, head, link_button
 from services.gateway.web.open_page import OpenPage
+from services.gateway.web.room_notice import RoomNotice
 from services.gateway.web.visitor import Theme
 from services.jobs.families import family_cards
 from services.messages.catalogue import LANGUAGES
@@ -25,6 +26,7 @@ async def show_settings(page: OpenPage, speak: Callable[[str], object], wear: Ca
     themes = {name: words(f"settings.{name}") for name in get_args(Theme)}
     with block("div", "view"):
         head(words("frame.settings"))
+        RoomNotice(page)
         with block("section", "card"):
             _choice(words("settings.language"), LANGUAGES, words.language, speak)
             _choice(words("settings.theme"), themes, page.visitor.theme, wear)
@@ -57,6 +59,8 @@ async def show_settings(page: OpenPage, speak: Callable[[str], object], wear: Ca
         _fact(words("settings.analyses"), size_text(use.analyses_bytes))
         if use.free_bytes is not None:
             _fact(words("settings.free"), size_text(use.free_bytes))
+        if limits.least_free_bytes:
+            _fact(words("settings.least_free"), size_text(limits.least_free_bytes))
 
 
 def _choice(title: str, labels: Mapping[str, str], value: str, take: Callable[[Any], object]) -> None:

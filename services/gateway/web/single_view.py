@@ -24,6 +24,7 @@ from services.gateway.web.media_facts import content_address
 from services.gateway.web.open_page import OpenPage, attempt
 from services.gateway.web.options_form import OptionsForm
 from services.gateway.web.player import player
+from services.gateway.web.room_notice import RoomNotice
 from services.gateway.web.video_row import RowActions, VideoRow
 from services.jobs.model import Job, JobState
 from services.library.media import Media
@@ -46,6 +47,7 @@ class SingleView:
         ui.page_title(f"{say('single.title')} · Chorus")
         with block("div", "view view-wide"):
             head(say("single.title"), say("single.lead"))
+            RoomNotice(page)
             with block("div", "columns"):
                 with block("section", "card"):
                     with block("div", "card-head"):

@@ -14,6 +14,7 @@ export const leftovers = reactive([]);
 let last = 0;
 
 class Refusal extends Error {}
+class NoRoom extends Error {}
 
 export function add(zone, file, refusal) {
   const upload = reactive({
@@ -46,7 +47,7 @@ export function cancel(upload) {
 }
 
 export function tryAgain(upload) {
-  upload.state = "waiting";
+  Object.assign(upload, { state: "waiting", message: "" });
   startNext();
 }
 
@@ -96,6 +97,10 @@ async function run(upload) {
       if (error instanceof Refusal) {
         Object.assign(upload, { state: "refused", message: error.message });
         localStorage.removeItem(upload.fingerprint);
+        break;
+      }
+      if (error instanceof NoRoom) {
+        Object.assign(upload, { state: "stopped", message: error.message });
         break;
       }
       failures = upload.sent > before ? 0 : failures + 1;
@@ -193,13 +198,15 @@ async function asError(answer) {
   return refusalOf(answer.status, await answer.text()) || new Error(answer.statusText);
 }
 
-// 409: the server has another part of the file than we think, ask it; 404, 410: begin anew; 429 and 5xx pass.
+// 409: the server has another part of the file than we think, ask it; 404, 410: begin anew; 429 and 5xx pass, but 507
+// only when somebody makes room: the server keeps what it has until then.
 function refusalOf(status, body) {
-  if (![400, 401, 403, 413, 415, 422].includes(status)) return null;
+  if (![400, 401, 403, 413, 415, 422, 507].includes(status)) return null;
+  const kind = status === 507 ? NoRoom : Refusal;
   try {
-    return new Refusal(JSON.parse(body).error.message);
+    return new kind(JSON.parse(body).error.message);
   } catch {
-    return new Refusal(`HTTP ${status}`);
+    return new kind(`HTTP ${status}`);
   }
 }
 
