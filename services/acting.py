@@ -133,7 +133,8 @@ def deed(
 ) -> Callable[[Callable[Parameters, Answer]], Callable[Parameters, Answer]]:
     """As needs(role), and each call is told to the actor's record, with what came of it.
 
-    What it was done to is what the method returns, or else its first argument: an id, or something with one.
+    What it was done to is what the method returns, or else its first argument: an id, or something with one, or a
+    number, which is a detail.
     """
 
     def decorate(method: Callable[Parameters, Answer]) -> Callable[Parameters, Answer]:
@@ -167,6 +168,8 @@ def _described(*things: Any) -> tuple[str, str]:
     for thing in things:
         if isinstance(thing, str):
             return thing, ""
+        if isinstance(thing, int | float):
+            return "", f"{thing:g}"
         found = str(getattr(thing, "id", "") or ""), str(getattr(thing, "name", "") or "")
         if any(found):
             return found

@@ -49,6 +49,7 @@ from services.library.outputs import Outputs
 from services.library.preflight import Analyst, Preflights
 from services.library.quotas import Quotas
 from services.library.resumable import ResumableUploads
+from services.library.retention import RetentionRule
 from services.library.room import Room
 from services.library.upload_parts import UploadParts
 from services.metrics_door import open_metrics_door
@@ -183,6 +184,7 @@ def build_operations(settings: GatewaySettings, look: Look) -> tuple[sa.Engine, 
         log=RunLog(settings.log_file),
         limits=limits,
         quotas=quotas,
+        retention=RetentionRule(database, settings.retention_days),
         room=room,
         drafts=Drafts(database),
         audit=AuditLog(database, settings.audit_days),

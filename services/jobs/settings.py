@@ -28,7 +28,8 @@ class StateSettings(TracingSettings):
     families: Path | None = None
     """Folder of the families that were imported (`chorus models import`), which Triton serves as well; none: none"""
     retention_days: float = Field(default=0, ge=0)
-    """Finished jobs, their outputs and unused uploads are deleted after that many days; 0 keeps them"""
+    """Finished jobs, their outputs and unused uploads are deleted after that many days, unless an admin has set another
+    number on the page; 0 keeps them"""
     metrics_host: str = "127.0.0.1"
     """Address that /metrics, /healthz and /readyz listen on; 0.0.0.0 where another machine asks"""
     metrics_port: int = Field(default=0, ge=0, le=65535)

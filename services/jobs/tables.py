@@ -14,7 +14,6 @@ import sqlalchemy as sa
 from services.acting import current_actor
 from services.errors import ChorusError, ErrorKind
 from services.jobs.model import Priority
-from services.jobs.spec import JobSpec, spec_from_json
 
 # Of a session that says nothing within a transaction, PostgreSQL only: its locks keep everyone else waiting, and its
 # process may hang or be on a machine that vanished.
@@ -134,6 +133,16 @@ audit = sa.Table(
     *(sa.Column(name, sa.Text, nullable=False) for name in ("address", "door", "action", "thing", "detail", "outcome")),
     # Ids that are never given anew, also not after the sweep has removed the newest row.
     sqlite_autoincrement=True,
+)
+
+# What admins have set for the whole installation, by name; without a row the environment's setting holds.
+settings = sa.Table(
+    "settings",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("value", sa.JSON, nullable=False),
+    sa.Column("changed_ms", sa.BigInteger, nullable=False),
+    sa.Column("changed_by", sa.Text, nullable=False),
 )
 
 # Workers that do their work, each until when if it says no more; see engine/beats.py. By the database's clock.
@@ -275,26 +284,3 @@ def seen(table: sa.Table) -> sa.ColumnElement[bool]:
 def others_last(table: sa.Table, owner: str) -> sa.ColumnElement[int]:
     """What to sort by so that an owner's rows come first."""
     return sa.case((table.c.owner == owner, 0), else_=1)
-
-
-def find_spec(connection: sa.Connection, job_id: str) -> JobSpec:
-    """What a job shall render; NOT_FOUND when it was deleted."""
-    spec = connection.execute(sa.select(jobs.c.spec).where(jobs.c.id == job_id)).scalar_one_or_none()
-    if spec is None:
-        raise ChorusError(ErrorKind.NOT_FOUND, "job-unknown", job=job_id)
-    return spec_from_json(spec)
-
-
-def begin_attempt(connection: sa.Connection, job_id: str) -> int:
-    """Count one more try of a job and return its number, from 1."""
-    return _count_attempt(connection, job_id, 1)
-
-
-def hand_back_attempt(connection: sa.Connection, job_id: str) -> int:
-    """Forget the last try, since its worker was told to stop, and return how many are left."""
-    return _count_attempt(connection, job_id, -1)
-
-
-def _count_attempt(connection: sa.Connection, job_id: str, change: int) -> int:
-    counted = sa.update(jobs).where(jobs.c.id == job_id).values(attempts=jobs.c.attempts + change)
-    return int(connection.execute(counted.returning(jobs.c.attempts)).scalar_one())

@@ -30,9 +30,10 @@ class Watch(Generic[Seen]):
             seen = self._seen.get(wanted_id)
             if seen is not None and now - seen[0] < _LOOK_SECONDS:
                 return seen[1]
-        return self._look_anew(wanted_id)
+        return self.look_anew(wanted_id)
 
-    def _look_anew(self, wanted_id: str) -> Seen:
+    def look_anew(self, wanted_id: str) -> Seen:
+        """The thing as it is now."""
         found, now = self._find(wanted_id), time.monotonic()
         with self._lock:
             self._seen = {key: each for key, each in self._seen.items() if now - each[0] < _LOOK_SECONDS}
@@ -46,7 +47,7 @@ class Watch(Generic[Seen]):
             now = await asyncio.to_thread(self.look, wanted_id)
             if last is None and self._has_ended(now):
                 # Seen a moment ago: a retry may have come since.
-                now = await asyncio.to_thread(self._look_anew, wanted_id)
+                now = await asyncio.to_thread(self.look_anew, wanted_id)
             if now != last:
                 yield now
             if self._has_ended(now):

@@ -20,6 +20,9 @@ NAME_LENGTH: Final = 200
 """Letters of an idempotency key, and of a part of a name that is searched"""
 LARGEST_OFFSET: Final = 1 << 31
 """Items of a list that can be passed over"""
+LEAST_RETENTION_DAYS: Final = 1
+MOST_RETENTION_DAYS: Final = 3650
+"""Days that things may be kept, if they are to be deleted by themselves at all"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +32,8 @@ class Limits:
     max_upload_bytes: int
     max_minutes: float
     retention_days: float
-    """Finished jobs and unused uploads are deleted after that many days; 0 keeps them"""
+    """As the environment says, see RetentionRule: finished jobs and unused uploads are deleted after that many days; 0
+    keeps them"""
     audio_suffixes: Sequence[str] = AUDIO_SUFFIXES
     picture_suffixes: Sequence[str] = PICTURE_SUFFIXES
     batch_videos: int = BATCH_VIDEOS

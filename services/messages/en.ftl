@@ -72,6 +72,7 @@ kind-unusable = { $name } is of no kind that can be used: choose one of { $kinds
 probe-failed = { $name } cannot be read: it is damaged, or of a kind that FFmpeg does not know
 probe-needs-too-much = { $name } takes more memory than one file may: make its picture smaller
 probes-died = Looking into { $name } broke off twice: upload it again
+retention-days = Things are kept for { $least } to { $most } days, or with 0 until somebody deletes them: give one of these
 media-unknown = There is no upload { $media }: upload the file first
 media-in-use =
     { $name } is needed by { $jobs ->

@@ -69,6 +69,7 @@ kind-unusable = 无法使用“{ $name }”这种文件。可以使用的格式�
 probe-failed = 无法读取“{ $name }”：文件已损坏，或者 FFmpeg 不支持这种格式。
 probe-needs-too-much = “{ $name }”所需的内存超过单个文件的上限：请缩小图像尺寸。
 probes-died = 检查“{ $name }”时中断了两次，请重新上传。
+retention-days = 保存天数须在 { $least } 到 { $most } 之间，或为 0（直到有人删除）：请另选一个
 media-unknown = 上传的文件 { $media } 不存在。请先上传文件。
 media-in-use = 还有 { $jobs } 个未完成的视频需要“{ $name }”。请取消它们，或者等待它们完成。
 no-thumbnail = “{ $name }”没有画面。

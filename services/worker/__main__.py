@@ -17,7 +17,7 @@ from services.jobs.imported import IMPORTED
 from services.library.artifacts import Artifacts
 from services.library.media import MediaLibrary
 from services.library.outputs import Outputs
-from services.library.retention import apply_retention
+from services.library.retention import RetentionRule, apply_retention
 from services.metrics_door import open_metrics_door
 from services.storage import Storage
 from services.worker.settings import WorkerSettings
@@ -46,6 +46,7 @@ def run(settings: WorkerSettings, render: RenderSettings) -> None:
     storage = Storage(settings.store_url, settings.scratch)
     artifacts = Artifacts(storage)
     media, outputs = MediaLibrary(database, queue, artifacts), Outputs(database, queue, artifacts)
+    retention = RetentionRule(database, settings.retention_days)
     worker = Worker(
         database,
         storage,
@@ -61,7 +62,7 @@ def run(settings: WorkerSettings, render: RenderSettings) -> None:
         storage.sweep()
         media.sweep()
         outputs.sweep()
-        apply_retention(queue, outputs, media, settings.retention_days)
+        apply_retention(queue, outputs, media, retention.days_now())
 
     worker.run(stop, upkeep=keep_up)
 

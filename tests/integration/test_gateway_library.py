@@ -17,7 +17,7 @@ from google.protobuf.json_format import MessageToDict
 
 from services.gateway.v1 import gateway_pb2 as pb
 from services.gateway.v1.gateway_pb2_grpc import GatewayServiceStub
-from services.jobs import tables
+from services.jobs import attempts, tables
 from services.library import media as media_module
 from tests.gateway_stack import Gateway, make_settings, open_gateway, running_worker, wait_until
 from tests.states import NewState
@@ -155,7 +155,7 @@ def test_a_face_is_chosen_for_one_of_the_videos(gateway: Gateway) -> None:
     body = {"audio_id": upload(gateway, "speech.wav", ANNA), "video_ids": [first, second], "faces": {second: 1}}
     made = gateway.http.post("/v1/batches", json=body).json()
     with tables.transaction(gateway.database) as connection:
-        chosen = [tables.find_spec(connection, job["id"]).options.face for job in made["jobs"]]
+        chosen = [attempts.find_spec(connection, job["id"]).options.face for job in made["jobs"]]
     assert chosen == [None, 1]
     strange = gateway.http.post("/v1/batches", json={**body, "faces": {"other": 1}})
     assert (strange.status_code, "which is no video here" in strange.text) == (422, True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from services.jobs import tables, upgrade
+from services.jobs import attempts, tables, upgrade
 from services.jobs.options import RenderOptions
 from services.timeline import Extend
 
@@ -57,7 +57,7 @@ def test_columns_that_are_new_are_added_and_old_rows_stay(tmp_path: Path) -> Non
         assert (media.name, media.owner, media.has_thumbnail) == ("clip.mp4", "", False)
         batch = connection.execute(sa.select(tables.batches)).one()
         assert (batch.audio_name, batch.owner, batch.audio_id) == ("speech.wav", "", "")
-        spec = tables.find_spec(connection, "b.0")
+        spec = attempts.find_spec(connection, "b.0")
         assert (spec.video_key, spec.audio_name, spec.output_key) == ("media/abc", "speech.wav", "outputs/b.0.mp4")
         assert spec.options == RenderOptions(extend=Extend.LOOP, crf=3)
     for table in tables.metadata.sorted_tables:

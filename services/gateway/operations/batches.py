@@ -6,9 +6,8 @@ import logging
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, Final
+from dataclasses import replace
+from typing import Final
 
 import sqlalchemy as sa
 
@@ -16,13 +15,14 @@ from services import telemetry
 from services.acting import current_actor, deed
 from services.errors import ChorusError, ErrorKind
 from services.gateway.operations.audit import AuditLog
+from services.gateway.operations.batch import Batch, batch_of
 from services.gateway.operations.batch_request import BatchRequest, check_kinds, job_rows
 from services.gateway.operations.drafts import Drafts
 from services.gateway.operations.readiness import Readiness
 from services.gateway.operations.run_log import RunLog
-from services.jobs import tables
+from services.jobs import attempts, tables
 from services.jobs.engine.queue import JobQueue
-from services.jobs.model import FINISHED, Job, JobFilter, JobState, Priority
+from services.jobs.model import FINISHED, Job, JobFilter, JobState
 from services.jobs.owners import owner_shown
 from services.jobs.watching import Watch
 from services.library.artifacts import Artifacts
@@ -34,6 +34,7 @@ from services.library.outputs import Outputs
 from services.library.preflight import Preflights
 from services.library.quotas import Quotas
 from services.library.resumable import ResumableUploads
+from services.library.retention import RetentionRule
 from services.library.room import Room
 from services.library.stored_file import StoredFile
 from services.threaded import Desk
@@ -42,19 +43,6 @@ _log = logging.getLogger(__name__)
 
 _LOOKS_AT_ONCE: Final = 16
 _LOOKS_WAITING: Final = 200
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
-    """One driving audio and its jobs, counted by state."""
-
-    id: str
-    audio_name: str
-    audio_id: str
-    owner: str
-    priority: Priority
-    created_at: datetime
-    counts: Mapping[JobState, int]
 
 
 class Operations:
@@ -74,6 +62,7 @@ class Operations:
         log: RunLog,
         limits: Limits,
         quotas: Quotas,
+        retention: RetentionRule,
         room: Room,
         readiness: Readiness,
         drafts: Drafts,
@@ -86,6 +75,7 @@ class Operations:
         self.preflights = preflights
         self.log = log
         self.limits = limits
+        self.retention = retention
         self.room = room
         self.readiness = readiness
         self.drafts = drafts
@@ -122,7 +112,7 @@ class Operations:
             row = connection.execute(wanted).one_or_none()
         if row is None:
             raise ChorusError(ErrorKind.NOT_FOUND, "batch-unknown", batch=batch_id)
-        return _batch(row, self._queue.count_states([batch_id]))
+        return batch_of(row, self._queue.count_states([batch_id]))
 
     def list_batches(self, *, limit: int, offset: int, first: str = "") -> tuple[list[Batch], int]:
         """A page of batches and how many there are in all: `first`'s own before all others, newest first."""
@@ -140,7 +130,7 @@ class Operations:
             count = sa.select(sa.func.count()).select_from(tables.batches).where(visible)
             total = connection.execute(count).scalar_one()
         counts = self._queue.count_states([row.id for row in rows])
-        return [_batch(row, counts) for row in rows], int(total)
+        return [batch_of(row, counts) for row in rows], int(total)
 
     @deed("batch.cancel")
     def cancel_batch(self, batch_id: str) -> Batch:
@@ -211,7 +201,7 @@ class Operations:
         if job.state not in (JobState.FAILED, JobState.CANCELLED):
             raise ChorusError(ErrorKind.CONFLICT, "job-not-failed", name=job.name, state=job.state.value)
         with tables.transaction(self._database) as connection:
-            spec = tables.find_spec(connection, job_id)
+            spec = attempts.find_spec(connection, job_id)
             self._quotas.check_jobs(connection, job.owner, 1)
         self.room.check()
         for key, name in ((spec.video_key, spec.video_name), (spec.audio_key, spec.audio_name)):
@@ -227,6 +217,10 @@ class Operations:
     def queue_depth(self) -> telemetry.QueueDepth:
         """What a scrape shows of the queue."""
         return self._queue.depth()
+
+    def limits_now(self) -> Limits:
+        """What is accepted, with the days that an admin may have set."""
+        return replace(self.limits, retention_days=self.retention.days())
 
     def disk_use(self) -> DiskUse:
         """How the store is filled, as it was at most a second ago."""
@@ -286,16 +280,3 @@ def _too_many_uploads() -> ChorusError:
 def _check_offset(offset: int) -> None:
     if offset > LARGEST_OFFSET:
         raise ChorusError(ErrorKind.INVALID_INPUT, "list-offset-too-large", limit=LARGEST_OFFSET)
-
-
-def _batch(row: sa.Row[Any], counts: Mapping[str, Counter[JobState]]) -> Batch:
-    found = counts.get(row.id, Counter())
-    return Batch(
-        id=row.id,
-        audio_name=row.audio_name,
-        audio_id=row.audio_id,
-        owner=row.owner,
-        priority=Priority(row.priority),
-        created_at=datetime.fromtimestamp(row.created_ms / 1000, UTC),
-        counts={state: found[state] for state in JobState},
-    )

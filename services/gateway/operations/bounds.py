@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from services.library.limits import ID_LENGTH, LARGEST_OFFSET, NAME_LENGTH, PAGE_ITEMS
+from services.library.limits import ID_LENGTH, LARGEST_OFFSET, MOST_RETENTION_DAYS, NAME_LENGTH, PAGE_ITEMS
 
 LOG_LINES: Final = 10_000
 """Lines of the log in one answer"""
@@ -46,6 +46,7 @@ ActionName = Annotated[str, StringConstraints(max_length=_ACTION_LENGTH, pattern
 RowId = Annotated[int, Field(ge=0, le=_LARGEST_NUMBER)]
 Limit = Annotated[int, Field(ge=1, le=PAGE_ITEMS)]
 Offset = Annotated[int, Field(ge=0, le=LARGEST_OFFSET)]
+Days = Annotated[float, Field(ge=0, le=MOST_RETENTION_DAYS, allow_inf_nan=False)]
 LogLines = Annotated[int, Field(ge=1, le=LOG_LINES)]
 Bytes = Annotated[int, Field(ge=0, le=_LARGEST_NUMBER)]
 """A size, or a place in a file"""

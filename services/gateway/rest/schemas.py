@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.acting import Role
-from services.gateway.operations.batches import Batch
+from services.gateway.operations.batch import Batch
 from services.gateway.operations.bounds import Id, Text
 from services.jobs.model import Deleted, Job, JobState, Priority, Stage
 from services.jobs.options import FaceRank, RenderOptions

@@ -26,7 +26,7 @@ Job = Annotated[Id | None, Query(description="Only lines of this job or batch")]
 @router.get("/limits")
 def get_limits(operations: Ops) -> schemas.LimitsBody:
     """What is accepted, and for how long it is kept."""
-    return schemas.LimitsBody.model_validate(operations.limits)
+    return schemas.LimitsBody.model_validate(operations.limits_now())
 
 
 @router.get("/queue")

@@ -23,6 +23,7 @@ _BOUNDS: Final[Mapping[str, Any]] = {
     "audio_id": bounds.Id,
     "batch_id": bounds.Id,
     "before": bounds.RowId,
+    "days": bounds.Days,
     "faces": bounds.Id,
     # Its length has an error of its own.
     "idempotency_key": bounds.Text,

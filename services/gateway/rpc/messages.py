@@ -10,7 +10,7 @@ from google.protobuf.json_format import MessageToDict, ParseDict
 
 from services.errors import ChorusError, ErrorKind, error_to_json
 from services.gateway.operations.audit import AuditEntry, AuditFilter
-from services.gateway.operations.batches import Batch
+from services.gateway.operations.batch import Batch
 from services.gateway.v1 import gateway_pb2 as pb
 from services.jobs.families import FamilyCard
 from services.jobs.model import Job, JobFilter, JobState, Priority
@@ -18,6 +18,7 @@ from services.jobs.options import RenderOptions, parse_options
 from services.library.findings import Preflight
 from services.library.media import Media
 from services.library.resumable import ResumableUpload
+from services.library.retention import Retention
 
 
 def render_options(message: pb.RenderOptions) -> RenderOptions:
@@ -62,6 +63,13 @@ def audit_message(entry: AuditEntry) -> pb.AuditEntry:
     values = asdict(entry)
     at = values.pop("at")
     return pb.AuditEntry(**values, at_ms=_ms(at))
+
+
+def retention_message(rule: Retention) -> pb.Retention:
+    """For how long things are kept, on the wire."""
+    values = asdict(rule)
+    changed = values.pop("changed_at")
+    return pb.Retention(**values, changed_at_ms=_ms(changed))
 
 
 def media_message(media: Media) -> pb.Media:

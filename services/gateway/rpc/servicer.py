@@ -4,25 +4,22 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
-from dataclasses import asdict
-from typing import Final, ParamSpec, TypeVar
+from typing import Final
 
 from services.acting import current_actor
 from services.errors import ChorusError, ErrorKind
 from services.gateway.access.gate import Gate
+from services.gateway.operations.batch import Batch
 from services.gateway.operations.batch_request import BatchRequest
-from services.gateway.operations.batches import Batch, Operations
+from services.gateway.operations.batches import Operations
 from services.gateway.operations.receiving import Receivers
 from services.gateway.rpc.access import AccessInterceptor
 from services.gateway.rpc.checking import check_message
+from services.gateway.rpc.installation import DEFAULT_LIMIT, InstallationServicer
 from services.gateway.rpc.messages import (
-    audit_filter,
-    audit_message,
     batch_message,
     batch_priority,
-    family_message,
     job_filter,
     job_message,
     media_message,
@@ -31,23 +28,15 @@ from services.gateway.rpc.messages import (
     upload_message,
 )
 from services.gateway.v1 import gateway_pb2 as pb
-from services.gateway.v1.gateway_pb2_grpc import GatewayServiceServicer, add_GatewayServiceServicer_to_server
+from services.gateway.v1.gateway_pb2_grpc import add_GatewayServiceServicer_to_server
 from services.grpc_server import Context, Server, build_server
-from services.jobs.families import family_cards
 from services.library.archive import zip_pieces
 from services.library.resumable import ResumableUpload
 from services.library.stored_file import StoredFile
-from services.threaded import call_in_threads, iterate_in_threads
+from services.threaded import iterate_in_threads
 
-# Calls that are at work in the database or the store; watchers hold none of these.
-_THREADS: Final = 32
-_DEFAULT_LIMIT: Final = 50
-_LOG_LINES: Final = 200
 # A stop lets them end; what has no end of its own it ends at once.
 _DOWNLOADS: Final = frozenset({"DownloadMedia", "DownloadOutput", "DownloadArchive"})
-
-Parameters = ParamSpec("Parameters")
-Answer = TypeVar("Answer")
 
 
 async def build_rpc_server(operations: Operations, gate: Gate) -> Server:
@@ -58,13 +47,12 @@ async def build_rpc_server(operations: Operations, gate: Gate) -> Server:
     return server
 
 
-class GatewayServicer(GatewayServiceServicer):
-    """Translates messages to operations and back; operations block, and so run in threads of this door."""
+class GatewayServicer(InstallationServicer):
+    """The calls about uploads, batches and jobs, beside those about the installation."""
 
     def __init__(self, operations: Operations) -> None:
-        self._operations = operations
+        super().__init__(operations)
         self._receivers = Receivers(operations.uploads)
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="rpc")
 
     async def Upload(self, request_iterator: AsyncIterator[pb.UploadRequest], context: Context) -> pb.Media:
         with await self._run(self._operations.intake.receive, "file") as upload:
@@ -111,7 +99,7 @@ class GatewayServicer(GatewayServiceServicer):
             kind=request.kind or None,
             owner=request.owner or None,
             first=current_actor().owner,
-            limit=request.limit or _DEFAULT_LIMIT,
+            limit=request.limit or DEFAULT_LIMIT,
             offset=request.offset,
         )
         return pb.ListMediaResponse(media=map(media_message, items), total=total)
@@ -166,7 +154,7 @@ class GatewayServicer(GatewayServiceServicer):
     async def ListBatches(self, request: pb.ListBatchesRequest, context: Context) -> pb.ListBatchesResponse:
         batches, total = await self._run(
             self._operations.list_batches,
-            limit=request.limit or _DEFAULT_LIMIT,
+            limit=request.limit or DEFAULT_LIMIT,
             offset=request.offset,
             first=current_actor().owner,
         )
@@ -183,7 +171,7 @@ class GatewayServicer(GatewayServiceServicer):
     async def ListJobs(self, request: pb.ListJobsRequest, context: Context) -> pb.ListJobsResponse:
         wanted = job_filter(request)
         jobs, total = await self._run(
-            self._operations.list_jobs, wanted, limit=request.limit or _DEFAULT_LIMIT, offset=request.offset
+            self._operations.list_jobs, wanted, limit=request.limit or DEFAULT_LIMIT, offset=request.offset
         )
         return pb.ListJobsResponse(jobs=map(job_message, jobs), total=total)
 
@@ -224,36 +212,6 @@ class GatewayServicer(GatewayServiceServicer):
             async for piece in pieces:
                 yield pb.DownloadArchiveResponse(content=piece)
 
-    async def GetDependencies(self, request: pb.GetDependenciesRequest, context: Context) -> pb.GetDependenciesResponse:
-        checks = await self._run(self._operations.readiness.dependencies)
-        return pb.GetDependenciesResponse(dependencies=[pb.Dependency(**asdict(check)) for check in checks])
-
-    async def GetLimits(self, request: pb.GetLimitsRequest, context: Context) -> pb.Limits:
-        return pb.Limits(**asdict(self._operations.limits))
-
-    async def GetQueue(self, request: pb.GetQueueRequest, context: Context) -> pb.Queue:
-        counts = await self._run(self._operations.count_states)
-        return pb.Queue(counts={state.value: number for state, number in counts.items()})
-
-    async def GetDiskUse(self, request: pb.GetDiskUseRequest, context: Context) -> pb.DiskUse:
-        return pb.DiskUse(**asdict(await self._run(self._operations.disk_use)))
-
-    async def ReadLog(self, request: pb.ReadLogRequest, context: Context) -> AsyncIterator[pb.LogLine]:
-        log, job_id = self._operations.log, request.job_id or None
-        # Begun first: what is written while the tail is read is in it.
-        follow = log.follow(job_id) if request.follow else None
-        for line in await self._run(log.tail, request.lines or _LOG_LINES, job_id):
-            yield pb.LogLine(**asdict(line))
-        if follow is not None:
-            async for bundle in follow:
-                for line in bundle:
-                    yield pb.LogLine(**asdict(line))
-
-    async def ListAudit(self, request: pb.ListAuditRequest, context: Context) -> pb.ListAuditResponse:
-        limit = request.limit or _DEFAULT_LIMIT
-        entries = await self._run(self._operations.audit.page, audit_filter(request), limit=limit)
-        return pb.ListAuditResponse(entries=map(audit_message, entries))
-
     async def DownloadOutput(
         self, request: pb.DownloadOutputRequest, context: Context
     ) -> AsyncIterator[pb.DownloadOutputResponse]:
@@ -261,9 +219,6 @@ class GatewayServicer(GatewayServiceServicer):
         async with aclosing(self._pieces(file, request.offset)) as pieces:
             async for piece in pieces:
                 yield pb.DownloadOutputResponse(content=piece, total_bytes=file.bytes)
-
-    async def ListFamilies(self, request: pb.ListFamiliesRequest, context: Context) -> pb.ListFamiliesResponse:
-        return pb.ListFamiliesResponse(families=[family_message(card) for card in family_cards().values()])
 
     async def _picture(self, open_picture: Callable[[str], StoredFile], wanted_id: str) -> pb.Picture:
         file = await self._run(open_picture, wanted_id)
@@ -281,12 +236,6 @@ class GatewayServicer(GatewayServiceServicer):
     def _pieces(self, file: StoredFile, offset: int = 0) -> AsyncGenerator[bytes]:
         file.check_offset(offset)
         return iterate_in_threads(self._operations.outputs.read(file, offset), self._threads)
-
-    async def _run(
-        self, operation: Callable[Parameters, Answer], *arguments: Parameters.args, **named: Parameters.kwargs
-    ) -> Answer:
-        """What an operation returns, made in a thread."""
-        return await call_in_threads(self._threads, operation, *arguments, **named)
 
 
 async def _contents(requests: AsyncIterator[pb.AppendUploadRequest]) -> AsyncIterator[bytes]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from services.gateway.operations.batches import Batch
+from services.gateway.operations.batch import Batch
 from services.gateway.web.formats import moment_text
 from services.gateway.web.job_facts import share_done
 from services.gateway.web.job_row import JobActions, JobRow

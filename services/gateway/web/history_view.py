@@ -117,7 +117,8 @@ class HistoryView:
             await self._go(wanted.changed())
             return
         use = await asyncio.to_thread(operations.disk_use)
-        self._disk.set_text(disk_text(self._say, use, operations.limits.retention_days))
+        days = await asyncio.to_thread(operations.retention.days)
+        self._disk.set_text(disk_text(self._say, use, days))
         if (jobs, total) != (self._jobs, self._total):
             self._jobs, self._total = jobs, total
             self._show(jobs, total)

@@ -8,7 +8,8 @@ from typing import Final
 
 from nicegui import ui
 
-from services.gateway.operations.batches import Batch, Operations
+from services.gateway.operations.batch import Batch
+from services.gateway.operations.batches import Operations
 from services.gateway.web.batch_card import BatchCard
 from services.gateway.web.confirm import confirm
 from services.gateway.web.job_row import JobActions

@@ -9,10 +9,10 @@ from typing import Any, get_args
 
 from nicegui import ui
 
-from services.gateway.web.disk_line import retention_text
 from services.gateway.web.formats import size_text
 from services.gateway.web.markup import Text, attribute, block, head, link_button
 from services.gateway.web.open_page import OpenPage
+from services.gateway.web.retention_form import kept_text, show_retention
 from services.gateway.web.room_notice import RoomNotice
 from services.gateway.web.visitor import Theme
 from services.jobs.families import family_cards
@@ -36,7 +36,8 @@ async def show_settings(page: OpenPage, speak: Callable[[str], object], wear: Ca
             with block("dl", "facts"):
                 _fact(words("settings.file_size"), size_text(limits.max_upload_bytes))
                 _fact(words("settings.length"), words("settings.minutes", number=f"{limits.max_minutes:g}"))
-                _fact(words("settings.keeps"), retention_text(words, limits.retention_days))
+                _fact(words("settings.keeps"), await kept_text(page))
+        await show_retention(page)
         with block("section", "card"):
             with block("div", "card-head"):
                 Text("h2", words("settings.disk"))

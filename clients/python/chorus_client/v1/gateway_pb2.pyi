@@ -1583,6 +1583,119 @@ class GetLimitsRequest(_message.Message):
 Global___GetLimitsRequest: _TypeAlias = GetLimitsRequest  # noqa: Y015
 
 @_typing.final
+class GetRetentionRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetRetentionRequest: _TypeAlias = GetRetentionRequest  # noqa: Y015
+
+@_typing.final
+class PreviewRetentionRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DAYS_FIELD_NUMBER: _builtins.int
+    days: _builtins.float
+    def __init__(
+        self,
+        *,
+        days: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["days", b"days"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PreviewRetentionRequest: _TypeAlias = PreviewRetentionRequest  # noqa: Y015
+
+@_typing.final
+class ChangeRetentionRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DAYS_FIELD_NUMBER: _builtins.int
+    days: _builtins.float
+    """0: until somebody deletes them; left out: as the environment says"""
+    def __init__(
+        self,
+        *,
+        days: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_days", b"_days", "days", b"days"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_days", b"_days", "days", b"days"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__days: _TypeAlias = _typing.Literal["days"]  # noqa: Y015
+    _WhichOneofArgType__days: _TypeAlias = _typing.Literal["_days", b"_days"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__days) -> _WhichOneofReturnType__days | None: ...
+
+Global___ChangeRetentionRequest: _TypeAlias = ChangeRetentionRequest  # noqa: Y015
+
+@_typing.final
+class Retention(_message.Message):
+    """Of finished jobs and unused uploads."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DAYS_FIELD_NUMBER: _builtins.int
+    DEFAULT_DAYS_FIELD_NUMBER: _builtins.int
+    CHANGED_AT_MS_FIELD_NUMBER: _builtins.int
+    CHANGED_BY_FIELD_NUMBER: _builtins.int
+    days: _builtins.float
+    """0: until somebody deletes them"""
+    default_days: _builtins.float
+    """what the environment says; it holds until somebody sets another"""
+    changed_at_ms: _builtins.int
+    """not there when nobody did"""
+    changed_by: _builtins.str
+    def __init__(
+        self,
+        *,
+        days: _builtins.float = ...,
+        default_days: _builtins.float = ...,
+        changed_at_ms: _builtins.int | None = ...,
+        changed_by: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_changed_at_ms", b"_changed_at_ms", "changed_at_ms", b"changed_at_ms"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_changed_at_ms", b"_changed_at_ms", "changed_at_ms", b"changed_at_ms", "changed_by", b"changed_by", "days", b"days", "default_days", b"default_days"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__changed_at_ms: _TypeAlias = _typing.Literal["changed_at_ms"]  # noqa: Y015
+    _WhichOneofArgType__changed_at_ms: _TypeAlias = _typing.Literal["_changed_at_ms", b"_changed_at_ms"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__changed_at_ms) -> _WhichOneofReturnType__changed_at_ms | None: ...
+
+Global___Retention: _TypeAlias = Retention  # noqa: Y015
+
+@_typing.final
+class RetentionEffect(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOBS_FIELD_NUMBER: _builtins.int
+    UPLOADS_FIELD_NUMBER: _builtins.int
+    jobs: _builtins.int
+    uploads: _builtins.int
+    def __init__(
+        self,
+        *,
+        jobs: _builtins.int = ...,
+        uploads: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["jobs", b"jobs", "uploads", b"uploads"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetentionEffect: _TypeAlias = RetentionEffect  # noqa: Y015
+
+@_typing.final
 class GetDependenciesRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

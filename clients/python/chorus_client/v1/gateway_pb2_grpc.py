@@ -202,6 +202,21 @@ class GatewayServiceStub:
                 request_serializer=chorus__client_dot_v1_dot_gateway__pb2.GetLimitsRequest.SerializeToString,
                 response_deserializer=chorus__client_dot_v1_dot_gateway__pb2.Limits.FromString,
                 _registered_method=True)
+        self.GetRetention = channel.unary_unary(
+                '/chorus.gateway.v1.GatewayService/GetRetention',
+                request_serializer=chorus__client_dot_v1_dot_gateway__pb2.GetRetentionRequest.SerializeToString,
+                response_deserializer=chorus__client_dot_v1_dot_gateway__pb2.Retention.FromString,
+                _registered_method=True)
+        self.PreviewRetention = channel.unary_unary(
+                '/chorus.gateway.v1.GatewayService/PreviewRetention',
+                request_serializer=chorus__client_dot_v1_dot_gateway__pb2.PreviewRetentionRequest.SerializeToString,
+                response_deserializer=chorus__client_dot_v1_dot_gateway__pb2.RetentionEffect.FromString,
+                _registered_method=True)
+        self.ChangeRetention = channel.unary_unary(
+                '/chorus.gateway.v1.GatewayService/ChangeRetention',
+                request_serializer=chorus__client_dot_v1_dot_gateway__pb2.ChangeRetentionRequest.SerializeToString,
+                response_deserializer=chorus__client_dot_v1_dot_gateway__pb2.Retention.FromString,
+                _registered_method=True)
         self.GetQueue = channel.unary_unary(
                 '/chorus.gateway.v1.GatewayService/GetQueue',
                 request_serializer=chorus__client_dot_v1_dot_gateway__pb2.GetQueueRequest.SerializeToString,
@@ -447,6 +462,27 @@ class GatewayServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetRetention(self, request, context):
+        """For how long things are kept, and who said so; for admins, as the next two. GetLimits tells the days to all.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PreviewRetention(self, request, context):
+        """How many jobs and uploads another number of days would have deleted within the hour.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ChangeRetention(self, request, context):
+        """Keeps things for another number of days: what is older is deleted within the hour, for good.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetQueue(self, request, context):
         """How many jobs of the whole installation are in each state.
         """
@@ -641,6 +677,21 @@ def add_GatewayServiceServicer_to_server(servicer, server):
                     servicer.GetLimits,
                     request_deserializer=chorus__client_dot_v1_dot_gateway__pb2.GetLimitsRequest.FromString,
                     response_serializer=chorus__client_dot_v1_dot_gateway__pb2.Limits.SerializeToString,
+            ),
+            'GetRetention': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetRetention,
+                    request_deserializer=chorus__client_dot_v1_dot_gateway__pb2.GetRetentionRequest.FromString,
+                    response_serializer=chorus__client_dot_v1_dot_gateway__pb2.Retention.SerializeToString,
+            ),
+            'PreviewRetention': grpc.unary_unary_rpc_method_handler(
+                    servicer.PreviewRetention,
+                    request_deserializer=chorus__client_dot_v1_dot_gateway__pb2.PreviewRetentionRequest.FromString,
+                    response_serializer=chorus__client_dot_v1_dot_gateway__pb2.RetentionEffect.SerializeToString,
+            ),
+            'ChangeRetention': grpc.unary_unary_rpc_method_handler(
+                    servicer.ChangeRetention,
+                    request_deserializer=chorus__client_dot_v1_dot_gateway__pb2.ChangeRetentionRequest.FromString,
+                    response_serializer=chorus__client_dot_v1_dot_gateway__pb2.Retention.SerializeToString,
             ),
             'GetQueue': grpc.unary_unary_rpc_method_handler(
                     servicer.GetQueue,
@@ -1557,6 +1608,87 @@ class GatewayService:
             '/chorus.gateway.v1.GatewayService/GetLimits',
             chorus__client_dot_v1_dot_gateway__pb2.GetLimitsRequest.SerializeToString,
             chorus__client_dot_v1_dot_gateway__pb2.Limits.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetRetention(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chorus.gateway.v1.GatewayService/GetRetention',
+            chorus__client_dot_v1_dot_gateway__pb2.GetRetentionRequest.SerializeToString,
+            chorus__client_dot_v1_dot_gateway__pb2.Retention.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PreviewRetention(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chorus.gateway.v1.GatewayService/PreviewRetention',
+            chorus__client_dot_v1_dot_gateway__pb2.PreviewRetentionRequest.SerializeToString,
+            chorus__client_dot_v1_dot_gateway__pb2.RetentionEffect.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ChangeRetention(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chorus.gateway.v1.GatewayService/ChangeRetention',
+            chorus__client_dot_v1_dot_gateway__pb2.ChangeRetentionRequest.SerializeToString,
+            chorus__client_dot_v1_dot_gateway__pb2.Retention.FromString,
             options,
             channel_credentials,
             insecure,

@@ -89,6 +89,12 @@ class GatewayServiceStub:
     ListFamilies: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.ListFamiliesRequest, _gateway_pb2.ListFamiliesResponse]
     GetDependencies: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.GetDependenciesRequest, _gateway_pb2.GetDependenciesResponse]
     GetLimits: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.GetLimitsRequest, _gateway_pb2.Limits]
+    GetRetention: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.GetRetentionRequest, _gateway_pb2.Retention]
+    """For how long things are kept, and who said so; for admins, as the next two. GetLimits tells the days to all."""
+    PreviewRetention: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.PreviewRetentionRequest, _gateway_pb2.RetentionEffect]
+    """How many jobs and uploads another number of days would have deleted within the hour."""
+    ChangeRetention: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.ChangeRetentionRequest, _gateway_pb2.Retention]
+    """Keeps things for another number of days: what is older is deleted within the hour, for good."""
     GetQueue: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.GetQueueRequest, _gateway_pb2.Queue]
     """How many jobs of the whole installation are in each state."""
     GetDiskUse: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.GetDiskUseRequest, _gateway_pb2.DiskUse]
@@ -158,6 +164,12 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     ListFamilies: _aio.UnaryUnaryMultiCallable[_gateway_pb2.ListFamiliesRequest, _gateway_pb2.ListFamiliesResponse]  # type: ignore[assignment]
     GetDependencies: _aio.UnaryUnaryMultiCallable[_gateway_pb2.GetDependenciesRequest, _gateway_pb2.GetDependenciesResponse]  # type: ignore[assignment]
     GetLimits: _aio.UnaryUnaryMultiCallable[_gateway_pb2.GetLimitsRequest, _gateway_pb2.Limits]  # type: ignore[assignment]
+    GetRetention: _aio.UnaryUnaryMultiCallable[_gateway_pb2.GetRetentionRequest, _gateway_pb2.Retention]  # type: ignore[assignment]
+    """For how long things are kept, and who said so; for admins, as the next two. GetLimits tells the days to all."""
+    PreviewRetention: _aio.UnaryUnaryMultiCallable[_gateway_pb2.PreviewRetentionRequest, _gateway_pb2.RetentionEffect]  # type: ignore[assignment]
+    """How many jobs and uploads another number of days would have deleted within the hour."""
+    ChangeRetention: _aio.UnaryUnaryMultiCallable[_gateway_pb2.ChangeRetentionRequest, _gateway_pb2.Retention]  # type: ignore[assignment]
+    """Keeps things for another number of days: what is older is deleted within the hour, for good."""
     GetQueue: _aio.UnaryUnaryMultiCallable[_gateway_pb2.GetQueueRequest, _gateway_pb2.Queue]  # type: ignore[assignment]
     """How many jobs of the whole installation are in each state."""
     GetDiskUse: _aio.UnaryUnaryMultiCallable[_gateway_pb2.GetDiskUseRequest, _gateway_pb2.DiskUse]  # type: ignore[assignment]
@@ -422,6 +434,30 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gateway_pb2.GetLimitsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_gateway_pb2.Limits, _abc.Awaitable[_gateway_pb2.Limits]]: ...
+
+    @_abc_1.abstractmethod
+    def GetRetention(
+        self,
+        request: _gateway_pb2.GetRetentionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.Retention, _abc.Awaitable[_gateway_pb2.Retention]]:
+        """For how long things are kept, and who said so; for admins, as the next two. GetLimits tells the days to all."""
+
+    @_abc_1.abstractmethod
+    def PreviewRetention(
+        self,
+        request: _gateway_pb2.PreviewRetentionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.RetentionEffect, _abc.Awaitable[_gateway_pb2.RetentionEffect]]:
+        """How many jobs and uploads another number of days would have deleted within the hour."""
+
+    @_abc_1.abstractmethod
+    def ChangeRetention(
+        self,
+        request: _gateway_pb2.ChangeRetentionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.Retention, _abc.Awaitable[_gateway_pb2.Retention]]:
+        """Keeps things for another number of days: what is older is deleted within the hour, for good."""
 
     @_abc_1.abstractmethod
     def GetQueue(
