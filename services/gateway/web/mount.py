@@ -14,6 +14,7 @@ from nicegui import context, core, ui
 from starlette.requests import Request
 
 from services.gateway.operations.batches import Operations
+from services.gateway.web.audit_view import show_audit
 from services.gateway.web.batch_view import BatchView
 from services.gateway.web.compare_view import show_comparison
 from services.gateway.web.frame import Frame, View
@@ -27,7 +28,7 @@ from services.gateway.web.viewer_view import show_viewer
 from services.gateway.web.visitor import CLOCK_COOKIE, Visitor, visitor_of
 
 _FOLDER: Final = Path(__file__).parent
-_PATHS: Final = ("/", "/single", "/live", "/history", "/compare/{job_id}", "/log", "/settings")
+_PATHS: Final = ("/", "/single", "/live", "/history", "/compare/{job_id}", "/log", "/audit", "/settings")
 _STYLES: Final = (
     "theme.css",
     "frame.css",
@@ -91,6 +92,7 @@ def _views(page: OpenPage) -> dict[str, View]:
         "/history": lambda arguments: HistoryView(page, arguments),
         "/compare/{job_id}": lambda arguments: show_comparison(page, arguments.path_parameters["job_id"]),
         "/log": lambda arguments: show_log(page, arguments),
+        "/audit": lambda arguments: show_audit(page, arguments),
     }
 
 

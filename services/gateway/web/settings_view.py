@@ -38,6 +38,13 @@ async def show_settings(page: OpenPage, speak: Callable[[str], object], wear: Ca
                 _fact(words("settings.length"), words("settings.minutes", number=f"{limits.max_minutes:g}"))
                 _fact(words("settings.keeps"), await kept_text(page))
         await show_retention(page)
+        if page.visitor.is_admin:
+            with block("section", "card"):
+                with block("div", "card-head"):
+                    Text("h2", words("audit.title"))
+                Text("p", words("audit.lead"), "muted")
+                with block("div", "view-actions facts-actions"):
+                    link_button(words("audit.show"), "/audit", symbol="manage_search")
         with block("section", "card"):
             with block("div", "card-head"):
                 Text("h2", words("settings.disk"))
