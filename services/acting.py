@@ -1,7 +1,8 @@
 """Who acts, what they may do, and who is told what they did: asked where the thing happens, so that every door obeys.
 
 A door says for whom it works (`acting_as`); what it calls finds that in its context, in threads as well. What no door
-has asked for, such as the hourly upkeep, is the system's own doing: it may do everything and is not recorded.
+has asked for, such as the hourly upkeep, says that the system itself acts, which may do everything and is not recorded.
+Where nobody has said anything, nothing may be done: a door that forgets it is shut.
 """
 
 from __future__ import annotations
@@ -60,7 +61,8 @@ class Actor:
 
     name: str
     """A login, anon-... for a browser without one, or (program)"""
-    role: Role
+    role: Role | None
+    """None for whoever may nothing and sees nothing: who still has to log in"""
     owner: str = ""
     """Whom uploads and batches belong to; empty for a program"""
     sees_all: bool = True
@@ -72,31 +74,39 @@ class Actor:
     """Is told of each deed"""
 
     def require(self, role: Role) -> None:
-        """FORBIDDEN for whoever has a lesser role."""
-        if _RANKS[self.role] < _RANKS[role]:
+        """FORBIDDEN for whoever has a lesser role, UNAUTHENTICATED for who has none."""
+        if self.role is None:
+            raise ChorusError(ErrorKind.UNAUTHENTICATED, "login-needed")
+        if not self.may(role):
             raise ChorusError(ErrorKind.FORBIDDEN, "role-needed", role=role.value, own=self.role.value)
 
     def require_all(self) -> None:
         """FORBIDDEN for whoever shall see only what is theirs, where things of all lie mixed."""
+        self.require(Role.VIEWER)
         if not self.sees_all:
-            raise ChorusError(ErrorKind.FORBIDDEN, "role-needed", role=Role.ADMIN.value, own=self.role.value)
+            own = "" if self.role is None else self.role.value
+            raise ChorusError(ErrorKind.FORBIDDEN, "role-needed", role=Role.ADMIN.value, own=own)
 
     def sees(self, owner: str) -> bool:
         """True for an owner whose things this one may see."""
-        return self.sees_all or owner == self.owner
+        return self.role is not None and (self.sees_all or owner == self.owner)
 
     def may(self, role: Role) -> bool:
         """True for whoever has that role or a higher one."""
-        return _RANKS[self.role] >= _RANKS[role]
+        return self.role is not None and _RANKS[self.role] >= _RANKS[role]
 
 
 SYSTEM: Final = Actor(name="(chorus)", role=Role.ADMIN)
-_current: Final[ContextVar[Actor]] = ContextVar("actor", default=SYSTEM)
+"""For the work of processes that nobody has asked for; said at the place where that work begins, never by a door"""
+_current: Final[ContextVar[Actor]] = ContextVar("actor")
 
 
 def current_actor() -> Actor:
-    """For whom the caller of this works."""
-    return _current.get()
+    """For whom the caller of this works; RuntimeError where nobody has said so."""
+    actor = _current.get(None)
+    if actor is None:
+        raise RuntimeError("nobody is acting here: say who with acting_as")
+    return actor
 
 
 @contextmanager

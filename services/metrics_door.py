@@ -10,10 +10,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
 from services import telemetry
+from services.crowd import Crowd
 from services.errors import ChorusError, ErrorKind
 
 _TEXT: Final = "text/plain; charset=utf-8"
 _ASK_SECONDS: Final = 10.0
+# Each takes a thread. Prometheus, a kubelet and a person with a browser need a few; one address leaves room for others.
+_MOST: Final = 32
+_MOST_OF_ONE: Final = 8
 
 
 def open_metrics_door(
@@ -21,18 +25,55 @@ def open_metrics_door(
 ) -> int:
     """Answer from daemon threads, and return the port; 0 as `port` opens nothing and returns 0.
 
+    There are few at once, and who comes beyond them is hung up on. However many clients the other doors of the process
+    have, this one answers: what restarts a process asks here. `is_ready` and `hung` are called in its threads.
+
     /healthz: 503 while `hung` names parts of the process that do not go on. /readyz: 503 then, and while `is_ready`
     says no. UNAVAILABLE when the address is taken.
     """
     if not port:
         return 0
     try:
-        server = ThreadingHTTPServer((host, port), partial(_Door, is_ready, hung))
+        server = _Server((host, port), partial(_Door, is_ready, hung))
     except OSError as error:
         raise ChorusError(ErrorKind.UNAVAILABLE, "cannot-listen", address=f"{host}:{port}") from error
-    server.daemon_threads = True
     threading.Thread(target=server.serve_forever, name="metrics-door", daemon=True).start()
     return int(server.server_address[1])
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = _MOST
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._lock = threading.Lock()
+        self._crowd = Crowd(_MOST, _MOST_OF_ONE)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._lock:
+            has_room = self._crowd.enter(client_address[0])
+        if not has_room:
+            self.shutdown_request(request)
+            return
+        try:
+            super().process_request(request, client_address)
+        except RuntimeError:  # no further thread can be started
+            self._leave(client_address)
+            raise  # the loop hangs up, and goes on
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._leave(client_address)
+
+    def _leave(self, client_address: Any) -> None:
+        with self._lock:
+            self._crowd.leave(client_address[0])
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Nothing: a client that says nothing, or goes, is no news."""
 
 
 class _Door(BaseHTTPRequestHandler):

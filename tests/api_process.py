@@ -47,13 +47,17 @@ class ApiProcess:
 
 
 @contextmanager
-def running_api(folder: Path, **changes: Any) -> Iterator[ApiProcess]:
-    """A ready api, in `folder` also with its current folder; killed at the end if it still runs."""
+def running_api(folder: Path, *, descriptors: int | None = None, **changes: Any) -> Iterator[ApiProcess]:
+    """A ready api, in `folder` also with its current folder; killed at the end if it still runs.
+
+    `descriptors`: how many it may have open.
+    """
     ports = {"port": free_port(), "grpc_port": free_port()}
     environment = environment_of(make_settings(folder, **ports, **changes)) | {"PYTHONPATH": str(ROOT)}
     log = folder / "api.log"
     with log.open("wb") as output:
-        command = [sys.executable, "-m", "services.gateway"]
+        limited = [] if descriptors is None else ["prlimit", f"--nofile={descriptors}:{descriptors}"]
+        command = [*limited, sys.executable, "-m", "services.gateway"]
         process = subprocess.Popen(command, env=environment, cwd=folder, stdout=output, stderr=output)
     api = ApiProcess(process, ports["port"], ports["grpc_port"], log)
     try:

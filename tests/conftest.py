@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from services.acting import SYSTEM, acting_as
 from tests.example_family import install_example
 from tests.states import NewState, Servers
 
@@ -55,6 +56,13 @@ def servers() -> Iterator[Servers]:
     """See Servers."""
     with ExitStack() as stack:
         yield Servers(stack)
+
+
+@pytest.fixture
+def as_system() -> Iterator[None]:
+    """What the test itself calls, it calls as a process does whose own work it is."""
+    with acting_as(SYSTEM):
+        yield
 
 
 @pytest.fixture(scope="module", params=["sqlite and folder", "postgresql and s3"])

@@ -7,7 +7,8 @@ from typing import Annotated, Final
 
 import typer
 
-from services.cli.own_database import own_database
+from services.acting import acting_as
+from services.cli.own_database import machine_user, own_database
 from services.errors import ChorusError
 from services.gateway.operations.audit import AuditEntry, AuditFilter, AuditLog
 from services.library.limits import PAGE_ITEMS
@@ -29,7 +30,7 @@ def audit(
     settings: LocalSettings = context.obj
     wanted = AuditFilter(name=user, action=action, since=since, until=until, before=before)
     try:
-        with own_database(settings) as database:
+        with own_database(settings) as database, acting_as(machine_user()):
             entries = AuditLog(database).page(wanted, limit=limit)
     except ChorusError as error:
         typer.echo(error.message, err=True)

@@ -41,7 +41,7 @@ def own_database(settings: LocalSettings) -> Iterator[sa.Engine]:
 def keep_deed(settings: LocalSettings, deed: Deed) -> None:
     """Put into the audit log what whoever sits at this machine has done; UNAVAILABLE when it does not answer."""
     with own_database(settings) as database:
-        AuditLog(database).record(Actor(name=_machine_name(), role=Role.ADMIN, door=_DOOR), deed)
+        AuditLog(database).record(machine_user(), deed)
 
 
 def keep_if_possible(settings: LocalSettings, deed: Deed) -> None:
@@ -56,6 +56,11 @@ def end_sessions(settings: LocalSettings, name: str) -> int:
     """Log a user out everywhere; how many sessions that were. UNAVAILABLE when the database does not answer."""
     with own_database(settings) as database:
         return SessionRows(database, hours=1, idle_hours=1).end_all_of(name)
+
+
+def machine_user() -> Actor:
+    """Whoever sits at this machine and may use its files: an admin."""
+    return Actor(name=_machine_name(), role=Role.ADMIN, door=_DOOR)
 
 
 def _machine_name() -> str:

@@ -19,6 +19,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from services import telemetry
+from services.acting import SYSTEM, act_as
 from services.errors import ChorusError, exit_code_of
 from services.gateway.access.connections import open_crowd, protocol_of
 from services.gateway.access.gate import Gate
@@ -141,6 +142,7 @@ class _Web(uvicorn.Server):
 
 
 def _sweep_hourly(sweeps: Sequence[Callable[[], object]], stop: threading.Event) -> None:
+    act_as(SYSTEM)
     while not stop.wait(_SWEEP_SECONDS):
         for sweep in sweeps:
             try:

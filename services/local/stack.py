@@ -220,7 +220,8 @@ def _api(common: dict[str, str], scratch: Path, settings: LocalSettings, ports: 
         environment=common | {"CHORUS_SCRATCH": str(scratch), "CHORUS_METRICS_PORT": str(ports.api_metrics)},
         address=f"{_reachable(settings.host)}:{ports.page} (gRPC {ports.grpc})",
         is_ready=lambda: _answers(f"{page}/readyz", settings.tls_certificate),
-        answers=lambda: _answers(f"{page}/healthz", settings.tls_certificate),
+        # Not of the page's door, which refuses everybody while a crowd has all of its connections.
+        answers=lambda: _answers(f"http://127.0.0.1:{ports.api_metrics}/healthz"),
     )
 
 

@@ -9,6 +9,7 @@ import threading
 from functools import partial
 
 from services import telemetry
+from services.acting import SYSTEM, acting_as
 from services.errors import exit_code_of
 from services.jobs.engine.queue import open_queue
 from services.jobs.engine.runner import RenderSettings
@@ -59,10 +60,11 @@ def run(settings: WorkerSettings, render: RenderSettings) -> None:
     open_metrics_door(settings.metrics_host, settings.metrics_port, worker.takes_jobs.is_set, worker.watchdog.hung)
 
     def keep_up() -> None:
-        storage.sweep()
-        media.sweep()
-        outputs.sweep()
-        apply_retention(queue, outputs, media, retention.days_now())
+        with acting_as(SYSTEM):
+            storage.sweep()
+            media.sweep()
+            outputs.sweep()
+            apply_retention(queue, outputs, media, retention.days_now())
 
     worker.run(stop, upkeep=keep_up)
 

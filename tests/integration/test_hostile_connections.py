@@ -23,6 +23,7 @@ from services.crowd import Crowd
 from services.gateway.access import connections, patience
 from services.gateway.v1 import gateway_pb2 as pb
 from services.gateway.v1.gateway_pb2_grpc import GatewayServiceStub
+from services.local.ports import free_port
 from tests.api_process import ApiProcess, running_api
 from tests.fake_look import FakeLook
 from tests.gateway_stack import Gateway, make_settings, open_gateway, wait_until
@@ -193,6 +194,21 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiProcess]:
     log.touch()
     with running_api(folder, token=SecretStr(TOKEN), drain_seconds=30, log_file=log) as process:
         yield process
+
+
+def test_a_process_whose_connections_are_all_taken_is_still_alive(tmp_path: Path) -> None:
+    door = free_port()
+    with running_api(tmp_path, descriptors=400, metrics_port=door) as api, ExitStack() as sockets:
+        # A quarter of 400, of which one address has half.
+        for _ in range(60):
+            sockets.enter_context(api.connect())
+
+        def status(address: str) -> int:
+            return httpx.get(f"{address}/healthz", timeout=10, trust_env=False).status_code
+
+        # What restarts a process asks at the door that no crowd reaches.
+        assert wait_until(lambda: status(api.address) == 503)
+        assert [status(f"http://127.0.0.1:{door}") for _ in range(20)] == [200] * 20
 
 
 def test_the_pages_socket_answers_its_own_origin_and_metrics_need_the_lock(api: ApiProcess) -> None:

@@ -6,9 +6,11 @@ import asyncio
 from dataclasses import dataclass
 
 import pytest
+import sqlalchemy as sa
 
-from services.acting import SYSTEM, Actor, Deed, Role, acting_as, current_actor, deed, needs
+from services.acting import Actor, Deed, Role, acting_as, current_actor, deed, needs
 from services.errors import ChorusError, ErrorKind
+from services.jobs import tables
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,29 @@ def test_each_role_may_do_what_the_one_before_may(role: str, makes: bool, reads:
                 assert (refusal.value.kind, refusal.value.code) == (ErrorKind.FORBIDDEN, "role-needed")
     outcome = Deed(action="thing.make", thing="1", detail="clip") if makes else None
     assert told == [outcome or Deed(action="thing.make", thing="clip", outcome="role-needed")]
-    assert current_actor() is SYSTEM
+
+
+def test_where_nobody_has_said_who_acts_nothing_is_done() -> None:
+    for call in (
+        current_actor,
+        Operations().read,
+        lambda: Operations().make("clip"),
+        lambda: tables.seen(tables.media),
+    ):
+        with pytest.raises(RuntimeError, match="nobody is acting"):
+            call()
+
+
+def test_who_still_has_to_log_in_may_nothing_and_sees_nothing() -> None:
+    stranger = Actor(name="(program)", role=None)
+    assert not stranger.sees("")
+    assert not stranger.may(Role.VIEWER)
+    with acting_as(stranger):
+        assert str(tables.seen(tables.media)) == str(sa.false())
+        for call in (Operations().read, lambda: Operations().make("clip"), stranger.require_all):
+            with pytest.raises(ChorusError) as refusal:
+                call()
+            assert refusal.value.kind is ErrorKind.UNAUTHENTICATED
 
 
 def test_what_goes_wrong_is_told_as_well() -> None:

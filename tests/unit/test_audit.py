@@ -20,6 +20,7 @@ from services.local.settings import LocalSettings
 ACTOR = Actor(name="anna", role=Role.MAKER, address="10.0.0.7", door="rest")
 
 
+@pytest.mark.usefixtures("as_system")
 def test_deeds_are_kept_for_some_days_and_ids_never_come_again(tmp_path: Path) -> None:
     with own_database(LocalSettings(home=tmp_path)) as database:
         log = AuditLog(database, days=2)
@@ -36,6 +37,7 @@ def test_deeds_are_kept_for_some_days_and_ids_never_come_again(tmp_path: Path) -
         assert log.page(AuditFilter(), limit=10)[0].id > newest.id > oldest.id
 
 
+@pytest.mark.usefixtures("as_system")
 def test_odd_names_neither_break_a_line_nor_fill_the_database(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with own_database(LocalSettings(home=tmp_path)) as database:
         log = AuditLog(database)

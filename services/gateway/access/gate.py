@@ -132,7 +132,7 @@ class Gate:
         """For whom a request of this caller is done."""
         return Actor(
             name=caller.title,
-            role=caller.role,
+            role=None if caller.is_stranger else caller.role,
             owner=caller.owner,
             sees_all=self._sees_all or caller.role is Role.ADMIN,
             address=address,

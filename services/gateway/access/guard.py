@@ -74,7 +74,9 @@ class Guard:
         except ChorusError as error:
             await self._refuse(connection, error)(scope, receive, _with_headers(send, None))
             return
-        caller = caller or Caller()
+        if caller is None:
+            # Who asks for a probe has shown nothing; /metrics is open only where nobody has to.
+            caller = Caller() if scope["path"] == _METRICS else Caller(role=Role.VIEWER, is_stranger=True)
         scope.setdefault("state", {})["caller"] = caller
         cookie = None if new_owner is None else owner_cookie(new_owner, connection)
         guarded = _with_headers(send, cookie)
