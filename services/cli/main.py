@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from services.cli.audit import audit
 from services.cli.models import build_models_app
 from services.cli.run import AfterAudio, Delivery, RunRequest, Silence, left_out, run_batch
+from services.cli.token import build_token_app
 from services.cli.user import build_user_app
 from services.errors import ChorusError
 from services.jobs.model import Priority
@@ -140,6 +141,7 @@ def _build(settings: LocalSettings) -> typer.Typer:
         app.command(epilog=places)(command)
     app.add_typer(build_models_app(), name="models")
     app.add_typer(build_user_app(), name="user")
+    app.add_typer(build_token_app(), name="token")
     return app
 
 

@@ -1,10 +1,11 @@
-"""Whom uploads and batches belong to: a login name, anon-... for a browser without one, or "" for a program."""
+"""Whom uploads and batches belong to: a login name, token:NAME, anon-... for a browser without, "" for a program."""
 
 from __future__ import annotations
 
 from typing import Final
 
 ANONYMOUS_PREFIX: Final = "anon-"
+PROGRAM_PREFIX: Final = "token:"
 
 
 def owner_shown(owner: str) -> str:

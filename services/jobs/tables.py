@@ -123,6 +123,17 @@ sessions = sa.Table(
     sa.Column("seen_ms", sa.BigInteger, nullable=False),
 )
 
+# Tokens of programs, by a hash of their keys; see gateway/operations/token_rows.py.
+tokens = sa.Table(
+    "tokens",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Column("key_hash", sa.Text, nullable=False, unique=True),
+    sa.Column("created_ms", sa.BigInteger, nullable=False),
+    sa.Column("ends_ms", sa.BigInteger),
+)
+
 # Who did what; see gateway/operations/audit.py.
 audit = sa.Table(
     "audit",

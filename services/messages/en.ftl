@@ -225,6 +225,10 @@ lock-needed = CHORUS_HOST={ $host } opens Chorus to the network, where it does n
 token-too-short = CHORUS_TOKEN needs { $least } characters or more
 no-users = { $file } (CHORUS_USERS) has no users: chorus user add NAME
 users-unreadable = { $file } (CHORUS_USERS) cannot be read: { $reason }
+token-unusable = { $name } cannot be a token: take letters, digits and . - _ for its name, and an end within { $most } days
+token-taken = There is a token { $name } already: remove it first, or take another name
+token-unknown = There is no token { $name }
+tokens-too-many = There are { $limit } tokens already: remove some first
 user-unknown = There is no user { $name } in { $file }
 user-name-unusable = { $name } is no name for a user: use letters, digits and . @ + - _
 password-too-short = A password needs { $least } characters or more

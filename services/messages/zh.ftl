@@ -242,6 +242,10 @@ lock-needed = CHORUS_HOST={ $host } 会把 Chorus 开放给网络，没有锁就
 token-too-short = CHORUS_TOKEN 至少需要 { $least } 个字符。
 no-users = { $file }（CHORUS_USERS）里没有用户。请运行 chorus user add NAME。
 users-unreadable = 无法读取 { $file }（CHORUS_USERS）：{ $reason }
+token-unusable = { $name } 不能作为令牌：名称请用字母、数字和 . - _，期限不超过 { $most } 天
+token-taken = 已有名为 { $name } 的令牌：请先删除它，或另取名称
+token-unknown = 没有名为 { $name } 的令牌
+tokens-too-many = 已有 { $limit } 个令牌：请先删除一些
 user-unknown = { $file } 里没有用户 { $name }。
 user-name-unusable = { $name } 不能用作用户名。请使用字母、数字和 . @ + - _。
 password-too-short = 密码至少需要 { $least } 个字符。

@@ -27,6 +27,9 @@ from tests.blocking import open_async
 from tests.gateway_stack import ROOT, Gateway, make_settings, open_gateway, running_worker, wait_until
 from tests.wire import Wire, open_wire
 
+# What a test asks of operations itself, it asks as the system.
+pytestmark = pytest.mark.usefixtures("as_system")
+
 TOKEN = "a token of this test"
 OpenClient = Callable[..., Chorus]
 

@@ -32,6 +32,9 @@ from tests.gateway_stack import (
 )
 from tests.states import NewState
 
+# What a test asks of operations itself, it asks as the system.
+pytestmark = pytest.mark.usefixtures("as_system")
+
 
 @pytest.fixture
 def gateway(new_state: NewState, tmp_path: Path) -> Iterator[Gateway]:

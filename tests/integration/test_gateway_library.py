@@ -22,6 +22,9 @@ from services.library import media as media_module
 from tests.gateway_stack import Gateway, make_settings, open_gateway, running_worker, wait_until
 from tests.states import NewState
 
+# What a test asks of operations itself, it asks as the system.
+pytestmark = pytest.mark.usefixtures("as_system")
+
 ANNA = {"Cookie": "chorus_owner=anon-" + "a" * 32}
 BEN = {"Cookie": "chorus_owner=anon-" + "b" * 32}
 

@@ -26,6 +26,9 @@ from services.preprocess.summary import AnalysisProgress, VideoAnalysis
 from tests.gateway_stack import Gateway, make_settings, open_gateway, wait_until
 from tests.states import NewState
 
+# What a test asks of operations itself, it asks as the system.
+pytestmark = pytest.mark.usefixtures("as_system")
+
 Pair = tuple[Gateway, Gateway]
 TUS = {"Tus-Resumable": "1.0.0"}
 

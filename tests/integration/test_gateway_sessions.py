@@ -15,7 +15,8 @@ from pydantic import SecretStr
 
 from services.acting import Role
 from services.gateway.access.accounts import Accounts
-from services.gateway.operations.session_rows import SessionRows, hash_key
+from services.gateway.operations.session_rows import SessionRows
+from services.gateway.operations.token_rows import hash_key
 from services.gateway.v1 import gateway_pb2 as pb
 from services.gateway.v1.gateway_pb2_grpc import GatewayServiceStub
 from services.jobs import tables

@@ -19,6 +19,9 @@ from services.telemetry import TracingSettings
 from tests.gateway_stack import Gateway, is_alive, make_settings, open_gateway, running_worker, wait_until
 from tests.otlp_receiver import Collector, Received, orphans, running_collector
 
+# What a test asks of operations itself, it asks as the system.
+pytestmark = pytest.mark.usefixtures("as_system")
+
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 CALLER = f"00-{TRACE}-{PARENT}-01"
 OF_A_WORKER = ["attempt", "claim", "publish", "queue wait"]

@@ -21,6 +21,9 @@ from services.preprocess.probing import ProbePool
 from tests import media_samples
 from tests.gateway_stack import make_settings, wait_until
 
+# What a test asks of operations itself, it asks as the system.
+pytestmark = pytest.mark.usefixtures("as_system")
+
 
 @pytest.fixture(scope="module")
 def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProbePool]:

@@ -14,6 +14,9 @@ from services.errors import ChorusError
 from services.gateway.operations.run_log import RunLog
 from services.local.log_file import LogFile
 
+# What a test asks of operations itself, it asks as the system.
+pytestmark = pytest.mark.usefixtures("as_system")
+
 
 def record(service: str, message: str, **more: str) -> str:
     """A record as it stands in the file."""

@@ -18,6 +18,7 @@ from services.gateway.access.foreign import Attempt, Provider
 from services.gateway.access.sessions import Sessions
 from services.gateway.access.throttle import Throttle, too_many_logins
 from services.gateway.operations.counts import SharedCounts
+from services.jobs.owners import PROGRAM_PREFIX
 from services.threaded import Desk
 
 SESSION_COOKIE: Final = "chorus_session"
@@ -110,7 +111,8 @@ class Gate:
     async def caller(self, authorization: str, session: str, owner: str) -> Caller | None:
         """Whoever shows the bearer token, a session, or is a browser of an installation without a lock; else None.
 
-        The key of a session may be shown as a bearer token too. UNAVAILABLE when nobody can say who that is.
+        The key of a session may be shown as a bearer token too; the named tokens of programs are found as sessions are.
+        UNAVAILABLE when nobody can say who that is.
         """
         bearer = _bearer(authorization)
         if self.accepts_token(bearer):
@@ -173,7 +175,7 @@ class Gate:
     async def close_session(self, session: str, authorization: str, client: str, door: str) -> None:
         """Log out: the session ends at once, with all that is open for it; nothing happens where there is none."""
         caller = await self.caller(authorization, session, "")
-        if caller is not None and caller.session:
+        if caller is not None and caller.session and not caller.owner.startswith(PROGRAM_PREFIX):
             await self._desk.run(self.sessions.end, _bearer(authorization) or session)
             actor = self.actor(caller, client, door)
             await self._desk.run(self.record, actor, Deed(action="logout"))

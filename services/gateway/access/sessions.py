@@ -18,7 +18,8 @@ from services.acting import Role
 from services.errors import ChorusError
 from services.gateway.access.accounts import Accounts
 from services.gateway.access.foreign import Identity, ProviderRules, foreign_proof, foreign_role
-from services.gateway.operations.session_rows import Session, SessionRows, hash_key
+from services.gateway.operations.session_rows import Session, SessionRows, token_role
+from services.gateway.operations.token_rows import hash_key
 from services.threaded import call_in_threads
 
 _log = logging.getLogger(__name__)
@@ -65,6 +66,8 @@ class Sessions:
 
     def role(self, session: Session) -> Role:
         """What somebody may do; the least there is for a user who was taken out this very moment."""
+        if (of_token := token_role(session.proof)) is not None:
+            return of_token
         if (foreign := foreign_role(session.proof, self._foreign)) is not None:
             return foreign
         if session.name == "":
@@ -146,7 +149,7 @@ class Sessions:
             end()
 
     def _is_proven(self, session: Session) -> bool:
-        if foreign_role(session.proof, self._foreign) is not None:
+        if token_role(session.proof) is not None or foreign_role(session.proof, self._foreign) is not None:
             return True
         proof = self._proof(session.name)
         return proof is not None and hmac.compare_digest(proof, session.proof)

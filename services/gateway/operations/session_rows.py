@@ -1,8 +1,10 @@
-"""Who is logged in: rows in the database, which all api processes share. A cookie is the key of one, and no more."""
+"""Who is logged in: rows in the database, which all api processes share. A cookie is the key of one, and no more.
+
+A token of a program (token_rows.py) is found here as well: a session that nobody has begun by logging in.
+"""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from secrets import token_urlsafe
@@ -10,11 +12,15 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from services.acting import Role
+from services.gateway.operations.token_rows import Token, TokenRows, hash_key
 from services.jobs import tables
 
 _HOUR_MS: Final = 3600 * 1000
 # Of how long a session may be idle this share may be missing in its row: not every request writes.
 _TOUCH_SHARE: Final = 20
+# No user's fingerprint and no provider's proof begins so.
+_PROGRAM: Final = "token:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +44,7 @@ class SessionRows:
         self.seconds = round(hours * 3600)
         """How long one may last, seconds"""
         self._database = database
+        self._tokens = TokenRows(database)
         self._life_ms = round(hours * _HOUR_MS)
         self._idle_ms = round(idle_hours * _HOUR_MS)
 
@@ -50,7 +57,7 @@ class SessionRows:
         return key
 
     def find(self, key_hashes: Collection[str]) -> Mapping[str, Session]:
-        """Those of them that are neither ended, idle nor too old; they count as used by that."""
+        """Those of them that are neither ended, idle nor too old, and tokens that hold; they count as used by that."""
         table, now = tables.sessions, tables.now_ms()
         select = sa.select(table).where(table.c.key_hash.in_(key_hashes), ~self._is_over(now))
         with tables.transaction(self._database) as connection:
@@ -59,7 +66,9 @@ class SessionRows:
         if stale:
             with tables.transaction(self._database) as connection:
                 connection.execute(sa.update(table).where(table.c.key_hash.in_(stale)).values(seen_ms=now))
-        return found
+        others = [key for key in key_hashes if key not in found]
+        tokens = self._tokens.find(others) if others else ()
+        return found | {token.key_hash: _session_of(token, now) for token in tokens}
 
     def is_known(self, name: str, address: str) -> bool:
         """True when somebody has logged in as `name` from that address lately."""
@@ -89,9 +98,13 @@ class SessionRows:
             return connection.execute(sa.delete(tables.sessions).where(condition)).rowcount
 
 
-def hash_key(key: str) -> str:
-    """What is stored of a key: whoever reads the database cannot come in by it."""
-    return hashlib.sha256(key.encode(errors="replace")).hexdigest()
+def token_role(proof: str) -> Role | None:
+    """What the token may do whose proof that is; None for that of a login."""
+    return Role(proof.removeprefix(_PROGRAM)) if proof.startswith(_PROGRAM) else None
+
+
+def _session_of(token: Token, now: int) -> Session:
+    return Session(key_hash=token.key_hash, name=token.owner, proof=f"{_PROGRAM}{token.role}", seen_ms=now)
 
 
 def _session(row: sa.Row[Any]) -> Session:
