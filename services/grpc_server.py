@@ -101,17 +101,19 @@ async def build_server(
     *,
     check: Check = lambda _: None,
     finishing: Container[str] = (),
+    open_to_all: Container[str] = (),
 ) -> Server:
     """A server that turns errors into statuses and answers health and reflection for `services` (full proto names).
 
     `interceptors` stand inside the translation of errors: they may raise ChorusError in a handler. The handlers that
     are added to it are coroutines. `is_hung` is for Health. `check` may refuse each message that comes in. `finishing`:
-    names of methods whose streams a stop waits for. It awaits nothing, and is one itself because it must run on the
+    names of methods whose streams a stop waits for. `open_to_all`: names of those that nobody has to log in for, of
+    which there may be as few as of health's. It awaits nothing, and is one itself because it must run on the
     server's event loop.
     """
     draining = asyncio.Event()
     core = grpc.aio.server(
-        interceptors=[ErrorInterceptor(check, draining, finishing), *interceptors],
+        interceptors=[ErrorInterceptor(check, draining, finishing, open_to_all), *interceptors],
         options=[*_SERVER_OPTIONS, ("grpc.max_allowed_incoming_connections", descriptor_limit() // 2)],
         maximum_concurrent_rpcs=_MOST_CALLS,
     )
@@ -139,10 +141,13 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
     is it our word that a client hears whose message is none.
     """
 
-    def __init__(self, check: Check, draining: asyncio.Event, finishing: Container[str]) -> None:
+    def __init__(
+        self, check: Check, draining: asyncio.Event, finishing: Container[str], open_to_all: Container[str]
+    ) -> None:
         self._check = check
         self._draining = draining
         self._finishing = finishing
+        self._open_to_all = open_to_all
         self._calls = Crowd(_MOST_CALLS, _MOST_CALLS_OF_ONE)
         self._open_calls = Crowd(_MOST_OPEN_CALLS, _MOST_OPEN_CALLS_OF_ONE)
 
@@ -190,7 +195,8 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         return call
 
     def _calls_like(self, method: str) -> Crowd:
-        return self._open_calls if method.startswith(_GRPCS_OWN) else self._calls
+        is_open = method.startswith(_GRPCS_OWN) or method.rpartition("/")[2] in self._open_to_all
+        return self._open_calls if is_open else self._calls
 
 
 def _stopping() -> ChorusError:

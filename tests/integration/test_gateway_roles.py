@@ -68,6 +68,7 @@ CALLS: dict[str, Any] = {
     "PreviewRetention": pb.PreviewRetentionRequest(days=1),
     "ChangeRetention": pb.ChangeRetentionRequest(days=1),
 }
+_CALLS_FOR_ALL = {"LogIn", "LogOut"}
 _LOOKING = ("Get", "List", "Watch", "Download", "ReadLog")
 
 
@@ -130,7 +131,7 @@ def test_a_viewer_changes_nothing_over_rest(gateway: Gateway, keys: dict[str, di
 def test_a_viewer_changes_nothing_over_grpc(gateway: Gateway, keys: dict[str, dict[str, str]]) -> None:
     methods = [each.name for each in pb.DESCRIPTOR.services_by_name["GatewayService"].methods]
     looking = [name for name in methods if name.startswith(_LOOKING) and name not in CALLS]
-    assert sorted([*looking, *CALLS]) == sorted(methods)
+    assert sorted([*looking, *CALLS, *_CALLS_FOR_ALL]) == sorted(methods)
     for name, messages in CALLS.items():
         request = iter(messages) if isinstance(messages, list) else messages
         with pytest.raises(grpc.RpcError) as refusal:
@@ -149,6 +150,39 @@ def test_a_viewer_sees_and_downloads_what_a_maker_made(gateway: Gateway, keys: d
     )
     assert other.owner == "ben"
     assert gateway.http.delete(f"/v1/media/{sent['id']}", headers=keys["ben"]).status_code == 204
+
+
+def test_who_logs_in_over_grpc_comes_in_through_every_door_until_they_log_out(gateway: Gateway) -> None:
+    stub = GatewayServiceStub(gateway.channel)
+    login = stub.LogIn(pb.LogInRequest(name="dora", password=PASSWORD))
+    key = bearer(login.key)
+    assert login.seconds == gateway.settings.session_hours * 3600
+    assert gateway.http.get("/v1/session", headers=key).json()["name"] == "dora"
+    metadata = tuple(key.items())
+    assert stub.ListJobs(pb.ListJobsRequest(), metadata=metadata).total == 0
+    stub.LogOut(pb.LogOutRequest(), metadata=metadata)
+    with pytest.raises(grpc.RpcError) as refusal:
+        stub.ListJobs(pb.ListJobsRequest(), metadata=metadata)
+    assert refusal.value.code() is grpc.StatusCode.UNAUTHENTICATED
+    deeds = gateway.http.get("/v1/audit", params={"user": "dora", "limit": 2}, headers=bearer(TOKEN)).json()["items"]
+    assert [(each["door"], each["action"]) for each in deeds] == [("grpc", "logout"), ("grpc", "login")]
+    # A token is no login, and stays.
+    stub.LogOut(pb.LogOutRequest(), metadata=tuple(bearer(TOKEN).items()))
+    assert gateway.http.get("/v1/jobs", headers=bearer(TOKEN)).status_code == 200
+
+
+def test_guessing_over_grpc_is_as_slow_as_over_rest(gateway: Gateway) -> None:
+    stub, codes = GatewayServiceStub(gateway.channel), []
+    for _ in range(12):
+        with pytest.raises(grpc.RpcError) as refusal:
+            stub.LogIn(pb.LogInRequest(name="guessed", password="wrong guess"))
+        codes.append(refusal.value.code())
+    assert codes[0] is grpc.StatusCode.UNAUTHENTICATED
+    assert codes[-1] is grpc.StatusCode.RESOURCE_EXHAUSTED
+    too_long = pb.LogInRequest(name="guessed", password="x" * 1001)
+    with pytest.raises(grpc.RpcError, match="password") as refusal:
+        stub.LogIn(too_long)
+    assert refusal.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
 def test_only_admins_read_who_did_what(gateway: Gateway, keys: dict[str, dict[str, str]]) -> None:

@@ -15,6 +15,7 @@ LOG_LINES: Final = 10_000
 """Lines of the log in one answer"""
 _FILE_NAME_LENGTH: Final = 1000
 _OWNER_LENGTH: Final = 100
+_PASSWORD_LENGTH: Final = 1000
 _ACTION_LENGTH: Final = 50
 _LARGEST_NUMBER: Final = (1 << 63) - 1
 # Beyond them not every moment has a number of seconds, or a number of seconds a moment, in every time zone.
@@ -41,6 +42,8 @@ Id = Annotated[str, StringConstraints(max_length=ID_LENGTH, pattern=r"^[0-9A-Za-
 NamePart = Annotated[str, StringConstraints(max_length=NAME_LENGTH), AfterValidator(_check_text)]
 FileName = Annotated[str, StringConstraints(max_length=_FILE_NAME_LENGTH), AfterValidator(_check_text)]
 OwnerName = Annotated[str, StringConstraints(max_length=_OWNER_LENGTH), AfterValidator(_check_text)]
+LoginName = Annotated[str, StringConstraints(max_length=_OWNER_LENGTH), AfterValidator(_check_text)]
+Password = Annotated[str, StringConstraints(max_length=_PASSWORD_LENGTH), AfterValidator(_check_text)]
 MediaKind = Literal["video", "audio", "still"]
 ActionName = Annotated[str, StringConstraints(max_length=_ACTION_LENGTH, pattern=r"^[a-z.-]*$")]
 RowId = Annotated[int, Field(ge=0, le=_LARGEST_NUMBER)]

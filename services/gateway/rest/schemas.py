@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.acting import Role
 from services.gateway.operations.batch import Batch
-from services.gateway.operations.bounds import Id, Text
+from services.gateway.operations.bounds import Id, LoginName, Password
 from services.jobs.model import Deleted, Job, JobState, Priority, Stage
 from services.jobs.options import FaceRank, RenderOptions
 from services.library.limits import BATCH_VIDEOS, CALL_IDS
@@ -132,8 +132,8 @@ class DiskUseBody(Body):
 class LoginBody(Body):
     """A colleague's name and password."""
 
-    name: Text = Field(max_length=100)
-    password: Text = Field(max_length=1000)
+    name: LoginName
+    password: Password
 
 
 class SessionBody(Body):

@@ -18,6 +18,7 @@ _BOUNDS: Final[Mapping[str, Any]] = {
     "DownloadMediaRequest.offset": bounds.Bytes,
     "DownloadOutputRequest.offset": bounds.Bytes,
     "ListJobsRequest.name": bounds.NamePart,
+    "LogInRequest.name": bounds.LoginName,
     "UploadPlace.offset": bounds.Bytes,
     "action": bounds.ActionName,
     "audio_id": bounds.Id,
@@ -37,6 +38,7 @@ _BOUNDS: Final[Mapping[str, Any]] = {
     "name": bounds.FileName,
     "offset": bounds.Offset,
     "owner": bounds.OwnerName,
+    "password": bounds.Password,
     # What it may be has an error of its own.
     "priority": bounds.Id,
     "since_ms": bounds.Milliseconds,

@@ -8,7 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Final, ParamSpec, TypeVar
 
+from services.gateway.access.gate import Gate
 from services.gateway.operations.batches import Operations
+from services.gateway.rpc.access import DOOR, address_of
 from services.gateway.rpc.messages import audit_filter, audit_message, family_message, retention_message
 from services.gateway.v1 import gateway_pb2 as pb
 from services.gateway.v1.gateway_pb2_grpc import GatewayServiceServicer
@@ -29,9 +31,19 @@ Answer = TypeVar("Answer")
 class InstallationServicer(GatewayServiceServicer):
     """Translates messages to operations and back; operations block, and so run in threads of this door."""
 
-    def __init__(self, operations: Operations) -> None:
+    def __init__(self, operations: Operations, gate: Gate) -> None:
         self._operations = operations
+        self._gate = gate
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="rpc")
+
+    async def LogIn(self, request: pb.LogInRequest, context: Context) -> pb.Login:
+        key = await self._gate.open_session(request.name, request.password, address_of(context.peer()), DOOR)
+        return pb.Login(key=key, seconds=self._gate.sessions.seconds)
+
+    async def LogOut(self, request: pb.LogOutRequest, context: Context) -> pb.LogOutResponse:
+        shown = str(dict(context.invocation_metadata() or ()).get("authorization", ""))
+        await self._gate.close_session("", shown, address_of(context.peer()), DOOR)
+        return pb.LogOutResponse()
 
     async def GetDependencies(self, request: pb.GetDependenciesRequest, context: Context) -> pb.GetDependenciesResponse:
         checks = await self._run(self._operations.readiness.dependencies)

@@ -14,7 +14,7 @@ from services.gateway.operations.batch import Batch
 from services.gateway.operations.batch_request import BatchRequest
 from services.gateway.operations.batches import Operations
 from services.gateway.operations.receiving import Receivers
-from services.gateway.rpc.access import AccessInterceptor
+from services.gateway.rpc.access import LOG_IN, AccessInterceptor
 from services.gateway.rpc.checking import check_message
 from services.gateway.rpc.installation import DEFAULT_LIMIT, InstallationServicer
 from services.gateway.rpc.messages import (
@@ -42,16 +42,18 @@ _DOWNLOADS: Final = frozenset({"DownloadMedia", "DownloadOutput", "DownloadArchi
 async def build_rpc_server(operations: Operations, gate: Gate) -> Server:
     """The gRPC door to `operations` behind the gate, not yet listening; call it on its event loop."""
     name = pb.DESCRIPTOR.services_by_name["GatewayService"].full_name
-    server = await build_server([name], [AccessInterceptor(gate)], check=check_message, finishing=_DOWNLOADS)
-    add_GatewayServiceServicer_to_server(GatewayServicer(operations), server.core)
+    server = await build_server(
+        [name], [AccessInterceptor(gate)], check=check_message, finishing=_DOWNLOADS, open_to_all={LOG_IN}
+    )
+    add_GatewayServiceServicer_to_server(GatewayServicer(operations, gate), server.core)
     return server
 
 
 class GatewayServicer(InstallationServicer):
     """The calls about uploads, batches and jobs, beside those about the installation."""
 
-    def __init__(self, operations: Operations) -> None:
-        super().__init__(operations)
+    def __init__(self, operations: Operations, gate: Gate) -> None:
+        super().__init__(operations, gate)
         self._receivers = Receivers(operations.uploads)
 
     async def Upload(self, request_iterator: AsyncIterator[pb.UploadRequest], context: Context) -> pb.Media:

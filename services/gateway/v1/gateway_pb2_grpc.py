@@ -37,6 +37,16 @@ class GatewayServiceStub:
         Args:
             channel: A grpc.Channel.
         """
+        self.LogIn = channel.unary_unary(
+                '/chorus.gateway.v1.GatewayService/LogIn',
+                request_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.LogInRequest.SerializeToString,
+                response_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.Login.FromString,
+                _registered_method=True)
+        self.LogOut = channel.unary_unary(
+                '/chorus.gateway.v1.GatewayService/LogOut',
+                request_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.LogOutRequest.SerializeToString,
+                response_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.LogOutResponse.FromString,
+                _registered_method=True)
         self.Upload = channel.stream_unary(
                 '/chorus.gateway.v1.GatewayService/Upload',
                 request_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.UploadRequest.SerializeToString,
@@ -244,6 +254,21 @@ class GatewayServiceServicer:
     Errors carry a gRPC status and a detail text that is meant for a person. Their trailing metadata has under
     chorus-error-bin the JSON document {"kind", "code", "values"}: the code of the text and what it is filled in with.
     """
+
+    def LogIn(self, request, context):
+        """Begins a login with a name and a password, where there are accounts; the one call that needs neither. Its key is shown
+        as `authorization: Bearer <key>` from then on. Too many tries are refused with RESOURCE_EXHAUSTED, as over REST.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LogOut(self, request, context):
+        """Ends the login whose key is shown, with all that is open for it; nothing happens with a token.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
 
     def Upload(self, request_iterator, context):
         """First a message with the name, then the content in pieces of up to a few MiB.
@@ -513,6 +538,16 @@ class GatewayServiceServicer:
 
 def add_GatewayServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'LogIn': grpc.unary_unary_rpc_method_handler(
+                    servicer.LogIn,
+                    request_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.LogInRequest.FromString,
+                    response_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.Login.SerializeToString,
+            ),
+            'LogOut': grpc.unary_unary_rpc_method_handler(
+                    servicer.LogOut,
+                    request_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.LogOutRequest.FromString,
+                    response_serializer=services_dot_gateway_dot_v1_dot_gateway__pb2.LogOutResponse.SerializeToString,
+            ),
             'Upload': grpc.stream_unary_rpc_method_handler(
                     servicer.Upload,
                     request_deserializer=services_dot_gateway_dot_v1_dot_gateway__pb2.UploadRequest.FromString,
@@ -726,6 +761,60 @@ class GatewayService:
     Errors carry a gRPC status and a detail text that is meant for a person. Their trailing metadata has under
     chorus-error-bin the JSON document {"kind", "code", "values"}: the code of the text and what it is filled in with.
     """
+
+    @staticmethod
+    def LogIn(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chorus.gateway.v1.GatewayService/LogIn',
+            services_dot_gateway_dot_v1_dot_gateway__pb2.LogInRequest.SerializeToString,
+            services_dot_gateway_dot_v1_dot_gateway__pb2.Login.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LogOut(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chorus.gateway.v1.GatewayService/LogOut',
+            services_dot_gateway_dot_v1_dot_gateway__pb2.LogOutRequest.SerializeToString,
+            services_dot_gateway_dot_v1_dot_gateway__pb2.LogOutResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def Upload(request_iterator,

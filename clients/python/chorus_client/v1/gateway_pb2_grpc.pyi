@@ -36,6 +36,12 @@ class GatewayServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> GatewayServiceAsyncStub: ...
+    LogIn: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.LogInRequest, _gateway_pb2.Login]
+    """Begins a login with a name and a password, where there are accounts; the one call that needs neither. Its key is shown
+    as `authorization: Bearer <key>` from then on. Too many tries are refused with RESOURCE_EXHAUSTED, as over REST.
+    """
+    LogOut: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.LogOutRequest, _gateway_pb2.LogOutResponse]
+    """Ends the login whose key is shown, with all that is open for it; nothing happens with a token."""
     Upload: _grpc.StreamUnaryMultiCallable[_gateway_pb2.UploadRequest, _gateway_pb2.Media]
     """First a message with the name, then the content in pieces of up to a few MiB."""
     CreateUpload: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.CreateUploadRequest, _gateway_pb2.ResumableUpload]
@@ -111,6 +117,12 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
+    LogIn: _aio.UnaryUnaryMultiCallable[_gateway_pb2.LogInRequest, _gateway_pb2.Login]  # type: ignore[assignment]
+    """Begins a login with a name and a password, where there are accounts; the one call that needs neither. Its key is shown
+    as `authorization: Bearer <key>` from then on. Too many tries are refused with RESOURCE_EXHAUSTED, as over REST.
+    """
+    LogOut: _aio.UnaryUnaryMultiCallable[_gateway_pb2.LogOutRequest, _gateway_pb2.LogOutResponse]  # type: ignore[assignment]
+    """Ends the login whose key is shown, with all that is open for it; nothing happens with a token."""
     Upload: _aio.StreamUnaryMultiCallable[_gateway_pb2.UploadRequest, _gateway_pb2.Media]  # type: ignore[assignment]
     """First a message with the name, then the content in pieces of up to a few MiB."""
     CreateUpload: _aio.UnaryUnaryMultiCallable[_gateway_pb2.CreateUploadRequest, _gateway_pb2.ResumableUpload]  # type: ignore[assignment]
@@ -183,6 +195,24 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
     Errors carry a gRPC status and a detail text that is meant for a person. Their trailing metadata has under
     chorus-error-bin the JSON document {"kind", "code", "values"}: the code of the text and what it is filled in with.
     """
+
+    @_abc_1.abstractmethod
+    def LogIn(
+        self,
+        request: _gateway_pb2.LogInRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.Login, _abc.Awaitable[_gateway_pb2.Login]]:
+        """Begins a login with a name and a password, where there are accounts; the one call that needs neither. Its key is shown
+        as `authorization: Bearer <key>` from then on. Too many tries are refused with RESOURCE_EXHAUSTED, as over REST.
+        """
+
+    @_abc_1.abstractmethod
+    def LogOut(
+        self,
+        request: _gateway_pb2.LogOutRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.LogOutResponse, _abc.Awaitable[_gateway_pb2.LogOutResponse]]:
+        """Ends the login whose key is shown, with all that is open for it; nothing happens with a token."""
 
     @_abc_1.abstractmethod
     def Upload(
