@@ -63,7 +63,7 @@ class IncomingFile:
         self.size += len(piece)
         if self.size > self.max_bytes:
             raise too_large(self.name, self.max_bytes)
-        self._room.check(self.name, scratch=len(piece))
+        self._room.check(self.name)
         self._digest.update(piece)
         try:
             self._file.write(piece)
