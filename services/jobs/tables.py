@@ -58,6 +58,8 @@ uploads = sa.Table(
     # Who makes a media of it right now, and when they were last alive.
     sa.Column("claim", sa.Text),
     sa.Column("claim_ms", sa.BigInteger),
+    # media, or model for what is to be imported.
+    sa.Column("purpose", sa.Text, nullable=False, server_default="media"),
 )
 
 # The bytes of uploads under way; a part counts once it has a row.
@@ -90,6 +92,19 @@ preflight_runs = sa.Table(
     sa.Column("frames_done", sa.Integer, nullable=False),
     sa.Column("frames_total", sa.Integer, nullable=False),
     sa.Column("error", sa.JSON(none_as_null=True)),
+    sa.Column("touched_ms", sa.BigInteger, nullable=False),
+)
+
+# Uploads that become families, and what came of it; see gateway/operations/import_rows.py.
+model_imports = sa.Table(
+    "model_imports",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    *(sa.Column(name, sa.Text, nullable=False) for name in ("upload_id", "name", "licence", "file_name", "owner")),
+    # Which process does it; it says that it lives by touched_ms, which is also when it ended.
+    *(sa.Column(name, sa.Text, nullable=False) for name in ("runner", "state", "stage")),
+    sa.Column("error", sa.JSON(none_as_null=True)),
+    sa.Column("created_ms", sa.BigInteger, nullable=False, index=True),
     sa.Column("touched_ms", sa.BigInteger, nullable=False),
 )
 
@@ -283,18 +298,3 @@ def find_spec(connection: sa.Connection, job_id: str) -> JobSpec:
     if spec is None:
         raise ChorusError(ErrorKind.NOT_FOUND, "job-unknown", job=job_id)
     return spec_from_json(spec)
-
-
-def begin_attempt(connection: sa.Connection, job_id: str) -> int:
-    """Count one more try of a job and return its number, from 1."""
-    return _count_attempt(connection, job_id, 1)
-
-
-def hand_back_attempt(connection: sa.Connection, job_id: str) -> int:
-    """Forget the last try, since its worker was told to stop, and return how many are left."""
-    return _count_attempt(connection, job_id, -1)
-
-
-def _count_attempt(connection: sa.Connection, job_id: str, change: int) -> int:
-    counted = sa.update(jobs).where(jobs.c.id == job_id).values(attempts=jobs.c.attempts + change)
-    return int(connection.execute(counted.returning(jobs.c.attempts)).scalar_one())

@@ -14,6 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from services.jobs import tables
+from services.jobs.attempts import begin_attempt
 from services.library.keys import output_key
 from tests.gateway_stack import ROOT, Gateway, environment_of, make_settings, open_gateway, running_worker
 
@@ -34,7 +35,7 @@ def finished(gateway: Gateway) -> tuple[str, str]:
     # As if a worker had published it, and the cancelling had come just then.
     gateway.storage.put_bytes(output_key(retried), b"published before it was cancelled")
     with tables.transaction(gateway.database) as connection:
-        tables.begin_attempt(connection, retried)
+        begin_attempt(connection, retried)
 
     def fail(*_: object, **__: object) -> None:
         raise sa.exc.OperationalError("", {}, Exception("gone"))

@@ -10,7 +10,9 @@ from uuid import uuid4
 
 from chorus_client.v1 import gateway_pb2 as pb
 
-_PAGE_ITEMS: Final = 200
+MODEL: Final = "model"
+"""The purpose of an upload that is to be imported"""
+PAGE_ITEMS: Final = 200
 
 ListRequest = pb.ListMediaRequest | pb.ListBatchesRequest | pb.ListJobsRequest
 ListAnswer = pb.ListMediaResponse | pb.ListBatchesResponse | pb.ListJobsResponse
@@ -18,9 +20,9 @@ DownloadRequest = pb.DownloadMediaRequest | pb.DownloadOutputRequest
 DownloadAnswer = pb.DownloadMediaResponse | pb.DownloadOutputResponse
 
 
-def create_upload(path: Path, name: str | None) -> pb.CreateUploadRequest:
+def create_upload(path: Path, name: str | None, purpose: str = "") -> pb.CreateUploadRequest:
     """A file as it is now, under its own name or another."""
-    return pb.CreateUploadRequest(name=name or path.name, length=path.stat().st_size)
+    return pb.CreateUploadRequest(name=name or path.name, length=path.stat().st_size, purpose=purpose)
 
 
 def create_batch(
@@ -53,12 +55,12 @@ def list_jobs(
 
 def first_page(request: ListRequest) -> None:
     """Ask for the beginning of a list."""
-    request.limit, request.offset = _PAGE_ITEMS, 0
+    request.limit, request.offset = PAGE_ITEMS, 0
 
 
 def next_page(request: ListRequest, answer: ListAnswer) -> bool:
     """Ask for what follows `answer`; False when that was the end."""
-    request.offset += _PAGE_ITEMS
+    request.offset += PAGE_ITEMS
     return request.offset < answer.total
 
 

@@ -18,6 +18,9 @@ _BOUNDS: Final[Mapping[str, Any]] = {
     "DownloadMediaRequest.offset": bounds.Bytes,
     "DownloadOutputRequest.offset": bounds.Bytes,
     "ListJobsRequest.name": bounds.NamePart,
+    "GetModelRequest.name": bounds.FamilyName,
+    "RemoveModelRequest.name": bounds.FamilyName,
+    "StartImportRequest.name": bounds.FamilyName,
     "UploadPlace.offset": bounds.Bytes,
     "action": bounds.ActionName,
     "audio_id": bounds.Id,
@@ -26,10 +29,12 @@ _BOUNDS: Final[Mapping[str, Any]] = {
     "faces": bounds.Id,
     # Its length has an error of its own.
     "idempotency_key": bounds.Text,
+    "import_id": bounds.Id,
     "job_id": bounds.Id,
     "job_ids": bounds.Id,
     "kind": bounds.MediaKind,
     "length": bounds.Bytes,
+    "licence": bounds.LicenceText,
     "limit": bounds.Limit,
     "lines": bounds.LogLines,
     "media_id": bounds.Id,
@@ -38,6 +43,8 @@ _BOUNDS: Final[Mapping[str, Any]] = {
     "owner": bounds.OwnerName,
     # What it may be has an error of its own.
     "priority": bounds.Id,
+    # What it may be has an error of its own.
+    "purpose": bounds.Id,
     "since_ms": bounds.Milliseconds,
     "state": bounds.Id,
     "until_ms": bounds.Milliseconds,

@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import asdict
-from typing import Final, ParamSpec, TypeVar
+from typing import Final
 
 from services.acting import current_actor
 from services.errors import ChorusError, ErrorKind
@@ -30,24 +29,19 @@ from services.gateway.rpc.messages import (
     render_options,
     upload_message,
 )
+from services.gateway.rpc.model_calls import DEFAULT_LIMIT, ModelCalls
 from services.gateway.v1 import gateway_pb2 as pb
-from services.gateway.v1.gateway_pb2_grpc import GatewayServiceServicer, add_GatewayServiceServicer_to_server
+from services.gateway.v1.gateway_pb2_grpc import add_GatewayServiceServicer_to_server
 from services.grpc_server import Context, Server, build_server
 from services.jobs.families import family_cards
 from services.library.archive import zip_pieces
-from services.library.resumable import ResumableUpload
+from services.library.resumable import Purpose, ResumableUpload
 from services.library.stored_file import StoredFile
-from services.threaded import call_in_threads, iterate_in_threads
+from services.threaded import iterate_in_threads
 
-# Calls that are at work in the database or the store; watchers hold none of these.
-_THREADS: Final = 32
-_DEFAULT_LIMIT: Final = 50
 _LOG_LINES: Final = 200
 # A stop lets them end; what has no end of its own it ends at once.
 _DOWNLOADS: Final = frozenset({"DownloadMedia", "DownloadOutput", "DownloadArchive"})
-
-Parameters = ParamSpec("Parameters")
-Answer = TypeVar("Answer")
 
 
 async def build_rpc_server(operations: Operations, gate: Gate) -> Server:
@@ -58,13 +52,12 @@ async def build_rpc_server(operations: Operations, gate: Gate) -> Server:
     return server
 
 
-class GatewayServicer(GatewayServiceServicer):
-    """Translates messages to operations and back; operations block, and so run in threads of this door."""
+class GatewayServicer(ModelCalls):
+    """Translates messages to operations and back."""
 
     def __init__(self, operations: Operations) -> None:
-        self._operations = operations
+        super().__init__(operations)
         self._receivers = Receivers(operations.uploads)
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="rpc")
 
     async def Upload(self, request_iterator: AsyncIterator[pb.UploadRequest], context: Context) -> pb.Media:
         with await self._run(self._operations.intake.receive, "file") as upload:
@@ -78,7 +71,13 @@ class GatewayServicer(GatewayServiceServicer):
 
     async def CreateUpload(self, request: pb.CreateUploadRequest, context: Context) -> pb.ResumableUpload:
         return upload_message(
-            await self._run(self._operations.uploads.create, request.name, request.length, owner=current_actor().owner)
+            await self._run(
+                self._operations.uploads.create,
+                request.name,
+                request.length,
+                owner=current_actor().owner,
+                purpose=Purpose.named(request.purpose),
+            )
         )
 
     async def GetUpload(self, request: pb.GetUploadRequest, context: Context) -> pb.ResumableUpload:
@@ -111,7 +110,7 @@ class GatewayServicer(GatewayServiceServicer):
             kind=request.kind or None,
             owner=request.owner or None,
             first=current_actor().owner,
-            limit=request.limit or _DEFAULT_LIMIT,
+            limit=request.limit or DEFAULT_LIMIT,
             offset=request.offset,
         )
         return pb.ListMediaResponse(media=map(media_message, items), total=total)
@@ -166,7 +165,7 @@ class GatewayServicer(GatewayServiceServicer):
     async def ListBatches(self, request: pb.ListBatchesRequest, context: Context) -> pb.ListBatchesResponse:
         batches, total = await self._run(
             self._operations.list_batches,
-            limit=request.limit or _DEFAULT_LIMIT,
+            limit=request.limit or DEFAULT_LIMIT,
             offset=request.offset,
             first=current_actor().owner,
         )
@@ -183,7 +182,7 @@ class GatewayServicer(GatewayServiceServicer):
     async def ListJobs(self, request: pb.ListJobsRequest, context: Context) -> pb.ListJobsResponse:
         wanted = job_filter(request)
         jobs, total = await self._run(
-            self._operations.list_jobs, wanted, limit=request.limit or _DEFAULT_LIMIT, offset=request.offset
+            self._operations.list_jobs, wanted, limit=request.limit or DEFAULT_LIMIT, offset=request.offset
         )
         return pb.ListJobsResponse(jobs=map(job_message, jobs), total=total)
 
@@ -250,7 +249,7 @@ class GatewayServicer(GatewayServiceServicer):
                     yield pb.LogLine(**asdict(line))
 
     async def ListAudit(self, request: pb.ListAuditRequest, context: Context) -> pb.ListAuditResponse:
-        limit = request.limit or _DEFAULT_LIMIT
+        limit = request.limit or DEFAULT_LIMIT
         entries = await self._run(self._operations.audit.page, audit_filter(request), limit=limit)
         return pb.ListAuditResponse(entries=map(audit_message, entries))
 
@@ -281,12 +280,6 @@ class GatewayServicer(GatewayServiceServicer):
     def _pieces(self, file: StoredFile, offset: int = 0) -> AsyncGenerator[bytes]:
         file.check_offset(offset)
         return iterate_in_threads(self._operations.outputs.read(file, offset), self._threads)
-
-    async def _run(
-        self, operation: Callable[Parameters, Answer], *arguments: Parameters.args, **named: Parameters.kwargs
-    ) -> Answer:
-        """What an operation returns, made in a thread."""
-        return await call_in_threads(self._threads, operation, *arguments, **named)
 
 
 async def _contents(requests: AsyncIterator[pb.AppendUploadRequest]) -> AsyncIterator[bytes]:

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from services import telemetry
 from services.errors import ChorusError, ErrorKind
 from services.folders import make_folder
-from services.jobs import tables
+from services.jobs import attempts, tables
 from services.jobs.engine.beginning import find_beginning
 from services.jobs.engine.child import RenderChild
 from services.jobs.engine.live import Live, live_to_json
@@ -152,7 +152,7 @@ class JobRunner:
         # First the fence, then the count: a worker that lost the job must not count itself.
         report.live = replace(report.live, progress=Progress(stage=Stage.STARTING))
         report.flush()
-        number = self._ask(lambda connection: tables.begin_attempt(connection, spec.job_id))
+        number = self._ask(lambda connection: attempts.begin_attempt(connection, spec.job_id))
         if cause == "retried_by_user":
             # What an attempt of before the retry has published: only now, the retry cannot fail any more.
             self._storage.delete(spec.output_key)
@@ -171,7 +171,7 @@ class JobRunner:
             except WorkerStopping:
                 # Nobody's failure: who looks at the job sees no second try.
                 with suppress(WorkerStopping):
-                    self._ask(lambda connection: tables.hand_back_attempt(connection, spec.job_id))
+                    self._ask(lambda connection: attempts.hand_back_attempt(connection, spec.job_id))
                 raise
 
     def _render_and_publish(self, spec: JobSpec, number: int, report: _Report) -> int:
