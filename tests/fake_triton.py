@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -21,6 +22,9 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
         self.own = {"mouth_renderer"}
         """Models of its other folder"""
         self.refuses = False
+        self.let_load = threading.Event()
+        self.let_load.set()
+        self.asked_to_load = threading.Event()
 
     def RepositoryIndex(  # noqa: N802  # named by the proto
         self, request: triton.RepositoryIndexRequest, context: grpc.ServicerContext
@@ -33,7 +37,9 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
     def RepositoryModelLoad(  # noqa: N802
         self, request: triton.RepositoryModelLoadRequest, context: grpc.ServicerContext
     ) -> triton.RepositoryModelLoadResponse:
-        """Load what is whole."""
+        """Load what is whole, once it is let."""
+        self.asked_to_load.set()
+        self.let_load.wait(60)
         whole = all((self.folder / request.model_name / part).is_file() for part in ("config.pbtxt", "1/model.onnx"))
         if self.refuses or not whole:
             context.abort(grpc.StatusCode.INTERNAL, f"failed to load '{request.model_name}', no memory")

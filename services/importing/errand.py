@@ -97,9 +97,11 @@ def _load(triton: TritonClient, name: str, address: str) -> None:
     try:
         triton.load(name)
     except ChorusError as error:
-        end = time.monotonic() + _TAKEN_UP_SECONDS
+        # A model that cannot be loaded is another error than a server that takes no word.
+        patience = _TAKEN_UP_SECONDS if error.kind is ErrorKind.UNAVAILABLE else 0
+        end = time.monotonic() + patience
         while not triton.ready([name]):
-            if time.monotonic() > end:
+            if time.monotonic() >= end:
                 reason = str(error.values.get("reason", error.message))
                 raise ChorusError(error.kind, "import-not-taken", address=address, name=name, reason=reason) from error
             time.sleep(1)
