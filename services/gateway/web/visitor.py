@@ -27,6 +27,8 @@ class Visitor:
     name: str | None
     may_make: bool
     """False for those who see and download only: what they cannot do is not shown to them"""
+    is_admin: bool
+    """What only admins may do is not shown to others"""
     sees_all: bool
     """False for those who shall know of nothing but their own"""
     words: Words
@@ -46,6 +48,7 @@ def visitor_of(request: Request) -> Visitor:
         owner=caller.owner,
         name=caller.name,
         may_make=current_actor().may(Role.MAKER),
+        is_admin=current_actor().may(Role.ADMIN),
         sees_all=current_actor().sees_all,
         words=open_words(language_of(request)),
         theme=cast("Theme", theme) if theme in ("light", "dark") else "auto",
