@@ -210,6 +210,7 @@ import-broke-off = The import was broken off: the log says more. Begin it again
 import-too-slow = The import took longer than { $seconds } s, and was ended
 import-not-there = There is no import { $id }
 import-ended = The import of { $name } has ended already: { $state }
+models-too-many = { $limit } models are imported already: remove one first
 imports-waiting = { $number } imports are waiting: come again when some have ended
 upload-is-model = { $name } was uploaded to be imported as a model, and is no recording
 upload-is-media = { $name } was not uploaded as a model: begin the upload with the purpose model

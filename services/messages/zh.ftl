@@ -227,6 +227,7 @@ import-broke-off = 导入中断，详情见日志。请重新开始。
 import-too-slow = 导入超过 { $seconds } 秒，已被终止。
 import-not-there = 没有编号为 { $id } 的导入。
 import-ended = “{ $name }”的导入已经结束：{ $state }
+models-too-many = 已导入 { $limit } 个模型。请先删除一个。
 imports-waiting = 已有 { $number } 个导入在等待。请等其中一些结束后再来。
 upload-is-model = “{ $name }”是作为模型上传等待导入的，不是录制文件。
 upload-is-media = “{ $name }”不是作为模型上传的。请以用途 model 重新开始上传。

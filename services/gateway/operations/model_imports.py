@@ -17,7 +17,7 @@ from services.folders import make_folder
 from services.gateway.operations.errands import ErrandCancelledError, ModelRepository
 from services.gateway.operations.import_rows import ImportRows, ImportStage, ImportState, ModelImport
 from services.jobs.families import family_cards
-from services.jobs.imported import FAMILY_NAME, RESEARCH_ONLY
+from services.jobs.imported import FAMILY_NAME, IMPORTED, RESEARCH_ONLY
 from services.jobs.watching import Watch
 from services.library.resumable import ResumableUpload, ResumableUploads
 from services.storage import storage_error
@@ -25,6 +25,8 @@ from services.storage import storage_error
 _log = logging.getLogger(__name__)
 
 _NAME: Final = re.compile(FAMILY_NAME)
+# Each is a process of Triton's, whether somebody uses it or not.
+_MOST_IMPORTED: Final = 50
 _TOUCH_SECONDS: Final = 4.0
 _BUSY: Final = "import-busy"
 
@@ -60,6 +62,8 @@ class ModelImports:
             raise ChorusError(ErrorKind.INVALID_INPUT, "import-name-unusable", name=name)
         if name in family_cards():
             raise ChorusError(ErrorKind.CONFLICT, "import-name-taken", name=name)
+        if len(IMPORTED.all()) >= _MOST_IMPORTED:
+            raise ChorusError(ErrorKind.CONFLICT, "models-too-many", limit=_MOST_IMPORTED)
         upload = self._uploads.get_model(upload_id, owner)
         import_id, is_new = self._rows.insert(
             upload_id=upload_id, name=name, licence=licence or RESEARCH_ONLY, file_name=upload.name, owner=owner
