@@ -49,7 +49,7 @@ OF_ADMINS: dict[tuple[str, str], dict[str, Any]] = {
     ("get", "/v1/models"): {},
     ("get", "/v1/models/{name}"): {},
     ("delete", "/v1/models/{name}"): {},
-    ("post", "/v1/uploads/{upload_id}/model"): {"json": {}},
+    ("post", "/v1/uploads/{upload_id}/model"): {},
     ("post", "/v1/imports"): {"content": b"x"},
     ("get", "/v1/imports"): {},
     ("get", "/v1/imports/{import_id}"): {},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Header, Query, Request
 from pydantic import Field
@@ -21,7 +21,9 @@ from services.gateway.rest.tus import request_body
 from services.library.resumable import Purpose
 
 router = APIRouter(prefix="/v1", tags=["models"], responses=REFUSALS)
-_FILE = {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
+Name = Annotated[FamilyName, Query(description="What to call it: a to z, digits, - and _; empty: after its net")]
+Licence = Annotated[LicenceText, Query(description="Shown wherever it can be chosen; empty: research only")]
+_FILE: Final = {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
 
 
 class ModelBody(Body):
@@ -39,13 +41,6 @@ class ModelBody(Body):
     sha256: str = Field(description="Of that file")
     side: int | None = Field(description="Pixels of its face pictures")
     steps: int | None = Field(description="Of 255, by which what is served differed at most from the file's net")
-
-
-class NewImportBody(Body):
-    """How an upload is to be imported."""
-
-    name: FamilyName = Field(default="", description="What to call it: a to z, digits, - and _; empty: after its net")
-    licence: LicenceText = Field(default="", description="Shown wherever it can be chosen; empty: research only")
 
 
 class ImportBody(Body):
@@ -87,8 +82,8 @@ async def import_file(
     caller: Who,
     content_length: Annotated[Bytes, Header(description="Bytes of the file")],
     file_name: Annotated[FileName, Query(description="What the file is called")] = "file",
-    name: Annotated[FamilyName, Query(description="What to call the model; empty: after its net")] = "",
-    licence: Annotated[LicenceText, Query(description="Empty: research only")] = "",
+    name: Name = "",
+    licence: Licence = "",
 ) -> ImportBody:
     """Import a Wav2Lip (.pth, TorchScript, safetensors, ONNX) that is sent as raw body; for admins.
 
@@ -108,9 +103,9 @@ async def import_file(
 
 
 @router.post("/uploads/{upload_id}/model", status_code=202)
-def import_upload(upload_id: Id, wanted: NewImportBody, operations: Ops, caller: Who) -> ImportBody:
+def import_upload(upload_id: Id, operations: Ops, caller: Who, name: Name = "", licence: Licence = "") -> ImportBody:
     """Import a whole upload whose purpose is a model; asked again, the same import. For admins."""
-    return _start(operations, upload_id, caller.owner, wanted.name, wanted.licence)
+    return _start(operations, upload_id, caller.owner, name, licence)
 
 
 @router.get("/imports")
