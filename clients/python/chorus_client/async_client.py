@@ -204,7 +204,7 @@ class AsyncChorus:
 
     async def list_imports(self) -> Sequence[pb.ModelImport]:
         """The newest imports first, a page of them."""
-        answer = await self._calls.call(self._stub.ListImports, pb.ListImportsRequest(limit=requests.PAGE_ITEMS))
+        answer = await self._calls.call(self._stub.ListImports, requests.list_imports())
         return answer.imports
 
     def watch_import(self, import_id: str) -> AsyncIterator[pb.ModelImport]:

@@ -196,7 +196,7 @@ class Chorus:
 
     def list_imports(self) -> Sequence[pb.ModelImport]:
         """The newest imports first, a page of them."""
-        return self._calls.call(self._stub.ListImports, pb.ListImportsRequest(limit=requests.PAGE_ITEMS)).imports
+        return self._calls.call(self._stub.ListImports, requests.list_imports()).imports
 
     def watch_import(self, import_id: str) -> Iterator[pb.ModelImport]:
         """An import now and after each change, until it has ended."""

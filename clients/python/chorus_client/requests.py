@@ -12,7 +12,7 @@ from chorus_client.v1 import gateway_pb2 as pb
 
 MODEL: Final = "model"
 """The purpose of an upload that is to be imported"""
-PAGE_ITEMS: Final = 200
+_PAGE_ITEMS: Final = 200
 
 ListRequest = pb.ListMediaRequest | pb.ListBatchesRequest | pb.ListJobsRequest
 ListAnswer = pb.ListMediaResponse | pb.ListBatchesResponse | pb.ListJobsResponse
@@ -53,14 +53,19 @@ def list_jobs(
     )
 
 
+def list_imports() -> pb.ListImportsRequest:
+    """The newest imports, as many as a page has."""
+    return pb.ListImportsRequest(limit=_PAGE_ITEMS)
+
+
 def first_page(request: ListRequest) -> None:
     """Ask for the beginning of a list."""
-    request.limit, request.offset = PAGE_ITEMS, 0
+    request.limit, request.offset = _PAGE_ITEMS, 0
 
 
 def next_page(request: ListRequest, answer: ListAnswer) -> bool:
     """Ask for what follows `answer`; False when that was the end."""
-    request.offset += PAGE_ITEMS
+    request.offset += _PAGE_ITEMS
     return request.offset < answer.total
 
 
