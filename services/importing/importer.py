@@ -18,7 +18,7 @@ from typing import Any, Final
 from services.errors import ChorusError, ErrorKind, error_from_json
 from services.folders import lock_file, make_folder
 from services.importing.model_config import config_text
-from services.jobs.imported import FAMILY_NAME, MANIFEST, RESEARCH_ONLY, ImportedFamily, drafts_of, write_manifest
+from services.jobs.imported import FAMILY_NAME, LOCK, MANIFEST, RESEARCH_ONLY, ImportedFamily, drafts_of, write_manifest
 from services.parent_death import dying_with_us
 
 _SECONDS: Final = 900
@@ -119,7 +119,7 @@ def _draft(repository: Path) -> Iterator[Path]:
     for folder in (repository, drafts):
         if not folder.exists():  # who shares one with a Triton elsewhere has opened it to that
             make_folder(folder, private=True)
-    with lock_file(drafts / "lock", ChorusError(ErrorKind.CONFLICT, "import-busy", folder=str(repository))):
+    with lock_file(drafts / LOCK, ChorusError(ErrorKind.CONFLICT, "import-busy", folder=str(repository))):
         for leftover in drafts.glob("draft-*"):
             shutil.rmtree(leftover, ignore_errors=True)
         with TemporaryDirectory(prefix="draft-", dir=drafts, ignore_cleanup_errors=True) as draft:

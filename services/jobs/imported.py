@@ -89,6 +89,10 @@ class ImportedFamilies:
 IMPORTED: Final = ImportedFamilies()
 
 
+LOCK: Final = "lock"
+"""In that folder: who holds it works at the repository"""
+
+
 def drafts_of(repository: Path) -> Path:
     """Where families of that folder are put together, and taken apart: beside it, where Triton does not look."""
     return repository.with_name(f"{repository.name}-drafts")

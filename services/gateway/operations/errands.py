@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from services.errors import ChorusError, ErrorKind, error_from_json
-from services.jobs.imported import drafts_of
+from services.folders import lock_file
+from services.jobs.imported import LOCK, drafts_of
 from services.parent_death import dying_with_us
 from services.tls.identity import ClientTls
 
@@ -23,6 +24,8 @@ _LOOK_SECONDS: Final = 0.5
 # The importer gives the file 900 s, and Triton gets 120 s more to load it.
 _SECONDS: Final = 1200.0
 _STOP_SECONDS: Final = 10.0
+BUSY: Final = "import-busy"
+"""The code of the importer's refusal while another is at work in its folder"""
 _LINE_BYTES: Final = 64 << 10
 
 
@@ -75,6 +78,17 @@ class ModelRepository:
                 return _result(child, json.dumps(errand).encode(), keep_on)
             finally:
                 _end(child)
+
+    def is_busy(self) -> bool:
+        """True while an import or a removal is at work in the folder, of whichever process and machine."""
+        lock = drafts_of(self.check()) / LOCK
+        if not lock.exists():
+            return False
+        try:
+            lock_file(lock, ChorusError(ErrorKind.CONFLICT, BUSY, folder=str(lock.parent))).close()
+        except ChorusError:
+            return True
+        return False
 
     def sweep(self) -> None:
         """Remove what killed imports have left beside the folder, unless one is at work there."""

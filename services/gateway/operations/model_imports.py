@@ -14,7 +14,7 @@ from typing import Final
 from services.acting import DONE, Actor, Deed, Role, current_actor, deed, needs
 from services.errors import ChorusError, ErrorKind
 from services.folders import make_folder
-from services.gateway.operations.errands import ErrandCancelledError, ModelRepository
+from services.gateway.operations.errands import BUSY, ErrandCancelledError, ModelRepository
 from services.gateway.operations.import_rows import ImportRows, ImportStage, ImportState, ModelImport
 from services.jobs.families import family_cards
 from services.jobs.imported import FAMILY_NAME, IMPORTED, RESEARCH_ONLY
@@ -28,7 +28,6 @@ _NAME: Final = re.compile(FAMILY_NAME)
 # Each is a process of Triton's, whether somebody uses it or not.
 _MOST_IMPORTED: Final = 50
 _TOUCH_SECONDS: Final = 4.0
-_BUSY: Final = "import-busy"
 
 
 class ModelImports:
@@ -113,7 +112,10 @@ class ModelImports:
         outcome, name = DONE, ""
         try:
             name = self._family_of(import_id, upload)
-            self._rows.write(import_id, state=ImportState.DONE, name=name)
+            if not self._rows.write(import_id, state=ImportState.DONE, name=name):
+                # Somebody has cancelled it in its last moment.
+                self._repository.run("remove", name=name)
+                raise ErrandCancelledError
             self._forget(upload)
         except ErrandCancelledError:
             outcome = ImportState.CANCELLED.value
@@ -141,6 +143,10 @@ class ModelImports:
             raise ErrandCancelledError
         with self._fetched(import_id, upload) as path:
             while True:
+                # Another api, or the command line, is at work in the folder: it has an end.
+                while self._repository.is_busy():
+                    if self._stop.wait(1) or not keep_on(""):
+                        raise ErrandCancelledError
                 try:
                     made = self._repository.run(
                         "import",
@@ -153,11 +159,8 @@ class ModelImports:
                     )
                     return str(made["name"])
                 except ChorusError as error:
-                    # Another api, or the command line, is at work in the folder: it has an end.
-                    if error.code != _BUSY:
+                    if error.code != BUSY:  # somebody was quicker
                         raise
-                if self._stop.wait(1) or not keep_on(""):
-                    raise ErrandCancelledError
 
     @contextmanager
     def _fetched(self, import_id: str, upload: ResumableUpload) -> Iterator[Path]:
