@@ -24,8 +24,6 @@ _LOOK_SECONDS: Final = 0.5
 # The importer gives the file 900 s, and Triton gets 120 s more to load it.
 _SECONDS: Final = 1200.0
 _STOP_SECONDS: Final = 10.0
-BUSY: Final = "import-busy"
-"""The code of the importer's refusal while another is at work in its folder"""
 _LINE_BYTES: Final = 64 << 10
 
 
@@ -85,7 +83,7 @@ class ModelRepository:
         if not lock.exists():
             return False
         try:
-            lock_file(lock, ChorusError(ErrorKind.CONFLICT, BUSY, folder=str(lock.parent))).close()
+            lock_file(lock, ChorusError(ErrorKind.CONFLICT, "import-busy", folder=str(lock.parent))).close()
         except ChorusError:
             return True
         return False

@@ -14,7 +14,7 @@ from typing import Final
 from services.acting import DONE, Actor, Deed, Role, current_actor, deed, needs
 from services.errors import ChorusError, ErrorKind
 from services.folders import make_folder
-from services.gateway.operations.errands import BUSY, ErrandCancelledError, ModelRepository
+from services.gateway.operations.errands import ErrandCancelledError, ModelRepository
 from services.gateway.operations.import_rows import ImportRows, ImportStage, ImportState, ModelImport
 from services.jobs.families import family_cards
 from services.jobs.imported import FAMILY_NAME, IMPORTED, RESEARCH_ONLY
@@ -27,6 +27,7 @@ _log = logging.getLogger(__name__)
 _NAME: Final = re.compile(FAMILY_NAME)
 # Each is a process of Triton's, whether somebody uses it or not.
 _MOST_IMPORTED: Final = 50
+_BUSY: Final = "import-busy"
 _TOUCH_SECONDS: Final = 4.0
 
 
@@ -159,7 +160,7 @@ class ModelImports:
                     )
                     return str(made["name"])
                 except ChorusError as error:
-                    if error.code != BUSY:  # somebody was quicker
+                    if error.code != _BUSY:  # somebody was quicker
                         raise
 
     @contextmanager
