@@ -114,6 +114,14 @@ class TritonClient:
         except InferenceServerException as error:
             raise self._failure(error, model) from error
 
+    def names(self) -> set[str]:
+        """The models that lie in the server's repositories, loaded or not; errors are those of infer."""
+        try:
+            index = self._clients.current().get_model_repository_index(client_timeout=self._timeout)
+        except InferenceServerException as error:
+            raise self._failure(error, "") from error
+        return {model.name for model in index.models}
+
     def computed(self, model: str) -> tuple[int, float]:
         """How many requests the server has answered with `model` up to now, and the seconds that it computed for them.
 

@@ -175,6 +175,7 @@ def open_gateway(settings: StackSettings, crowd: Crowd | None = None) -> Iterato
             yield Gateway(settings, database, storage, operations, http, channel, f"127.0.0.1:{rpc_port}")
     finally:
         operations.preflights.close()
+        operations.models.imports.close()
         operations.readiness.close()
         operations.drafts.close()
         exchange.close()

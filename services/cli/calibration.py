@@ -19,9 +19,10 @@ from services.errors import ChorusError, ErrorKind
 from services.jobs.options import RenderOptions
 from services.library.keys import ANALYSES, new_incoming_key
 from services.local.run_file import RunningStack
-from services.media import probe
 from services.preprocess.client import PreprocessClient
 from services.preprocess.faces import FaceBatch, FaceRequest, MelSpec, Speech
+from services.preprocess.look import LookClient
+from services.preprocess.summary import MediaFacts
 from services.printable import printable
 from services.render.families.imported.animator import CROP, seen_by_net
 from services.render.families.imported.sound import Sound
@@ -58,13 +59,10 @@ def write_pairs(
 
     INVALID_INPUT when there is no video with a sound to it, or no face in any. What cannot be used is told by `report`.
     """
-    videos = _videos(paths, report)
-    if not videos:
-        places = ", ".join(printable(str(path)) for path in paths)
-        raise ChorusError(ErrorKind.INVALID_INPUT, "eight-bits-no-footage", places=places)
     crops, mels, tried = list[NDArray[np.uint8]](), list[NDArray[np.float32]](), list[NDArray[np.bool_]]()
     with TemporaryDirectory() as scratch, closing(PreprocessClient(stack.preprocess)) as preprocess:
         storage = Storage(store, Path(scratch))
+        videos = _videos(paths, storage, stack.preprocess, report)
         for video in videos:
             report(f"Looking for faces in {printable(video.path.name)}")
             try:
@@ -80,28 +78,43 @@ def write_pairs(
     np.savez(target, crops=np.concatenate(crops), mels=np.concatenate(mels), tried=np.concatenate(tried))
 
 
-def _videos(paths: Sequence[Path], report: Callable[[str], None]) -> list[_Video]:
-    """Those with a sound; one without gets the next of the recordings beside it."""
+def _videos(paths: Sequence[Path], storage: Storage, preprocess: str, report: Callable[[str], None]) -> list[_Video]:
+    """Those with a sound; one without gets the next of the recordings beside it. INVALID_INPUT when there is none.
+
+    Preprocess looks into them, in children with limits: this process opens no file of a stranger.
+    """
     files = [file for path in paths for file in (sorted(path.iterdir()) if path.is_dir() else [path])]
     recordings = [file for file in files if file.suffix.lower() in AUDIO_SUFFIXES]
     videos = list[_Video]()
     for file in (each for each in files if each.suffix.lower() in PICTURE_SUFFIXES):
         try:
-            info = probe(file, name=printable(file.name))
+            facts = _facts(file, storage, preprocess)
         except ChorusError as error:
+            if error.retryable:  # it is not the file's fault
+                raise
             report(f"{error.message}: left out")
             continue
-        sound = file if info.has_audio else next(iter(recordings), None)
-        if info.kind != "video" or info.video is None or sound is None:
+        sound = file if facts.has_audio else next(iter(recordings), None)
+        if facts.kind != "video" or facts.frame_rate is None or sound is None:
             report(
                 f"{printable(file.name)} is left out: it is no video, or has no sound and no recording lies beside it"
             )
             continue
         if sound is not file:
             recordings = [*recordings[1:], sound]
-        frames = min(info.video.frames, int(_SECONDS * info.video.frame_rate))
-        videos.append(_Video(file, sound, info.video.frame_rate, frames))
-    return videos[:_VIDEOS]
+        rate = Fraction(facts.frame_rate)
+        videos.append(_Video(file, sound, rate, round(min(facts.seconds, _SECONDS) * rate)))
+        if len(videos) == _VIDEOS:
+            break
+    if not videos:
+        places = ", ".join(printable(str(path)) for path in paths)
+        raise ChorusError(ErrorKind.INVALID_INPUT, "eight-bits-no-footage", places=places)
+    return videos
+
+
+def _facts(file: Path, storage: Storage, preprocess: str) -> MediaFacts:
+    with _stored(file, storage) as key, closing(LookClient(preprocess)) as look:
+        return look.probe(key, name=printable(file.name)).facts
 
 
 def _pairs(

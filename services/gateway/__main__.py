@@ -29,6 +29,10 @@ from services.gateway.operations.audit import AuditLog
 from services.gateway.operations.batches import Operations
 from services.gateway.operations.counts import CountExchange, ExactCounts, SharedCounts
 from services.gateway.operations.drafts import Drafts
+from services.gateway.operations.errands import ModelRepository
+from services.gateway.operations.import_rows import ImportRows
+from services.gateway.operations.model_imports import ModelImports
+from services.gateway.operations.models import Models
 from services.gateway.operations.readiness import Readiness
 from services.gateway.operations.run_log import RunLog
 from services.gateway.operations.session_rows import SessionRows
@@ -96,6 +100,7 @@ def run(settings: GatewaySettings) -> None:
     finally:
         stop.set()
         operations.preflights.close()
+        operations.models.imports.close()
         operations.readiness.close()
         operations.drafts.close()
         exchange.close()
@@ -174,6 +179,12 @@ def build_operations(settings: GatewaySettings, look: Look) -> tuple[sa.Engine, 
     room = Room(storage, settings.scratch, settings.least_free_bytes)
     intake = Intake(media, storage, look, limits, settings.scratch, quotas, room)
     intake.sweep()
+    repository = ModelRepository(
+        settings.families, triton=settings.triton_url, tls=settings.triton_tls, allowed=settings.model_import
+    )
+    uploads = ResumableUploads(database, media, intake, UploadParts(database, storage), repository.check)
+    models = Models(repository, ModelImports(ImportRows(database), uploads, repository, settings.scratch))
+    models.imports.sweep()
     operations = Operations(
         database,
         queue,
@@ -181,7 +192,8 @@ def build_operations(settings: GatewaySettings, look: Look) -> tuple[sa.Engine, 
         media=media,
         intake=intake,
         outputs=Outputs(database, queue, artifacts),
-        uploads=ResumableUploads(database, media, intake, UploadParts(database, storage)),
+        uploads=uploads,
+        models=models,
         preflights=Preflights(database, media, limits, look),
         log=RunLog(settings.log_file),
         limits=limits,

@@ -78,6 +78,8 @@ class GatewaySettings(StateSettings, ServerTlsSettings, ClientTlsSettings):
     """Longest recording that is accepted, minutes"""
     drain_seconds: float = Field(default=3, ge=0)
     """How long requests under way may still take when the process is told to stop, seconds"""
+    model_import: bool = True
+    """Whether admins may import and remove models through the doors, where the api can write to its `families`"""
     engines: Path | None = None
     """Folder where the embedded Triton says what computes each model, for /v1/families; none: it is not known"""
     log_file: Path | None = None

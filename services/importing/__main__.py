@@ -8,18 +8,18 @@ The last line on stdout is JSON.
 from __future__ import annotations
 
 import json
-import resource
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
+from services.confined import confine
 from services.errors import ChorusError, ErrorKind, error_to_json
 from services.importing.containers import Container, container_of
 
-_MEMORY: Final = 12 << 30
-"""Bytes of addresses for the libraries, which of torch with CUDA are many, beside six times the file"""
+_MEMORY: Final = 4 << 30
+"""Bytes for the libraries and for running the net, beside six times the file"""
 _CPU_SECONDS: Final = 800
 _WRITTEN: Final = 2 << 30
 
@@ -60,13 +60,7 @@ def _quantise(path: Path, name: str, pairs: str, most_rows: str, target: str) ->
 
 def _bound(size: int) -> None:
     """No more than this, whatever the file asks for."""
-    for kind, most in (
-        (resource.RLIMIT_AS, _MEMORY + 6 * size),
-        (resource.RLIMIT_CPU, _CPU_SECONDS),
-        (resource.RLIMIT_FSIZE, _WRITTEN),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        resource.setrlimit(kind, (most, most))
+    confine(_MEMORY + 6 * size, file_bytes=_WRITTEN, cpu_seconds=_CPU_SECONDS)
 
 
 def convert(path: Path, container: Container, name: str, folder: Path) -> dict[str, Any]:

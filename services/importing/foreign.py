@@ -19,6 +19,8 @@ from services.importing.wav2lip import MEL_SHAPE, SIDES
 _LEAST_OPSET: Final = 11
 _MOST_NODES: Final = 20_000
 _DOMAINS: Final = ("", "ai.onnx")
+_BRANCHING: Final = frozenset({"If", "Loop", "Scan", "SequenceMap"})
+"""What may run longer with other sounds than it was tried with, and no Wav2Lip needs"""
 _TYPES: Final = (TensorProto.FLOAT, TensorProto.FLOAT16)
 
 
@@ -58,6 +60,8 @@ def _check_safe(model: ModelProto, name: str) -> None:
     if foreign or model.functions:
         domain = ", ".join(foreign) or "functions"
         raise ChorusError(ErrorKind.INVALID_INPUT, "import-onnx-operators", name=name, domain=domain)
+    if branching := sorted({node.op_type for node in nodes} & _BRANCHING):
+        raise ChorusError(ErrorKind.INVALID_INPUT, "import-onnx-branches", name=name, operators=", ".join(branching))
     if not nodes or len(nodes) > _MOST_NODES:
         raise damaged(name, f"{len(nodes)} operators")
     for tensor in _tensors(graphs):

@@ -18,11 +18,11 @@ from typing import Any, Final
 from services.errors import ChorusError, ErrorKind, error_from_json
 from services.folders import lock_file, make_folder
 from services.importing.model_config import config_text
-from services.jobs.imported import MANIFEST, RESEARCH_ONLY, ImportedFamily, write_manifest
+from services.jobs.imported import FAMILY_NAME, LOCK, MANIFEST, RESEARCH_ONLY, ImportedFamily, drafts_of, write_manifest
 from services.parent_death import dying_with_us
 
 _SECONDS: Final = 900
-_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+_NAME: Final = re.compile(FAMILY_NAME)
 _LICENCE_LETTERS: Final = 80
 
 
@@ -43,30 +43,33 @@ def import_file(
     wanted_name: str | None,
     licence: str | None,
     taken: Collection[str],
+    called: str | None = None,
     calibration: Calibration | None = None,
 ) -> ImportedFamily:
     """Make `path` a family in `repository`, a folder that Triton serves, where it appears at once and whole.
 
-    `taken` are names that are in use elsewhere. Without a wanted name the net's variant gives it. Raises INVALID_INPUT
+    `taken` are names that are in use elsewhere; `called` is what the user calls the file, when it lies under another
+    name. Without a wanted name the net's variant gives it. Raises INVALID_INPUT
     for a file that is no lip-sync net or not safe, CONFLICT for a name in use, UNAVAILABLE when a package is missing.
     """
     if wanted_name is not None and not _NAME.fullmatch(wanted_name):
         raise ChorusError(ErrorKind.INVALID_INPUT, "import-name-unusable", name=wanted_name)
+    called = called or path.name
     with _draft(repository) as draft:
         used = {*taken, *(each.name for each in repository.iterdir())}
         if wanted_name in used:
             raise ChorusError(ErrorKind.CONFLICT, "import-name-taken", name=str(wanted_name))
-        facts = _in_child(path.name, "read", str(path.absolute()), path.name, str(draft))
+        facts = _in_child(called, "read", str(path.absolute()), called, str(draft))
         name = wanted_name or _free_name(facts["variant"], used)
         family = ImportedFamily(
             name=name,
             licence=" ".join((licence or RESEARCH_ONLY).split())[:_LICENCE_LETTERS],
-            description=f"{facts['variant']}, {facts['side']} pixels, imported from {path.name[:80]}",
+            description=f"{facts['variant']}, {facts['side']} pixels, imported from {called[:80]}",
             source_sha256=_sha256(path),
             **facts,
         )
         if calibration is not None:
-            family = _in_eight_bits(family, draft, calibration, path.name)
+            family = _in_eight_bits(family, draft, calibration, called)
         (draft / "config.pbtxt").write_text(config_text(family))
         write_manifest(draft, family)
         draft.rename(repository / name)
@@ -95,6 +98,13 @@ def remove_family(repository: Path, name: str) -> None:
         folder.rename(draft / name)
 
 
+def sweep_leftovers(repository: Path) -> None:
+    """Remove what imports that were killed have left; CONFLICT while one is at work."""
+    if drafts_of(repository).exists():
+        with _draft(repository):
+            pass
+
+
 def _free_name(variant: str, used: Collection[str]) -> str:
     """`Wav2Lip 96` -> wav2lip96, or wav2lip96-2 when that is taken."""
     base = variant.lower().replace(" ", "")
@@ -105,11 +115,11 @@ def _free_name(variant: str, used: Collection[str]) -> str:
 @contextmanager
 def _draft(repository: Path) -> Iterator[Path]:
     """A folder on the repository's disk that Triton does not see; one import at a time, leftovers are swept."""
-    drafts = repository.with_name(f"{repository.name}-drafts")
+    drafts = drafts_of(repository)
     for folder in (repository, drafts):
         if not folder.exists():  # who shares one with a Triton elsewhere has opened it to that
             make_folder(folder, private=True)
-    with lock_file(drafts / "lock", ChorusError(ErrorKind.CONFLICT, "import-busy", folder=str(repository))):
+    with lock_file(drafts / LOCK, ChorusError(ErrorKind.CONFLICT, "import-busy", folder=str(repository))):
         for leftover in drafts.glob("draft-*"):
             shutil.rmtree(leftover, ignore_errors=True)
         with TemporaryDirectory(prefix="draft-", dir=drafts, ignore_cleanup_errors=True) as draft:

@@ -12,6 +12,8 @@ from typing import Final
 MANIFEST: Final = "family.json"
 FORMAT: Final = 1
 RESEARCH_ONLY: Final = "research only"
+FAMILY_NAME: Final = r"[a-z0-9][a-z0-9_-]{0,39}"
+"""What an imported family may be called: it is a folder, and a model of Triton"""
 _log = logging.getLogger(__name__)
 
 
@@ -62,6 +64,15 @@ class ImportedFamilies:
         """The one of that name."""
         return next((family for family in self.all() if family.name == name), None)
 
+    def size_and_time(self, name: str) -> tuple[int, float]:
+        """Bytes of a family's files, and when it was imported, as seconds since 1970; zeros when it has just gone."""
+        folder = (self._folder or Path()) / name
+        try:
+            sizes = [each.stat().st_size for each in folder.rglob("*") if each.is_file()]
+            return sum(sizes), (folder / MANIFEST).stat().st_mtime
+        except OSError:
+            return 0, 0.0
+
     def _read(self, path: Path) -> ImportedFamily | None:
         try:
             family = ImportedFamily(**json.loads(path.read_text()))
@@ -76,6 +87,15 @@ class ImportedFamilies:
 
 
 IMPORTED: Final = ImportedFamilies()
+
+
+LOCK: Final = "lock"
+"""In that folder: who holds it works at the repository"""
+
+
+def drafts_of(repository: Path) -> Path:
+    """Where families of that folder are put together, and taken apart: beside it, where Triton does not look."""
+    return repository.with_name(f"{repository.name}-drafts")
 
 
 def write_manifest(folder: Path, family: ImportedFamily) -> None:

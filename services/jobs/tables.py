@@ -57,6 +57,8 @@ uploads = sa.Table(
     # Who makes a media of it right now, and when they were last alive.
     sa.Column("claim", sa.Text),
     sa.Column("claim_ms", sa.BigInteger),
+    # media, or model for what is to be imported.
+    sa.Column("purpose", sa.Text, nullable=False, server_default="media"),
 )
 
 # The bytes of uploads under way; a part counts once it has a row.
@@ -89,6 +91,19 @@ preflight_runs = sa.Table(
     sa.Column("frames_done", sa.Integer, nullable=False),
     sa.Column("frames_total", sa.Integer, nullable=False),
     sa.Column("error", sa.JSON(none_as_null=True)),
+    sa.Column("touched_ms", sa.BigInteger, nullable=False),
+)
+
+# Uploads that become families, and what came of it; see gateway/operations/import_rows.py.
+model_imports = sa.Table(
+    "model_imports",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    *(sa.Column(name, sa.Text, nullable=False) for name in ("upload_id", "name", "licence", "file_name", "owner")),
+    # Which process does it; it says that it lives by touched_ms, which is also when it ended.
+    *(sa.Column(name, sa.Text, nullable=False) for name in ("runner", "state", "stage")),
+    sa.Column("error", sa.JSON(none_as_null=True)),
+    sa.Column("created_ms", sa.BigInteger, nullable=False, index=True),
     sa.Column("touched_ms", sa.BigInteger, nullable=False),
 )
 

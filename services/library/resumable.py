@@ -5,17 +5,18 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import Any, Final
 
 import sqlalchemy as sa
 
 from services.accepted_files import AUDIO_SUFFIXES, PICTURE_SUFFIXES
-from services.acting import Role, needs
+from services.acting import Role, current_actor, needs
 from services.errors import ChorusError, ErrorKind
 from services.jobs import tables
 from services.library.incoming import too_large
@@ -23,6 +24,26 @@ from services.library.intake import Intake
 from services.library.media import Media, MediaLibrary
 from services.library.names import display_name
 from services.library.upload_parts import UploadParts
+
+
+class Purpose(StrEnum):
+    """What becomes of an upload."""
+
+    MEDIA = "media"
+    MODEL = "model"
+    """A family, by an import"""
+
+    @classmethod
+    def named(cls, text: str) -> Purpose:
+        """The purpose that was asked for; without a word a media."""
+        try:
+            return cls(text or cls.MEDIA)
+        except ValueError:
+            choices = ", ".join(cls)
+            raise ChorusError(
+                ErrorKind.INVALID_INPUT, "upload-purpose-unknown", purpose=text, choices=choices
+            ) from None
+
 
 _LIFE_MS: Final = 12 * 3600 * 1000
 _MOST_UNFINISHED: Final = 100
@@ -47,23 +68,41 @@ class ResumableUpload:
     """Later after each further piece"""
     media_id: str | None
     """Once it is whole and accepted"""
+    purpose: Purpose
 
 
 class ResumableUploads:
     """The resumable uploads of an installation; safe to share by threads and by processes."""
 
-    def __init__(self, database: sa.Engine, media: MediaLibrary, intake: Intake, parts: UploadParts) -> None:
+    def __init__(
+        self,
+        database: sa.Engine,
+        media: MediaLibrary,
+        intake: Intake,
+        parts: UploadParts,
+        check_imports: Callable[[], object],
+    ) -> None:
+        """`check_imports` raises where nothing can be imported."""
         self.max_bytes = intake.limits.max_upload_bytes
         self._database = database
         self._media = media
         self._intake = intake
         self._parts = parts
+        self._check_imports = check_imports
 
     @needs(Role.MAKER)
-    def create(self, name: str, length: int, *, owner: str = "") -> ResumableUpload:
-        """Begin an upload of `length` bytes; refused by its name's ending, its size, or the owner's unfinished ones."""
+    def create(self, name: str, length: int, *, owner: str = "", purpose: Purpose = Purpose.MEDIA) -> ResumableUpload:
+        """Begin an upload of `length` bytes; refused by its name's ending, its size, or the owner's unfinished ones.
+
+        Only admins bring models; those are known by their content, whatever their name is.
+        """
         name = display_name(name)
-        self._check(name, length)
+        if purpose is Purpose.MODEL:
+            current_actor().require(Role.ADMIN)
+            self._check_imports()
+        else:
+            _check_ending(name)
+        self._check_length(name, length)
         self._forget_expired()
         self._intake.quotas.check_upload(owner, name, length, unfinished=True)
         row = {
@@ -73,6 +112,7 @@ class ResumableUploads:
             "length": length,
             "expires_ms": tables.now_ms() + _LIFE_MS,
             "media_id": None,
+            "purpose": purpose.value,
         }
         table = tables.uploads
         unfinished = sa.select(sa.func.count()).where(table.c.owner == owner, table.c.media_id.is_(None))
@@ -97,6 +137,7 @@ class ResumableUploads:
             length=row.length,
             expires_at=datetime.fromtimestamp(row.expires_ms / 1000, UTC),
             media_id=row.media_id,
+            purpose=Purpose(row.purpose),
         )
 
     @needs(Role.MAKER)
@@ -131,14 +172,27 @@ class ResumableUploads:
             upload = self.get(upload_id)
             if upload.media_id is not None:
                 return self._media.get(upload.media_id)
-            if upload.offset < upload.length:
-                missing = upload.length - upload.offset
-                raise ChorusError(ErrorKind.CONFLICT, "upload-unfinished", name=upload.name, missing=missing)
+            if upload.purpose is not Purpose.MEDIA:
+                raise ChorusError(ErrorKind.INVALID_INPUT, "upload-is-model", name=upload.name)
+            _check_whole(upload)
             claim = self._claim(upload_id)
             if claim is not None:
                 return self._make_media(upload, claim)
             time.sleep(_LOOK_SECONDS)
         raise ChorusError(ErrorKind.UNAVAILABLE, "upload-being-finished", name=upload.name)
+
+    @needs(Role.ADMIN)
+    def get_model(self, upload_id: str, owner: str) -> ResumableUpload:
+        """A whole upload of `owner` that is to be imported; INVALID_INPUT for others, CONFLICT while bytes miss."""
+        upload = self.get_own(upload_id, owner)
+        if upload.purpose is not Purpose.MODEL:
+            raise ChorusError(ErrorKind.INVALID_INPUT, "upload-is-media", name=upload.name)
+        _check_whole(upload)
+        return upload
+
+    def read(self, upload_id: str) -> Iterator[bytes]:
+        """What has arrived, in pieces of about 1 MiB."""
+        return self._parts.read(upload_id)
 
     @needs(Role.MAKER)
     def delete(self, upload_id: str) -> None:
@@ -151,10 +205,7 @@ class ResumableUploads:
         self._forget_expired()
         self._parts.sweep()
 
-    def _check(self, name: str, length: int) -> None:
-        if PurePosixPath(name).suffix.lower() not in (*AUDIO_SUFFIXES, *PICTURE_SUFFIXES):
-            kinds = ", ".join(suffix[1:] for suffix in (*AUDIO_SUFFIXES, *PICTURE_SUFFIXES))
-            raise ChorusError(ErrorKind.INVALID_INPUT, "kind-unusable", name=name, kinds=kinds)
+    def _check_length(self, name: str, length: int) -> None:
         if length == 0:
             raise ChorusError(ErrorKind.INVALID_INPUT, "file-empty", name=name)
         if length > self.max_bytes:
@@ -222,6 +273,18 @@ class ResumableUploads:
             gone = [*connection.execute(sa.delete(table).where(condition).returning(table.c.id)).scalars()]
         self._parts.remove(gone)
         return gone
+
+
+def _check_ending(name: str) -> None:
+    if PurePosixPath(name).suffix.lower() not in (*AUDIO_SUFFIXES, *PICTURE_SUFFIXES):
+        kinds = ", ".join(suffix[1:] for suffix in (*AUDIO_SUFFIXES, *PICTURE_SUFFIXES))
+        raise ChorusError(ErrorKind.INVALID_INPUT, "kind-unusable", name=name, kinds=kinds)
+
+
+def _check_whole(upload: ResumableUpload) -> None:
+    if upload.offset < upload.length:
+        missing = upload.length - upload.offset
+        raise ChorusError(ErrorKind.CONFLICT, "upload-unfinished", name=upload.name, missing=missing)
 
 
 def _unknown(upload_id: str) -> ChorusError:

@@ -128,6 +128,7 @@ upload-silent = { $name }: nothing came for { $seconds } s
 upload-broke-off = The upload of { $name } broke off: go on with it
 upload-cut-off = The upload of { $name } was cut off: send it again
 upload-of-another = { $name } is being uploaded by somebody else
+upload-purpose-unknown = An upload is for { $choices }, and not for { $purpose }
 upload-metadata-unusable = Upload-Metadata: { $key } is not base64 of UTF-8
 upload-place-first = The first message of AppendUpload, and no other, tells upload_id and offset
 offset-too-large = { $name } has { $bytes } bytes: it cannot be sent from byte { $offset } on
@@ -161,7 +162,7 @@ frames-missing = { $name }: only { $written } of { $count } frames were rendered
 speech-missing = preprocess ended its stream before the speech: its log may say why
 track-not-introduced = Faces of track { $track } came without an introduction
 
-## importing: `chorus models import`
+## importing: `chorus models import`, and the doors
 
 import-no-file = { $name } is not a file: give the path of a checkpoint
 import-size = { $name } has { $size } bytes: a checkpoint has 64 bytes to { $most } MiB
@@ -183,6 +184,7 @@ import-tensor-unknown = { $name } looks like a Wav2Lip, but has { $count } tenso
 import-layers = { $name } looks like a Wav2Lip, but its layers do not fit together at { $part }: export it to ONNX with its own code and import that
 import-onnx-opset = { $name } is of ONNX opset { $found }: export it again with { $least } or later
 import-onnx-operators = { $name } needs operators of its own ({ $domain }): export it with standard operators
+import-onnx-branches = { $name } has loops or branches ({ $operators }), which no Wav2Lip needs: export it without them
 import-onnx-external = { $name } keeps weights in other files: save it as one file
 import-onnx-shapes = { $name } is no Wav2Lip: that takes (n, 1, 80, 16) and (n, 6, side, side) and gives one picture, this has { $found }
 import-onnx-side = { $name } takes faces of no side that is known ({ $sides } pixels): export it with a fixed one
@@ -200,8 +202,21 @@ eight-bits-show = the mouths of { $name } would change: { $psnr } dB from floats
 eight-bits-slow = { $name } would be { $gain } times as fast, and less than { $least } is not worth it
 import-busy = Another import or removal is at work in { $folder }: wait for it
 import-name-unusable = { $name } is no name for a family: use a to z, digits, - and _, at most 40
-import-name-taken = The name { $name } is taken: give another one with --name, or remove that family first
-import-unknown = No family { $name } was imported: `chorus models list` has them
+import-name-taken = The name { $name } is taken: give another one, or remove that family first
+import-unknown = No family { $name } was imported: the list of models has them
+import-not-taken = Triton at { $address } did not take { $name }, and the import is undone: { $reason }
+import-switched-off = Importing and removing models through the doors is switched off here (CHORUS_MODEL_IMPORT): use `chorus models` at the machine
+import-no-folder = The api has no folder of imported models here: run `chorus models import` where Triton's model repository can be written, or give the api that folder as CHORUS_FAMILIES
+import-folder-closed = The api cannot write to { $folder }: run `chorus models import` where Triton's model repository can be written, or let the api write there
+import-abandoned = The process that was importing has ended: begin the import again, the upload is still there
+import-broke-off = The import was broken off: the log says more. Begin it again
+import-too-slow = The import took longer than { $seconds } s, and was ended
+import-not-there = There is no import { $id }
+import-ended = The import of { $name } has ended already: { $state }
+models-too-many = { $limit } models are imported already: remove one first
+imports-waiting = { $number } imports are waiting: come again when some have ended
+upload-is-model = { $name } was uploaded to be imported as a model, and is no recording
+upload-is-media = { $name } was not uploaded as a model: begin the upload with the purpose model
 bench-not-imported = { $name } was not imported: only families of `chorus models import` can be measured, `make bench` measures the default one
 import-not-loaded = The running Triton at { $address } did not take { $name }: { $reason }. Start Chorus or Triton again
 

@@ -149,6 +149,7 @@ upload-silent = “{ $name }”的上传已有 { $seconds } 秒没有数据。
 upload-broke-off = “{ $name }”的上传中断了。请继续上传。
 upload-cut-off = “{ $name }”的上传中途断开了。请重新发送。
 upload-of-another = “{ $name }”正在由其他人上传。
+upload-purpose-unknown = 上传的用途只能是 { $choices }，不能是 { $purpose }。
 upload-metadata-unusable = Upload-Metadata：{ $key } 不是 UTF-8 的 base64 编码。
 upload-place-first = AppendUpload 的第一条消息（且只有第一条）应给出 upload_id 和 offset。
 offset-too-large = “{ $name }”共 { $bytes } 字节，不能从第 { $offset } 字节开始发送。
@@ -178,7 +179,7 @@ frames-missing = “{ $name }”的 { $count } 帧中只制作了 { $written } �
 speech-missing = preprocess 在给出语音之前就结束了，它的日志里可能有原因。
 track-not-introduced = 人脸轨迹 { $track } 缺少开头的说明。
 
-## importing：chorus models import
+## importing：chorus models import，以及各个接口
 
 import-no-file = “{ $name }”不是文件。请给出权重文件的路径。
 import-size = “{ $name }”有 { $size } 字节，权重文件应为 64 字节到 { $most } MiB。
@@ -200,6 +201,7 @@ import-tensor-unknown = “{ $name }”像是 Wav2Lip，但多出 { $count } 个
 import-layers = “{ $name }”像是 Wav2Lip，但各层在 { $part } 处对不上。请用它自己的代码导出为 ONNX 后再导入。
 import-onnx-opset = “{ $name }”的 ONNX opset 是 { $found }。请以 { $least } 或更高版本重新导出。
 import-onnx-operators = “{ $name }”需要非标准算子（{ $domain }）。请用标准算子导出。
+import-onnx-branches = “{ $name }”里有循环或分支（{ $operators }），任何 Wav2Lip 都不需要它们。请在导出时去掉。
 import-onnx-external = “{ $name }”的权重在别的文件里。请保存为单个文件。
 import-onnx-shapes = “{ $name }”不是 Wav2Lip：它应接收 (n, 1, 80, 16) 和 (n, 6, 边长, 边长) 并给出一幅画面，而此文件是 { $found }。
 import-onnx-side = “{ $name }”的人脸边长不在已知之列（{ $sides } 像素）。请以固定边长导出。
@@ -217,8 +219,21 @@ eight-bits-show = { $name } 的嘴部会改变：与浮点相差 { $psnr } dB（
 eight-bits-slow = { $name } 的速度只有 { $gain } 倍，低于 { $least } 倍不值得
 import-busy = 另一个导入或删除正在 { $folder } 中进行。请等它完成。
 import-name-unusable = “{ $name }”不能用作方法名。请用 a 到 z、数字、- 和 _，最多 40 个字符。
-import-name-taken = 名称“{ $name }”已被占用。请用 --name 另取一个，或先删除那个方法。
-import-unknown = 没有导入过名为“{ $name }”的方法。运行 chorus models list 查看。
+import-name-taken = 名称“{ $name }”已被占用。请另取一个，或先删除那个方法。
+import-unknown = 没有导入过名为“{ $name }”的方法。请查看模型列表。
+import-not-taken = 位于 { $address } 的 Triton 没有接受“{ $name }”，此次导入已撤销：{ $reason }
+import-switched-off = 此处已关闭通过接口导入和删除模型的功能（CHORUS_MODEL_IMPORT）。请在本机使用 chorus models。
+import-no-folder = 此处的 api 没有存放导入模型的文件夹。请在能写入 Triton 模型仓库的地方运行 chorus models import，或通过 CHORUS_FAMILIES 把该文件夹交给 api。
+import-folder-closed = api 无法写入 { $folder }。请在能写入 Triton 模型仓库的地方运行 chorus models import，或允许 api 写入该文件夹。
+import-abandoned = 执行导入的进程已经结束。请重新开始导入，已上传的文件仍在。
+import-broke-off = 导入中断，详情见日志。请重新开始。
+import-too-slow = 导入超过 { $seconds } 秒，已被终止。
+import-not-there = 没有编号为 { $id } 的导入。
+import-ended = “{ $name }”的导入已经结束：{ $state }
+models-too-many = 已导入 { $limit } 个模型。请先删除一个。
+imports-waiting = 已有 { $number } 个导入在等待。请等其中一些结束后再来。
+upload-is-model = “{ $name }”是作为模型上传等待导入的，不是录制文件。
+upload-is-media = “{ $name }”不是作为模型上传的。请以用途 model 重新开始上传。
 bench-not-imported = { $name } 不是导入的方法：只能测量用 `chorus models import` 导入的方法，默认方法由 `make bench` 测量
 import-not-loaded = { $address } 上正在运行的 Triton 没有接受“{ $name }”：{ $reason }。请重新启动 Chorus 或 Triton。
 

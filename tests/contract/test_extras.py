@@ -38,7 +38,7 @@ NAMESPACE = {
         ("local", ["services.cli.main", "services.local.__main__"]),
         ("otel", [TRACING]),
         ("oidc", [LOGINS]),
-        ("import", ["services.importing.__main__"]),
+        ("import", ["services.importing.__main__", "services.importing.errand"]),
     ],
 )
 def test_an_extra_declares_what_its_process_imports_and_no_more(extra: str, roots: list[str]) -> None:

@@ -19,6 +19,7 @@ import pytest
 from numpy.typing import NDArray
 
 from services.errors import ChorusError, ErrorKind
+from services.importing.importer import import_file
 from services.jobs.engines import Engines
 from services.local.log_file import LogFile
 from services.local.ports import free_port
@@ -27,6 +28,7 @@ from services.local.supervisor import Supervisor
 from services.local.triton_runtime import find_runtime
 from services.local.triton_server import triton_service
 from services.triton import TritonClient
+from tests.painting_net import write_painting_net
 
 SHARED_MEMORY = Path("/dev/shm")
 _BROKEN_CONFIG = (
@@ -116,6 +118,24 @@ def test_each_loaded_model_says_what_computes_it(triton: tuple[Supervisor, Trito
     assert sorted(engines.all()) == sorted(LocalSettings().models), "the one that goes does not take the new one's away"
     messages = [json.loads(line)["message"] for line in (folder / "chorus.log").read_text().splitlines()]
     assert f"mouth_renderer is computed by {text}" in messages
+
+
+def test_what_a_user_imported_is_bounded_in_memory_and_nothing_else_is(
+    triton: tuple[Supervisor, TritonClient], tmp_path: Path
+) -> None:
+    supervisor, client = triton
+    families = Path(_argument(supervisor, "--backend-directory")).parent / "families"
+    import_file(write_painting_net(tmp_path / "n.onnx"), families, wanted_name="bounded", licence=None, taken=())
+    client.load("bounded")
+    children = psutil.Process(supervisor.pid("triton")).children()
+    limits = {child.cmdline()[1]: child.rlimit(psutil.RLIMIT_DATA)[1] for child in children}
+    mine = {path: limit for path, limit in limits.items() if "/bounded/" in path}
+    assert list(mine.values()) == [8 << 30], limits
+    assert {limit for path, limit in limits.items() if path not in mine} == {psutil.RLIM_INFINITY}
+    crops = np.zeros((2, 96, 96, 3), np.uint8)
+    mouths = client.infer("bounded", {"crop": crops, "mel": _mel(2, 16)}, ["mouth"])["mouth"]
+    assert mouths.shape == crops.shape
+    client.unload("bounded")
 
 
 def test_the_server_tells_how_long_it_computed_for_a_model(triton: tuple[Supervisor, TritonClient]) -> None:

@@ -200,6 +200,23 @@ def cut_off_onnx(path: Path) -> None:
     path.write_bytes(painting_net().SerializeToString()[:9000])
 
 
+def endless_loop(path: Path) -> None:
+    """It runs as long as a number in it says; it could be one that the sound gives."""
+    model = painting_net()
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["on"], ["again"])],
+        "body",
+        [
+            helper.make_tensor_value_info("turn", TensorProto.INT64, []),
+            helper.make_tensor_value_info("on", TensorProto.BOOL, []),
+        ],
+        [helper.make_tensor_value_info("again", TensorProto.BOOL, [])],
+    )
+    model.graph.node.append(helper.make_node("Loop", ["turns", ""], [], body=body))
+    model.graph.initializer.append(numpy_helper.from_array(np.array(1 << 60), "turns"))
+    path.write_bytes(model.SerializeToString())
+
+
 def too_old(path: Path) -> None:
     path.write_bytes(painting_net(opset=9).SerializeToString())
 
@@ -218,6 +235,7 @@ def too_old(path: Path) -> None:
         (another_net, "import-onnx-shapes"),
         (not_numbers, "import-not-finite"),
         (odd_operators, "import-onnx-operators"),
+        (endless_loop, "import-onnx-branches"),
         (deaf, "import-deaf"),
         (odd_side, "import-onnx-side"),
         (cut_off_onnx, "import-damaged"),

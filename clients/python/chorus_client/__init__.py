@@ -3,7 +3,7 @@
 from chorus_client.async_client import AsyncChorus
 from chorus_client.client import Chorus
 from chorus_client.errors import ChorusError, ErrorKind
-from chorus_client.v1.gateway_pb2 import Batch, Job, Limits, Media, Preflight, RenderOptions
+from chorus_client.v1.gateway_pb2 import Batch, Job, Limits, Media, Model, ModelImport, Preflight, RenderOptions
 
 __all__ = [
     "AsyncChorus",
@@ -14,6 +14,8 @@ __all__ = [
     "Job",
     "Limits",
     "Media",
+    "Model",
+    "ModelImport",
     "Preflight",
     "RenderOptions",
 ]

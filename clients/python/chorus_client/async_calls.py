@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -108,13 +108,37 @@ class AsyncCalls:
             part.keep(total)
 
     async def upload(self, path: Path, name: str | None, progress: Progress | None) -> pb.Media:
-        """The media that a file becomes; an upload that fails is forgotten."""
+        """The media that a file becomes."""
+
+        async def finish(upload_id: str) -> pb.Media:
+            request = pb.FinishUploadRequest(upload_id=upload_id)
+            return await self.call(self._stub.FinishUpload, request, Attempts(FINISH_SECONDS))
+
         request = await asyncio.to_thread(requests.create_upload, path, name)
+        return await self._upload(path, request, progress, finish)
+
+    async def import_model(self, path: Path, name: str, licence: str, progress: Progress | None) -> pb.ModelImport:
+        """The import of a file, just begun."""
+
+        async def start(upload_id: str) -> pb.ModelImport:
+            request = pb.StartImportRequest(upload_id=upload_id, name=name, licence=licence)
+            return await self.call(self._stub.StartImport, request)
+
+        request = await asyncio.to_thread(requests.create_upload, path, None, requests.MODEL)
+        return await self._upload(path, request, progress, start)
+
+    async def _upload(
+        self,
+        path: Path,
+        request: pb.CreateUploadRequest,
+        progress: Progress | None,
+        finish: Callable[[str], Awaitable[Answer]],
+    ) -> Answer:
+        """What becomes of a file by `finish`, which is given the upload's id; an upload that fails is forgotten."""
         upload = await self.call(self._stub.CreateUpload, request)
         try:
             await self._append(path, upload, progress)
-            finish = pb.FinishUploadRequest(upload_id=upload.id)
-            return await self.call(self._stub.FinishUpload, finish, Attempts(FINISH_SECONDS))
+            return await finish(upload.id)
         except BaseException:
             forget = pb.DeleteUploadRequest(upload_id=upload.id)
             with suppress(grpc.RpcError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import TypeVar
@@ -100,13 +100,35 @@ class Calls:
             part.keep(total)
 
     def upload(self, path: Path, name: str | None, progress: Progress | None) -> pb.Media:
-        """The media that a file becomes; an upload that fails is forgotten."""
-        request = requests.create_upload(path, name)
+        """The media that a file becomes."""
+
+        def finish(upload_id: str) -> pb.Media:
+            request = pb.FinishUploadRequest(upload_id=upload_id)
+            return self.call(self._stub.FinishUpload, request, Attempts(FINISH_SECONDS))
+
+        return self._upload(path, requests.create_upload(path, name), progress, finish)
+
+    def import_model(self, path: Path, name: str, licence: str, progress: Progress | None) -> pb.ModelImport:
+        """The import of a file, just begun."""
+
+        def start(upload_id: str) -> pb.ModelImport:
+            request = pb.StartImportRequest(upload_id=upload_id, name=name, licence=licence)
+            return self.call(self._stub.StartImport, request)
+
+        return self._upload(path, requests.create_upload(path, None, requests.MODEL), progress, start)
+
+    def _upload(
+        self,
+        path: Path,
+        request: pb.CreateUploadRequest,
+        progress: Progress | None,
+        finish: Callable[[str], Answer],
+    ) -> Answer:
+        """What becomes of a file by `finish`, which is given the upload's id; an upload that fails is forgotten."""
         upload = self.call(self._stub.CreateUpload, request)
         try:
             self._append(path, upload, progress)
-            finish = pb.FinishUploadRequest(upload_id=upload.id)
-            return self.call(self._stub.FinishUpload, finish, Attempts(FINISH_SECONDS))
+            return finish(upload.id)
         except BaseException:
             forget = pb.DeleteUploadRequest(upload_id=upload.id)
             with suppress(grpc.RpcError):

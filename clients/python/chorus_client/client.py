@@ -176,3 +176,36 @@ class Chorus:
     def download_output(self, job_id: str, path: Path | str, *, progress: Progress | None = None) -> None:
         """Write a finished video to `path`, which exists only when it is whole."""
         self._calls.download(self._stub.DownloadOutput, pb.DownloadOutputRequest(job_id=job_id), Path(path), progress)
+
+    def list_models(self) -> Sequence[pb.Model]:
+        """The lip-sync methods; for admins, as all that follows."""
+        return self._calls.call(self._stub.ListModels, pb.ListModelsRequest()).models
+
+    def import_model(
+        self, path: Path | str, *, name: str = "", licence: str = "", progress: Progress | None = None
+    ) -> pb.ModelImport:
+        """Import a Wav2Lip (.pth, TorchScript, safetensors, ONNX), and be back when that has ended, well or not.
+
+        Without `name` it is called after its net; `licence` is shown wherever it can be chosen. `progress` hears of
+        the upload, which goes on where it stopped.
+        """
+        found = self._calls.import_model(Path(path), name, licence, progress)
+        for latest in self.watch_import(found.id):
+            found = latest
+        return found
+
+    def list_imports(self) -> Sequence[pb.ModelImport]:
+        """The newest imports first, a page of them."""
+        return self._calls.call(self._stub.ListImports, requests.list_imports()).imports
+
+    def watch_import(self, import_id: str) -> Iterator[pb.ModelImport]:
+        """An import now and after each change, until it has ended."""
+        return self._calls.watch(self._stub.WatchImport, pb.WatchImportRequest(import_id=import_id))
+
+    def cancel_import(self, import_id: str) -> pb.ModelImport:
+        """End an import; CONFLICT when it has ended. Tried once: after UNAVAILABLE look at the import."""
+        return self._calls.call_once(self._stub.CancelImport, pb.CancelImportRequest(import_id=import_id))
+
+    def remove_model(self, name: str) -> None:
+        """Remove a method that was imported; jobs that still want it fail."""
+        self._calls.delete(self._stub.RemoveModel, pb.RemoveModelRequest(name=name))

@@ -10,6 +10,8 @@ from uuid import uuid4
 
 from chorus_client.v1 import gateway_pb2 as pb
 
+MODEL: Final = "model"
+"""The purpose of an upload that is to be imported"""
 _PAGE_ITEMS: Final = 200
 
 ListRequest = pb.ListMediaRequest | pb.ListBatchesRequest | pb.ListJobsRequest
@@ -18,9 +20,9 @@ DownloadRequest = pb.DownloadMediaRequest | pb.DownloadOutputRequest
 DownloadAnswer = pb.DownloadMediaResponse | pb.DownloadOutputResponse
 
 
-def create_upload(path: Path, name: str | None) -> pb.CreateUploadRequest:
+def create_upload(path: Path, name: str | None, purpose: str = "") -> pb.CreateUploadRequest:
     """A file as it is now, under its own name or another."""
-    return pb.CreateUploadRequest(name=name or path.name, length=path.stat().st_size)
+    return pb.CreateUploadRequest(name=name or path.name, length=path.stat().st_size, purpose=purpose)
 
 
 def create_batch(
@@ -49,6 +51,11 @@ def list_jobs(
     return pb.ListJobsRequest(
         state=state, batch_id=batch_id, name=name, owner=owner, since_ms=_ms(since), until_ms=_ms(until)
     )
+
+
+def list_imports() -> pb.ListImportsRequest:
+    """The newest imports, as many as a page has."""
+    return pb.ListImportsRequest(limit=_PAGE_ITEMS)
 
 
 def first_page(request: ListRequest) -> None:

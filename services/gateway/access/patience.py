@@ -18,7 +18,8 @@ _BODY_SECONDS: Final = 30.0
 _SILENCE_SECONDS: Final = 60.0
 # A player that pauses takes no bytes, and asks for the rest later.
 _STALL_SECONDS: Final = 300.0
-_UPLOADS: Final = ("/v1/media", "/v1/uploads")
+# None of their routes reads a body as a whole.
+_UPLOADS: Final = ("/v1/media", "/v1/uploads", "/v1/imports")
 
 
 class Patience:

@@ -18,6 +18,7 @@ from services.gateway.operations.audit import AuditLog
 from services.gateway.operations.batch import Batch, batch_of
 from services.gateway.operations.batch_request import BatchRequest, check_kinds, job_rows
 from services.gateway.operations.drafts import Drafts
+from services.gateway.operations.models import Models
 from services.gateway.operations.readiness import Readiness
 from services.gateway.operations.run_log import RunLog
 from services.jobs import attempts, tables
@@ -59,6 +60,7 @@ class Operations:
         outputs: Outputs,
         uploads: ResumableUploads,
         preflights: Preflights,
+        models: Models,
         log: RunLog,
         limits: Limits,
         quotas: Quotas,
@@ -73,6 +75,7 @@ class Operations:
         self.outputs = outputs
         self.uploads = uploads
         self.preflights = preflights
+        self.models = models
         self.log = log
         self.limits = limits
         self.retention = retention
@@ -80,7 +83,7 @@ class Operations:
         self.readiness = readiness
         self.drafts = drafts
         self.audit = audit
-        self.sweeps = (uploads.sweep, intake.sweep, drafts.sweep, audit.sweep)
+        self.sweeps = (uploads.sweep, intake.sweep, drafts.sweep, audit.sweep, models.imports.sweep)
         """Upkeep: to be called now and then, each for itself"""
         self.looks = Desk("look", _LOOKS_AT_ONCE, _LOOKS_WAITING, _too_many_uploads)
         """For what waits until preprocess has looked into a file: all else goes on meanwhile"""

@@ -17,6 +17,7 @@ _FILE_NAME_LENGTH: Final = 1000
 _OWNER_LENGTH: Final = 100
 _PASSWORD_LENGTH: Final = 1000
 _ACTION_LENGTH: Final = 50
+_FAMILY_NAME_LENGTH: Final = 100
 _LARGEST_NUMBER: Final = (1 << 63) - 1
 # Beyond them not every moment has a number of seconds, or a number of seconds a moment, in every time zone.
 _YEARS: Final = range(1970, 9999)
@@ -44,6 +45,9 @@ FileName = Annotated[str, StringConstraints(max_length=_FILE_NAME_LENGTH), After
 OwnerName = Annotated[str, StringConstraints(max_length=_OWNER_LENGTH), AfterValidator(_check_text)]
 LoginName = Annotated[str, StringConstraints(max_length=_OWNER_LENGTH), AfterValidator(_check_text)]
 Password = Annotated[str, StringConstraints(max_length=_PASSWORD_LENGTH), AfterValidator(_check_text)]
+FamilyName = Annotated[str, StringConstraints(max_length=_FAMILY_NAME_LENGTH), AfterValidator(_check_text)]
+"""What it may be made of has an error of its own"""
+LicenceText = Annotated[str, StringConstraints(max_length=NAME_LENGTH), AfterValidator(_check_text)]
 MediaKind = Literal["video", "audio", "still"]
 ActionName = Annotated[str, StringConstraints(max_length=_ACTION_LENGTH, pattern=r"^[a-z.-]*$")]
 RowId = Annotated[int, Field(ge=0, le=_LARGEST_NUMBER)]

@@ -27,6 +27,7 @@ from services.gateway.operations.receiving import Receivers
 from services.gateway.rest import audit as rest_audit
 from services.gateway.rest import jobs as rest
 from services.gateway.rest import media as rest_media
+from services.gateway.rest import models as rest_models
 from services.gateway.rest import retention as rest_retention
 from services.gateway.rest import service as rest_service
 from services.gateway.rest import session, tus
@@ -52,7 +53,7 @@ def build_app(operations: Operations, gate: Gate, further: Sequence[APIRouter] =
     app.add_middleware(Guard, gate=gate)
     # Added last, so it stands before the guard, and counts what that refuses as well.
     app.add_middleware(Measured)
-    own = (session, rest_media, tus, rest_service, rest_retention, rest_audit)
+    own = (session, rest_media, tus, rest_models, rest_service, rest_retention, rest_audit)
     for router in (*(each.router for each in own), rest.v1, rest.router, *further):
         app.include_router(router)
     app.add_exception_handler(ChorusError, _answer_refusal)

@@ -10,6 +10,7 @@ from pydantic import Field
 from services.gateway.rest.schemas import Body, JobErrorBody
 from services.library.findings import Caution, PreflightState, Verdict
 from services.library.media import Media
+from services.library.resumable import Purpose
 from services.preprocess.summary import SoundNote
 
 
@@ -51,6 +52,7 @@ class ResumableUploadBody(Body):
     length: int
     expires_at: datetime
     media_id: str | None = Field(description="Once it is whole and accepted")
+    purpose: Purpose
 
 
 class FaceChoiceBody(Body):

@@ -18,7 +18,7 @@ from services.gateway.operations.bounds import Bytes, Id
 from services.gateway.operations.receiving import Receivers
 from services.gateway.rest import schemas_media
 from services.gateway.rest.parameters import REFUSALS, Ops, Who
-from services.library.resumable import ResumableUpload
+from services.library.resumable import Purpose, ResumableUpload
 
 VERSION: Final = "1.0.0"
 MEDIA_ID_HEADER: Final = "Chorus-Media-Id"
@@ -44,12 +44,15 @@ def create_upload(
     operations: Ops,
     caller: Who,
     upload_length: Annotated[Bytes, Header(description="Bytes of the whole file")],
-    upload_metadata: Annotated[str, Header(max_length=4096, description="filename and its base64")] = "",
+    upload_metadata: Annotated[
+        str, Header(max_length=4096, description="filename and its base64; purpose and that of media or model")
+    ] = "",
 ) -> Response:
     """Begin an upload; its address is in the header Location."""
     _check_version(request)
-    name = _metadata(upload_metadata).get("filename", "")
-    upload = operations.uploads.create(name, upload_length, owner=caller.owner)
+    metadata = _metadata(upload_metadata)
+    purpose = Purpose.named(metadata.get("purpose", ""))
+    upload = operations.uploads.create(metadata.get("filename", ""), upload_length, owner=caller.owner, purpose=purpose)
     return _answer(201, {"Location": f"{request.url.path.rstrip('/')}/{upload.id}", **_state(upload)})
 
 
@@ -68,15 +71,18 @@ async def go_on(
     caller: Who,
     upload_offset: Annotated[Bytes, Header(description="As HEAD tells it")],
 ) -> Response:
-    """Send the bytes from an offset on; with the last of them the file becomes media, or is refused."""
+    """Send the bytes from an offset on; with the last of them the file becomes media, or is refused.
+
+    One for a model waits until it is imported.
+    """
     _check_version(request)
     if request.headers.get("content-type") != _PIECE_TYPE:
         raise HTTPException(415, f"Content-Type must be {_PIECE_TYPE}")
     upload = await asyncio.to_thread(operations.uploads.get_own, upload_id, caller.owner)
     receivers: Receivers = request.app.state.receivers
-    upload = await receivers.receive(upload, upload_offset, _body(request, upload.name))
+    upload = await receivers.receive(upload, upload_offset, request_body(request, upload.name))
     headers = _state(upload)
-    if upload.offset == upload.length:
+    if upload.offset == upload.length and upload.purpose is Purpose.MEDIA:
         media = await operations.looks.run(operations.uploads.finish, upload_id)
         headers[MEDIA_ID_HEADER] = media.id
     return _answer(204, headers)
@@ -103,7 +109,8 @@ async def finish_upload(upload_id: Id, operations: Ops, caller: Who) -> schemas_
     return schemas_media.media_body(await operations.looks.run(operations.uploads.finish, upload.id))
 
 
-async def _body(request: Request, name: str) -> AsyncIterator[bytes]:
+async def request_body(request: Request, name: str) -> AsyncIterator[bytes]:
+    """What is sent, piece by piece; CONFLICT when it breaks off."""
     try:
         async for piece in request.stream():
             yield piece

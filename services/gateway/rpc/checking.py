@@ -18,6 +18,9 @@ _BOUNDS: Final[Mapping[str, Any]] = {
     "DownloadMediaRequest.offset": bounds.Bytes,
     "DownloadOutputRequest.offset": bounds.Bytes,
     "ListJobsRequest.name": bounds.NamePart,
+    "GetModelRequest.name": bounds.FamilyName,
+    "RemoveModelRequest.name": bounds.FamilyName,
+    "StartImportRequest.name": bounds.FamilyName,
     "LogInRequest.name": bounds.LoginName,
     "UploadPlace.offset": bounds.Bytes,
     "action": bounds.ActionName,
@@ -28,10 +31,12 @@ _BOUNDS: Final[Mapping[str, Any]] = {
     "faces": bounds.Id,
     # Its length has an error of its own.
     "idempotency_key": bounds.Text,
+    "import_id": bounds.Id,
     "job_id": bounds.Id,
     "job_ids": bounds.Id,
     "kind": bounds.MediaKind,
     "length": bounds.Bytes,
+    "licence": bounds.LicenceText,
     "limit": bounds.Limit,
     "lines": bounds.LogLines,
     "media_id": bounds.Id,
@@ -41,6 +46,8 @@ _BOUNDS: Final[Mapping[str, Any]] = {
     "password": bounds.Password,
     # What it may be has an error of its own.
     "priority": bounds.Id,
+    # What it may be has an error of its own.
+    "purpose": bounds.Id,
     "since_ms": bounds.Milliseconds,
     "state": bounds.Id,
     "until_ms": bounds.Milliseconds,

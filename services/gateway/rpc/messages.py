@@ -11,6 +11,8 @@ from google.protobuf.json_format import MessageToDict, ParseDict
 from services.errors import ChorusError, ErrorKind, error_to_json
 from services.gateway.operations.audit import AuditEntry, AuditFilter
 from services.gateway.operations.batch import Batch
+from services.gateway.operations.import_rows import ModelImport
+from services.gateway.operations.models import Model
 from services.gateway.v1 import gateway_pb2 as pb
 from services.jobs.families import FamilyCard
 from services.jobs.model import Job, JobFilter, JobState, Priority
@@ -88,6 +90,7 @@ def upload_message(upload: ResumableUpload) -> pb.ResumableUpload:
         length=upload.length,
         expires_at_ms=_ms(upload.expires_at),
         media_id=upload.media_id,
+        purpose=upload.purpose,
     )
 
 
@@ -138,6 +141,28 @@ def job_message(job: Job) -> pb.Job:
 
 def family_message(card: FamilyCard) -> pb.Family:
     return pb.Family(name=card.name, licence=card.licence, description=card.description, engine=card.engine)
+
+
+def model_message(model: Model) -> pb.Model:
+    """A model as admins see it."""
+    values = asdict(model)
+    imported_at = values.pop("imported_at")
+    return pb.Model(**values, imported_at_ms=_ms(imported_at))
+
+
+def import_message(found: ModelImport) -> pb.ModelImport:
+    """An import as it travels."""
+    return pb.ModelImport(
+        id=found.id,
+        name=found.name,
+        licence=found.licence,
+        file_name=found.file_name,
+        owner=found.owner,
+        state=found.state,
+        stage=found.stage,
+        error=_error_message(found.error) if found.error else None,
+        created_at_ms=_ms(found.created_at),
+    )
 
 
 def _error_message(error: ChorusError) -> pb.JobError:

@@ -16,7 +16,7 @@ from services.gateway.operations.batches import Operations
 from services.gateway.operations.receiving import Receivers
 from services.gateway.rpc.access import LOG_IN, AccessInterceptor
 from services.gateway.rpc.checking import check_message
-from services.gateway.rpc.installation import DEFAULT_LIMIT, InstallationServicer
+from services.gateway.rpc.installation import DEFAULT_LIMIT
 from services.gateway.rpc.messages import (
     batch_message,
     batch_priority,
@@ -27,11 +27,12 @@ from services.gateway.rpc.messages import (
     render_options,
     upload_message,
 )
+from services.gateway.rpc.model_calls import ModelCalls
 from services.gateway.v1 import gateway_pb2 as pb
 from services.gateway.v1.gateway_pb2_grpc import add_GatewayServiceServicer_to_server
 from services.grpc_server import Context, Server, build_server
 from services.library.archive import zip_pieces
-from services.library.resumable import ResumableUpload
+from services.library.resumable import Purpose, ResumableUpload
 from services.library.stored_file import StoredFile
 from services.threaded import iterate_in_threads
 
@@ -49,8 +50,8 @@ async def build_rpc_server(operations: Operations, gate: Gate) -> Server:
     return server
 
 
-class GatewayServicer(InstallationServicer):
-    """The calls about uploads, batches and jobs, beside those about the installation."""
+class GatewayServicer(ModelCalls):
+    """The calls about uploads, batches and jobs, beside those about models and the installation."""
 
     def __init__(self, operations: Operations, gate: Gate) -> None:
         super().__init__(operations, gate)
@@ -68,7 +69,13 @@ class GatewayServicer(InstallationServicer):
 
     async def CreateUpload(self, request: pb.CreateUploadRequest, context: Context) -> pb.ResumableUpload:
         return upload_message(
-            await self._run(self._operations.uploads.create, request.name, request.length, owner=current_actor().owner)
+            await self._run(
+                self._operations.uploads.create,
+                request.name,
+                request.length,
+                owner=current_actor().owner,
+                purpose=Purpose.named(request.purpose),
+            )
         )
 
     async def GetUpload(self, request: pb.GetUploadRequest, context: Context) -> pb.ResumableUpload:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from nicegui.element import Element
 
@@ -12,24 +12,29 @@ from services.gateway.web.draft import DraftKind
 from services.gateway.web.open_page import OpenPage
 
 _STILLS: Final = frozenset({".jpg", ".jpeg", ".png", ".heic", ".heif", ".avif", ".webp", ".bmp", ".gif"})
+_MODELS: Final = [".bin", ".ckpt", ".jit", ".onnx", ".pt", ".pth", ".safetensors", ".tar"]
+_ICONS: Final = {"audio": "mic", "video": "movie", "model": "deployed_code"}
 _STATIC: Final = Path(__file__).parent / "static"
 
 
 class DropZone(Element, component="drop_zone.js", esm={"chorus-page": str(_STATIC)}):
-    """Recordings ("audio") or pictures ("video") for one of the drafts."""
+    """Recordings ("audio") or pictures ("video") for one of the drafts, or a "model" to import."""
 
-    def __init__(self, page: OpenPage, kind: DraftKind, role: str, *, multiple: bool = False) -> None:
+    def __init__(
+        self, page: OpenPage, kind: DraftKind | Literal["import"], role: str, *, multiple: bool = False
+    ) -> None:
         super().__init__()
         words, limits = page.words, page.operations.limits
         sounds, pictures = sorted(limits.audio_suffixes), sorted(limits.picture_suffixes)
+        preferred = {"audio": sounds, "video": pictures, "model": _MODELS}[role]
         self._props.update(
             {
                 "zone": f"{kind}-{role}",
-                "preferred": sounds if role == "audio" else pictures,
-                "accepted": _with_sound(sounds, pictures) if role == "audio" else pictures,
+                "preferred": preferred,
+                "accepted": _with_sound(sounds, pictures) if role == "audio" else preferred,
                 "multiple": multiple,
                 "max-bytes": limits.max_upload_bytes,
-                "icon": "mic" if role == "audio" else "movie",
+                "icon": _ICONS[role],
                 "title": words(f"upload.{role}_title"),
                 "hint": words(f"upload.{role}_hint"),
                 "button": words("upload.choose_many" if multiple else "upload.choose"),

@@ -21,6 +21,8 @@ from services.gateway.web.frame import Frame, View
 from services.gateway.web.history_view import HistoryView
 from services.gateway.web.live_view import LiveView
 from services.gateway.web.log_view import show_log
+from services.gateway.web.models_view import DRAFT as MODEL_DRAFT
+from services.gateway.web.models_view import ModelsView
 from services.gateway.web.open_drafts import OpenDrafts
 from services.gateway.web.open_page import OpenPage
 from services.gateway.web.single_view import SingleView
@@ -28,7 +30,7 @@ from services.gateway.web.viewer_view import show_viewer
 from services.gateway.web.visitor import CLOCK_COOKIE, Visitor, visitor_of
 
 _FOLDER: Final = Path(__file__).parent
-_PATHS: Final = ("/", "/single", "/live", "/history", "/compare/{job_id}", "/log", "/audit", "/settings")
+_PATHS: Final = ("/", "/single", "/live", "/history", "/compare/{job_id}", "/log", "/models", "/audit", "/settings")
 _STYLES: Final = (
     "theme.css",
     "frame.css",
@@ -93,6 +95,7 @@ def _views(page: OpenPage) -> dict[str, View]:
         "/compare/{job_id}": lambda arguments: show_comparison(page, arguments.path_parameters["job_id"]),
         "/log": lambda arguments: show_log(page, arguments),
         "/audit": lambda arguments: show_audit(page, arguments),
+        "/models": lambda _: ModelsView(page),
     }
 
 
@@ -133,11 +136,20 @@ def _take_uploading(page: OpenPage, number: int) -> None:
 async def _take_upload(page: OpenPage, note: dict[str, str]) -> None:
     """A file has arrived: put it into the draft that it was dropped on, whatever view is shown now."""
     kind, _, role = note["zone"].partition("-")
+    if kind == MODEL_DRAFT:
+        page.operations.drafts.keep(page.visitor.owner, kind, lambda chosen: chosen.update(upload_id=note["media_id"]))
+        await _settle(page, note["media_id"])
+        return
     draft = page.batch if kind == "batch" else page.single
     if role == "audio":
         draft.audio_id = note["media_id"]
     else:
         draft.add_video(note["media_id"])
+    await _settle(page, note["media_id"])
+
+
+async def _settle(page: OpenPage, note_id: str) -> None:
+    """The view shows what has come, and the browser forgets its row."""
     if page.on_upload is not None:
         await page.on_upload()
-    ui.run_javascript(f"window.chorusUploads.settle({json.dumps(note['media_id'])})")
+    ui.run_javascript(f"window.chorusUploads.settle({json.dumps(note_id)})")

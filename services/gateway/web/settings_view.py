@@ -60,6 +60,8 @@ async def show_settings(page: OpenPage, speak: Callable[[str], object], wear: Ca
                     )
             with block("div", "view-actions facts-actions"):
                 link_button(words("settings.api"), "/docs", symbol="api").props("target=_blank")
+                if page.visitor.is_admin:
+                    link_button(words("settings.models"), "/models", symbol="deployed_code")
     use = await asyncio.to_thread(page.operations.disk_use)
     with disk:
         _fact(words("settings.outputs"), size_text(use.outputs_bytes))

@@ -28,7 +28,7 @@ class Visitor:
     may_make: bool
     """False for those who see and download only: what they cannot do is not shown to them"""
     is_admin: bool
-    """May change how long things are kept, and read who did what"""
+    """What only admins may do is not shown to others"""
     sees_all: bool
     """False for those who shall know of nothing but their own"""
     words: Words

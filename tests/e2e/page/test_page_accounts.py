@@ -102,3 +102,16 @@ def test_a_viewer_looks_and_makes_nothing(members: Visitors, recordings: Recordi
     expect(page.locator(".history-row").first).to_be_visible()
     expect(page.get_by_role("link", name="Download").first).to_be_visible()
     expect(page.get_by_role("button", name="Delete")).to_have_count(0)
+
+
+def test_only_admins_find_the_models(members: Visitors) -> None:
+    hers = _log_in(members, members.come(), "anna")
+    hers.goto(members.stack.address + "/settings")
+    expect(hers.get_by_role("link", name="Models")).to_be_visible()
+    his = _log_in(members, members.come(), "ben")
+    his.goto(members.stack.address + "/settings")
+    expect(his.get_by_role("heading", name="Settings")).to_be_visible()
+    expect(his.get_by_role("link", name="Models")).to_have_count(0)
+    his.goto(members.stack.address + "/models")
+    expect(his.get_by_text("Models are managed by admins")).to_be_visible()
+    expect(his.locator("input[data-zone=import-model]")).to_have_count(0)

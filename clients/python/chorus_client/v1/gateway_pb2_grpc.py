@@ -202,6 +202,46 @@ class GatewayServiceStub:
                 request_serializer=chorus__client_dot_v1_dot_gateway__pb2.ListFamiliesRequest.SerializeToString,
                 response_deserializer=chorus__client_dot_v1_dot_gateway__pb2.ListFamiliesResponse.FromString,
                 _registered_method=True)
+        self.ListModels = channel.unary_unary(
+                '/chorus.gateway.v1.GatewayService/ListModels',
+                request_serializer=chorus__client_dot_v1_dot_gateway__pb2.ListModelsRequest.SerializeToString,
+                response_deserializer=chorus__client_dot_v1_dot_gateway__pb2.ListModelsResponse.FromString,
+                _registered_method=True)
+        self.GetModel = channel.unary_unary(
+                '/chorus.gateway.v1.GatewayService/GetModel',
+                request_serializer=chorus__client_dot_v1_dot_gateway__pb2.GetModelRequest.SerializeToString,
+                response_deserializer=chorus__client_dot_v1_dot_gateway__pb2.Model.FromString,
+                _registered_method=True)
+        self.RemoveModel = channel.unary_unary(
+                '/chorus.gateway.v1.GatewayService/RemoveModel',
+                request_serializer=chorus__client_dot_v1_dot_gateway__pb2.RemoveModelRequest.SerializeToString,
+                response_deserializer=chorus__client_dot_v1_dot_gateway__pb2.RemoveModelResponse.FromString,
+                _registered_method=True)
+        self.StartImport = channel.unary_unary(
+                '/chorus.gateway.v1.GatewayService/StartImport',
+                request_serializer=chorus__client_dot_v1_dot_gateway__pb2.StartImportRequest.SerializeToString,
+                response_deserializer=chorus__client_dot_v1_dot_gateway__pb2.ModelImport.FromString,
+                _registered_method=True)
+        self.GetImport = channel.unary_unary(
+                '/chorus.gateway.v1.GatewayService/GetImport',
+                request_serializer=chorus__client_dot_v1_dot_gateway__pb2.GetImportRequest.SerializeToString,
+                response_deserializer=chorus__client_dot_v1_dot_gateway__pb2.ModelImport.FromString,
+                _registered_method=True)
+        self.ListImports = channel.unary_unary(
+                '/chorus.gateway.v1.GatewayService/ListImports',
+                request_serializer=chorus__client_dot_v1_dot_gateway__pb2.ListImportsRequest.SerializeToString,
+                response_deserializer=chorus__client_dot_v1_dot_gateway__pb2.ListImportsResponse.FromString,
+                _registered_method=True)
+        self.WatchImport = channel.unary_stream(
+                '/chorus.gateway.v1.GatewayService/WatchImport',
+                request_serializer=chorus__client_dot_v1_dot_gateway__pb2.WatchImportRequest.SerializeToString,
+                response_deserializer=chorus__client_dot_v1_dot_gateway__pb2.ModelImport.FromString,
+                _registered_method=True)
+        self.CancelImport = channel.unary_unary(
+                '/chorus.gateway.v1.GatewayService/CancelImport',
+                request_serializer=chorus__client_dot_v1_dot_gateway__pb2.CancelImportRequest.SerializeToString,
+                response_deserializer=chorus__client_dot_v1_dot_gateway__pb2.ModelImport.FromString,
+                _registered_method=True)
         self.GetDependencies = channel.unary_unary(
                 '/chorus.gateway.v1.GatewayService/GetDependencies',
                 request_serializer=chorus__client_dot_v1_dot_gateway__pb2.GetDependenciesRequest.SerializeToString,
@@ -475,6 +515,60 @@ class GatewayServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListModels(self, request, context):
+        """The lip-sync methods as ListFamilies has them, with what admins want to know of them. This and the next ones are
+        for admins.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetModel(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveModel(self, request, context):
+        """Removes one that was imported; jobs that still want it fail.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StartImport(self, request, context):
+        """Imports a whole upload whose purpose is a model; asked again, the same import.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetImport(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListImports(self, request, context):
+        """The newest first; what ended is kept for thirty days.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchImport(self, request, context):
+        """The import now and after each change, until it has ended.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelImport(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetDependencies(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -702,6 +796,46 @@ def add_GatewayServiceServicer_to_server(servicer, server):
                     servicer.ListFamilies,
                     request_deserializer=chorus__client_dot_v1_dot_gateway__pb2.ListFamiliesRequest.FromString,
                     response_serializer=chorus__client_dot_v1_dot_gateway__pb2.ListFamiliesResponse.SerializeToString,
+            ),
+            'ListModels': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListModels,
+                    request_deserializer=chorus__client_dot_v1_dot_gateway__pb2.ListModelsRequest.FromString,
+                    response_serializer=chorus__client_dot_v1_dot_gateway__pb2.ListModelsResponse.SerializeToString,
+            ),
+            'GetModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetModel,
+                    request_deserializer=chorus__client_dot_v1_dot_gateway__pb2.GetModelRequest.FromString,
+                    response_serializer=chorus__client_dot_v1_dot_gateway__pb2.Model.SerializeToString,
+            ),
+            'RemoveModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveModel,
+                    request_deserializer=chorus__client_dot_v1_dot_gateway__pb2.RemoveModelRequest.FromString,
+                    response_serializer=chorus__client_dot_v1_dot_gateway__pb2.RemoveModelResponse.SerializeToString,
+            ),
+            'StartImport': grpc.unary_unary_rpc_method_handler(
+                    servicer.StartImport,
+                    request_deserializer=chorus__client_dot_v1_dot_gateway__pb2.StartImportRequest.FromString,
+                    response_serializer=chorus__client_dot_v1_dot_gateway__pb2.ModelImport.SerializeToString,
+            ),
+            'GetImport': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetImport,
+                    request_deserializer=chorus__client_dot_v1_dot_gateway__pb2.GetImportRequest.FromString,
+                    response_serializer=chorus__client_dot_v1_dot_gateway__pb2.ModelImport.SerializeToString,
+            ),
+            'ListImports': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListImports,
+                    request_deserializer=chorus__client_dot_v1_dot_gateway__pb2.ListImportsRequest.FromString,
+                    response_serializer=chorus__client_dot_v1_dot_gateway__pb2.ListImportsResponse.SerializeToString,
+            ),
+            'WatchImport': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchImport,
+                    request_deserializer=chorus__client_dot_v1_dot_gateway__pb2.WatchImportRequest.FromString,
+                    response_serializer=chorus__client_dot_v1_dot_gateway__pb2.ModelImport.SerializeToString,
+            ),
+            'CancelImport': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelImport,
+                    request_deserializer=chorus__client_dot_v1_dot_gateway__pb2.CancelImportRequest.FromString,
+                    response_serializer=chorus__client_dot_v1_dot_gateway__pb2.ModelImport.SerializeToString,
             ),
             'GetDependencies': grpc.unary_unary_rpc_method_handler(
                     servicer.GetDependencies,
@@ -1643,6 +1777,222 @@ class GatewayService:
             '/chorus.gateway.v1.GatewayService/ListFamilies',
             chorus__client_dot_v1_dot_gateway__pb2.ListFamiliesRequest.SerializeToString,
             chorus__client_dot_v1_dot_gateway__pb2.ListFamiliesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListModels(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chorus.gateway.v1.GatewayService/ListModels',
+            chorus__client_dot_v1_dot_gateway__pb2.ListModelsRequest.SerializeToString,
+            chorus__client_dot_v1_dot_gateway__pb2.ListModelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chorus.gateway.v1.GatewayService/GetModel',
+            chorus__client_dot_v1_dot_gateway__pb2.GetModelRequest.SerializeToString,
+            chorus__client_dot_v1_dot_gateway__pb2.Model.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chorus.gateway.v1.GatewayService/RemoveModel',
+            chorus__client_dot_v1_dot_gateway__pb2.RemoveModelRequest.SerializeToString,
+            chorus__client_dot_v1_dot_gateway__pb2.RemoveModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StartImport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chorus.gateway.v1.GatewayService/StartImport',
+            chorus__client_dot_v1_dot_gateway__pb2.StartImportRequest.SerializeToString,
+            chorus__client_dot_v1_dot_gateway__pb2.ModelImport.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetImport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chorus.gateway.v1.GatewayService/GetImport',
+            chorus__client_dot_v1_dot_gateway__pb2.GetImportRequest.SerializeToString,
+            chorus__client_dot_v1_dot_gateway__pb2.ModelImport.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListImports(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chorus.gateway.v1.GatewayService/ListImports',
+            chorus__client_dot_v1_dot_gateway__pb2.ListImportsRequest.SerializeToString,
+            chorus__client_dot_v1_dot_gateway__pb2.ListImportsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchImport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/chorus.gateway.v1.GatewayService/WatchImport',
+            chorus__client_dot_v1_dot_gateway__pb2.WatchImportRequest.SerializeToString,
+            chorus__client_dot_v1_dot_gateway__pb2.ModelImport.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelImport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chorus.gateway.v1.GatewayService/CancelImport',
+            chorus__client_dot_v1_dot_gateway__pb2.CancelImportRequest.SerializeToString,
+            chorus__client_dot_v1_dot_gateway__pb2.ModelImport.FromString,
             options,
             channel_credentials,
             insecure,

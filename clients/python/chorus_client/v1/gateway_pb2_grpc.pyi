@@ -93,6 +93,21 @@ class GatewayServiceStub:
     DownloadArchive: _grpc.UnaryStreamMultiCallable[_gateway_pb2.DownloadArchiveRequest, _gateway_pb2.DownloadArchiveResponse]
     """The finished videos among some jobs in one ZIP, in pieces."""
     ListFamilies: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.ListFamiliesRequest, _gateway_pb2.ListFamiliesResponse]
+    ListModels: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.ListModelsRequest, _gateway_pb2.ListModelsResponse]
+    """The lip-sync methods as ListFamilies has them, with what admins want to know of them. This and the next ones are
+    for admins.
+    """
+    GetModel: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.GetModelRequest, _gateway_pb2.Model]
+    RemoveModel: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.RemoveModelRequest, _gateway_pb2.RemoveModelResponse]
+    """Removes one that was imported; jobs that still want it fail."""
+    StartImport: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.StartImportRequest, _gateway_pb2.ModelImport]
+    """Imports a whole upload whose purpose is a model; asked again, the same import."""
+    GetImport: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.GetImportRequest, _gateway_pb2.ModelImport]
+    ListImports: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.ListImportsRequest, _gateway_pb2.ListImportsResponse]
+    """The newest first; what ended is kept for thirty days."""
+    WatchImport: _grpc.UnaryStreamMultiCallable[_gateway_pb2.WatchImportRequest, _gateway_pb2.ModelImport]
+    """The import now and after each change, until it has ended."""
+    CancelImport: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.CancelImportRequest, _gateway_pb2.ModelImport]
     GetDependencies: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.GetDependenciesRequest, _gateway_pb2.GetDependenciesResponse]
     GetLimits: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.GetLimitsRequest, _gateway_pb2.Limits]
     GetRetention: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.GetRetentionRequest, _gateway_pb2.Retention]
@@ -174,6 +189,21 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     DownloadArchive: _aio.UnaryStreamMultiCallable[_gateway_pb2.DownloadArchiveRequest, _gateway_pb2.DownloadArchiveResponse]  # type: ignore[assignment]
     """The finished videos among some jobs in one ZIP, in pieces."""
     ListFamilies: _aio.UnaryUnaryMultiCallable[_gateway_pb2.ListFamiliesRequest, _gateway_pb2.ListFamiliesResponse]  # type: ignore[assignment]
+    ListModels: _aio.UnaryUnaryMultiCallable[_gateway_pb2.ListModelsRequest, _gateway_pb2.ListModelsResponse]  # type: ignore[assignment]
+    """The lip-sync methods as ListFamilies has them, with what admins want to know of them. This and the next ones are
+    for admins.
+    """
+    GetModel: _aio.UnaryUnaryMultiCallable[_gateway_pb2.GetModelRequest, _gateway_pb2.Model]  # type: ignore[assignment]
+    RemoveModel: _aio.UnaryUnaryMultiCallable[_gateway_pb2.RemoveModelRequest, _gateway_pb2.RemoveModelResponse]  # type: ignore[assignment]
+    """Removes one that was imported; jobs that still want it fail."""
+    StartImport: _aio.UnaryUnaryMultiCallable[_gateway_pb2.StartImportRequest, _gateway_pb2.ModelImport]  # type: ignore[assignment]
+    """Imports a whole upload whose purpose is a model; asked again, the same import."""
+    GetImport: _aio.UnaryUnaryMultiCallable[_gateway_pb2.GetImportRequest, _gateway_pb2.ModelImport]  # type: ignore[assignment]
+    ListImports: _aio.UnaryUnaryMultiCallable[_gateway_pb2.ListImportsRequest, _gateway_pb2.ListImportsResponse]  # type: ignore[assignment]
+    """The newest first; what ended is kept for thirty days."""
+    WatchImport: _aio.UnaryStreamMultiCallable[_gateway_pb2.WatchImportRequest, _gateway_pb2.ModelImport]  # type: ignore[assignment]
+    """The import now and after each change, until it has ended."""
+    CancelImport: _aio.UnaryUnaryMultiCallable[_gateway_pb2.CancelImportRequest, _gateway_pb2.ModelImport]  # type: ignore[assignment]
     GetDependencies: _aio.UnaryUnaryMultiCallable[_gateway_pb2.GetDependenciesRequest, _gateway_pb2.GetDependenciesResponse]  # type: ignore[assignment]
     GetLimits: _aio.UnaryUnaryMultiCallable[_gateway_pb2.GetLimitsRequest, _gateway_pb2.Limits]  # type: ignore[assignment]
     GetRetention: _aio.UnaryUnaryMultiCallable[_gateway_pb2.GetRetentionRequest, _gateway_pb2.Retention]  # type: ignore[assignment]
@@ -450,6 +480,69 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gateway_pb2.ListFamiliesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_gateway_pb2.ListFamiliesResponse, _abc.Awaitable[_gateway_pb2.ListFamiliesResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def ListModels(
+        self,
+        request: _gateway_pb2.ListModelsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.ListModelsResponse, _abc.Awaitable[_gateway_pb2.ListModelsResponse]]:
+        """The lip-sync methods as ListFamilies has them, with what admins want to know of them. This and the next ones are
+        for admins.
+        """
+
+    @_abc_1.abstractmethod
+    def GetModel(
+        self,
+        request: _gateway_pb2.GetModelRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.Model, _abc.Awaitable[_gateway_pb2.Model]]: ...
+
+    @_abc_1.abstractmethod
+    def RemoveModel(
+        self,
+        request: _gateway_pb2.RemoveModelRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.RemoveModelResponse, _abc.Awaitable[_gateway_pb2.RemoveModelResponse]]:
+        """Removes one that was imported; jobs that still want it fail."""
+
+    @_abc_1.abstractmethod
+    def StartImport(
+        self,
+        request: _gateway_pb2.StartImportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.ModelImport, _abc.Awaitable[_gateway_pb2.ModelImport]]:
+        """Imports a whole upload whose purpose is a model; asked again, the same import."""
+
+    @_abc_1.abstractmethod
+    def GetImport(
+        self,
+        request: _gateway_pb2.GetImportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.ModelImport, _abc.Awaitable[_gateway_pb2.ModelImport]]: ...
+
+    @_abc_1.abstractmethod
+    def ListImports(
+        self,
+        request: _gateway_pb2.ListImportsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.ListImportsResponse, _abc.Awaitable[_gateway_pb2.ListImportsResponse]]:
+        """The newest first; what ended is kept for thirty days."""
+
+    @_abc_1.abstractmethod
+    def WatchImport(
+        self,
+        request: _gateway_pb2.WatchImportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_gateway_pb2.ModelImport], _abc.AsyncIterator[_gateway_pb2.ModelImport]]:
+        """The import now and after each change, until it has ended."""
+
+    @_abc_1.abstractmethod
+    def CancelImport(
+        self,
+        request: _gateway_pb2.CancelImportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.ModelImport, _abc.Awaitable[_gateway_pb2.ModelImport]]: ...
 
     @_abc_1.abstractmethod
     def GetDependencies(

@@ -8,6 +8,8 @@ const WAITS_MS = [1000, 2000, 4000, 8000, 15000, 30000, 30000, 30000];
 const OPEN = "chorus.upload.";
 const FINISHED = "chorus.finished.";
 const BEAT_MS = 2000;
+// What is dropped there waits, whole, until an admin begins to import it.
+const MODELS = "import-model";
 
 export const uploads = reactive([]);
 export const leftovers = reactive([]);
@@ -121,17 +123,21 @@ async function sendAll(upload) {
     upload.state = "sending";
     await sendPiece(upload);
   }
-  upload.state = "checking";
-  const answer = await fetch(`${upload.address}/media`, { method: "POST" });
-  if (!answer.ok) throw await asError(answer);
-  const media = await answer.json();
-  upload.mediaId = media.id;
+  const id = upload.zone === MODELS ? upload.address.split("/").at(-1) : await makeMedia(upload);
+  upload.mediaId = id;
   upload.state = "finished";
-  const note = { zone: upload.zone, media_id: media.id, name: upload.name };
-  localStorage.setItem(FINISHED + media.id, JSON.stringify(note));
+  const note = { zone: upload.zone, media_id: id, name: upload.name };
+  localStorage.setItem(FINISHED + id, JSON.stringify(note));
   localStorage.removeItem(upload.fingerprint);
   emitEvent("chorus_uploaded", note);
   startNext();
+}
+
+async function makeMedia(upload) {
+  upload.state = "checking";
+  const answer = await fetch(`${upload.address}/media`, { method: "POST" });
+  if (!answer.ok) throw await asError(answer);
+  return (await answer.json()).id;
 }
 
 // Goes on with what the server has of this file, or begins anew.
@@ -147,10 +153,11 @@ async function open(upload) {
     }
     if (answer.status >= 500) throw new Error(answer.statusText);
   }
+  const purpose = btoa(upload.zone === MODELS ? "model" : "media");
   const name = btoa(String.fromCharCode(...new TextEncoder().encode(upload.name)));
   const answer = await fetch("/v1/uploads", {
     method: "POST",
-    headers: { "Tus-Resumable": "1.0.0", "Upload-Length": upload.size, "Upload-Metadata": `filename ${name}` },
+    headers: { "Tus-Resumable": "1.0.0", "Upload-Length": upload.size, "Upload-Metadata": `filename ${name},purpose ${purpose}` },
   });
   if (!answer.ok) throw await asError(answer);
   upload.address = answer.headers.get("Location");

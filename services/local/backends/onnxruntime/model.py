@@ -7,6 +7,7 @@ where nothing of ours can be imported and NumPy must be 1.x.
 import contextlib
 import json
 import os
+import resource
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 import onnxruntime
 import triton_python_backend_utils as triton
 
+IMPORTED_BYTES = 8 << 30
 CUDA = "CUDAExecutionProvider"
 DEVICES = {
     "CPUExecutionProvider": "CPU",
@@ -35,6 +37,7 @@ class TritonPythonModel:
     def initialize(self, args):
         """Load the model; what is wrong with it becomes the load error that Triton reports."""
         config = json.loads(args["model_config"])
+        bound_imported(args)
         path = Path(args["model_repository"]) / args["model_version"] / "model.onnx"
         self.session = onnxruntime.InferenceSession(str(path), session_options(config), providers=providers(args))
         self.outputs = [output["name"] for output in config["output"]]
@@ -94,6 +97,15 @@ def session_options(config):
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
     options.log_severity_level = 3
     return options
+
+
+def bound_imported(args):
+    """Whatever sound it is given, a net that a user imported takes no more memory than that: more is an error.
+
+    Each model has a process of its own. On a GPU the libraries reserve more than they use, and nothing is bounded.
+    """
+    if args["model_instance_kind"] != "GPU" and (Path(args["model_repository"]) / "family.json").exists():
+        resource.setrlimit(resource.RLIMIT_DATA, (IMPORTED_BYTES, IMPORTED_BYTES))
 
 
 def providers(args):
