@@ -21,9 +21,11 @@ _FOLDERS = frozenset(
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--inputs`, `--seed`: of make fuzz."""
+    """`--inputs`, `--seed`: of make fuzz; `--rounds`, `--round`, `--seed`: of make chaos."""
     parser.addoption("--inputs", type=int, default=100, help="of each kind of tests/fuzz")
-    parser.addoption("--seed", type=int, default=1, help="of tests/fuzz")
+    parser.addoption("--rounds", type=int, default=5, help="of tests/chaos, on each kind of state")
+    parser.addoption("--round", type=int, help="of tests/chaos: no other than this one")
+    parser.addoption("--seed", type=int, default=1, help="of tests/fuzz and of tests/chaos")
 
 
 def pytest_configure() -> None:
