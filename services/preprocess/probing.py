@@ -19,6 +19,7 @@ from services.errors import ChorusError, ErrorKind
 from services.media import Extend, MediaInfo, Mix, open_clip, probe, read_frames, write_poster
 from services.parent_death import die_with_parent
 from services.preprocess.summary import MediaFacts, SoundNote
+from services.storage import is_disk_full, storage_error
 
 _log = logging.getLogger(__name__)
 
@@ -52,6 +53,8 @@ class ProbePool:
             except MemoryError as error:
                 raise ChorusError(ErrorKind.INVALID_INPUT, "probe-needs-too-much", name=name) from error
             except Exception as error:
+                if is_disk_full(error):
+                    raise storage_error(error, name) from error
                 # Overdue, dead, or an error that nobody foresaw: files of strangers find those.
                 _log.warning("the probe of %s ended without an answer: %r", name, error)
                 raise ChorusError(ErrorKind.INVALID_INPUT, "probe-failed", name=name) from error

@@ -19,7 +19,7 @@ from tests.chaos.own_disk import filled
 from tests.chaos.world import World
 
 # Of the supervisor's hang_seconds some are shorter, some longer: what is woken goes on, or is found replaced.
-_FROZEN_SECONDS: Final = (1.0, 25.0)
+_FROZEN_SECONDS: Final = (1.0, 22.0)
 _AWAY_SECONDS: Final = (1.0, 12.0)
 _JUMPS_SECONDS: Final = (-6 * 3600, -3600, -300, -20, 20, 300, 3600, 6 * 3600)
 _VICTIMS: Final = (

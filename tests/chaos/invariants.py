@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Final
 
@@ -22,7 +23,21 @@ _DESCRIPTORS_MORE: Final = 40
 _KEPT: Final = frozenset({"worker.lock", "lock"})
 
 
-def broken(world: World, known: Mapping[str, Fraction], own: Sequence[str], first: Mapping[str, Held]) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What there was when nothing had been done to the stack."""
+
+    held: Mapping[str, Held]
+    shared_memory: int
+    """Segments and semaphores"""
+
+
+def look_at(world: World) -> Beginning:
+    """What there is now."""
+    return Beginning(take_census(world.root), len(world.shared_memory()))
+
+
+def broken(world: World, known: Mapping[str, Fraction], own: Sequence[str], first: Beginning) -> list[str]:
     """What does not hold: `known` is how long the outputs of all jobs so far shall be, `own` are those of this round.
 
     What takes its time, such as a child that comes back, may take a minute.
@@ -81,15 +96,17 @@ def _of_outputs(world: World) -> Iterator[str]:
     yield from (f"in the store without a job that has succeeded: {key}" for key in sorted(stored - wanted))
 
 
-def _of_processes(world: World, first: Mapping[str, Held]) -> Iterator[str]:
+def _of_processes(world: World, first: Beginning) -> Iterator[str]:
     now = take_census(world.root)
-    for kind in sorted(now.keys() | first.keys()):
-        held, before = now.get(kind, Held()), first.get(kind, Held())
+    for kind in sorted(now.keys() | first.held.keys()):
+        held, before = now.get(kind, Held()), first.held.get(kind, Held())
         if held.processes > before.processes or (kind in STEADY and held.processes < before.processes):
             yield f"{kind}: {held.processes} processes, {before.processes} in the beginning"
         if held.mib > before.mib + _MIB_MORE or held.descriptors > before.descriptors + _DESCRIPTORS_MORE:
             yield f"{kind}: {held} now, {before} in the beginning"
     yield from (f"a process without its parent: {each}" for each in astray(world.root, str(world.home)))
+    if len(shared := world.shared_memory()) > first.shared_memory:
+        yield f"more in shared memory than the {first.shared_memory} of the beginning: {', '.join(shared)}"
 
 
 def _of_worker(world: World) -> Iterator[str]:

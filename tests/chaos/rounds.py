@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from tests.chaos.census import Held, take_census
 from tests.chaos.faults import Fault, all_faults
-from tests.chaos.invariants import broken
+from tests.chaos.invariants import Beginning, broken, look_at
 from tests.chaos.world import World
 from tests.cluster.caller import short_speech
 from tests.load.inputs import made_different, short_clip
@@ -23,7 +23,7 @@ _SECONDS: Final = Fraction(1)
 _JOBS: Final = (2, 2, 3)
 _ENDED: Final = ("succeeded", "failed", "cancelled")
 # About as long as the jobs of a round take on a loaded machine.
-_MOMENTS_SECONDS: Final = 18.0
+_MOMENTS_SECONDS: Final = 15.0
 _SECOND_FAULT: Final = 0.3
 _RECOVERY_SECONDS: Final = 300.0
 
@@ -62,14 +62,14 @@ class Rounds:
     """For clips"""
     known: dict[str, Fraction] = field(default_factory=dict)
     """How long the output of each job shall be, seconds"""
-    first: Mapping[str, Held] = field(default_factory=dict)
-    """What the processes held when nothing had been done to them"""
+    first: Beginning = field(init=False)
+    """Known after the warm-up"""
 
     def warm_up(self) -> None:
-        """A round in which nothing is done; after it everything has been used once."""
+        """A round in which nothing is done: after it everything has been used once."""
         for by_rest in (True, False):
             self._wait(self._start("warm", by_rest, 2))
-        self.first = take_census(self.world.root)
+        self.first = look_at(self.world)
 
     def play(self, number: int) -> Round:
         """One round; TimeoutError or AssertionError when the stack does not come to rest."""

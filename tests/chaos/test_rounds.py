@@ -49,7 +49,7 @@ def test_nothing_is_lost(
     found += rising(played)
     found += left_for_ever(world)
     with capfd.disabled():
-        console.print(table(request.node.name, played, rounds.first, world.refused))
+        console.print(table(request.node.name, played, rounds.first.held, world.refused))
         for what, why in world.impossible.items():
             console.print(f"LEFT OUT, since this machine does not allow it: {what}: {why}")
     assert not found, "\n".join(found)

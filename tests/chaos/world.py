@@ -77,10 +77,10 @@ class World:
         folder = self.stack.home / "data" / "artifacts"
         return [str(path.relative_to(folder)) for path in files_below(folder)]
 
-    @property
-    def shared_memory(self) -> Path | None:
-        """Where its processes have theirs, when it is theirs alone."""
-        return seen_from_outside(Path("/dev/shm"), self.root) if self.has_own_disk else None
+    def shared_memory(self) -> list[str]:
+        """Names of what its processes share; nothing is known of it without a disk of its own."""
+        folder = seen_from_outside(Path("/dev/shm"), self.root)
+        return sorted(path.name for path in folder.iterdir()) if self.has_own_disk else []
 
     def start_batch(self, audio: Path, videos: Sequence[Path], *, by_rest: bool) -> list[str]:
         """The ids of the jobs, of one batch, however often it had to be asked for."""

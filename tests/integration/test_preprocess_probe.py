@@ -19,6 +19,7 @@ from services.preprocess import probing
 from services.preprocess.look import LookClient
 from services.preprocess.probing import ProbePool
 from tests import media_samples
+from tests.fake_look import look_on_full_disk
 from tests.gateway_stack import make_settings, wait_until
 
 
@@ -85,6 +86,15 @@ def test_a_child_that_hangs_is_ended(pool: ProbePool, slow_picture: Path, monkey
         with pytest.raises(ChorusError, match=r"hung\.png cannot be read"):
             waiting.result(30)
     wait_until(lambda: not child.is_running())
+
+
+def test_a_full_disk_is_no_fault_of_the_file(
+    pool: ProbePool, slow_picture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probing, "look_into", look_on_full_disk)
+    with pytest.raises(ChorusError, match="No space is left") as refusal:
+        pool.probe(slow_picture, "slow.png")
+    assert refusal.value.kind is ErrorKind.STORAGE_FULL
 
 
 def test_a_pool_whose_idle_children_die_is_made_anew(pool: ProbePool, tmp_path: Path) -> None:
