@@ -266,6 +266,15 @@ def database_now_ms(engine: sa.Engine) -> sa.ColumnElement[int]:
     return sa.cast(sa.extract("epoch", sa.func.clock_timestamp()) * 1000, sa.BigInteger)
 
 
+def is_silent(engine: sa.Engine, moment: sa.ColumnElement[int], milliseconds: int) -> sa.ColumnElement[bool]:
+    """Whether who shows life by writing database_now_ms has not done so for that long.
+
+    Or has done so in a time to come: a clock was ahead, and nobody would be missed until it had come.
+    """
+    now = database_now_ms(engine)
+    return sa.or_(moment < now - milliseconds, moment > now + milliseconds)
+
+
 def seen(table: sa.Table) -> sa.ColumnElement[bool]:
     """The rows that whoever acts may know of, by their owner; others are as if they were not there."""
     actor = current_actor()

@@ -20,6 +20,7 @@ _LENGTH_SECONDS: Final = Fraction(1, 10)
 # Of a kind, beyond what it held in the beginning: a leak that a round of its own shows.
 _MIB_MORE: Final = 250
 _DESCRIPTORS_MORE: Final = 40
+_SWEPT: Final = (keys.INCOMING, "staging", "parts", "media", "thumbnails", *keys.ANALYSES)
 _KEPT: Final = frozenset({"worker.lock", "lock"})
 
 
@@ -57,12 +58,17 @@ def left_behind(world: World) -> list[str]:
     for key in world.stored():
         place, *rest = key.split("/")
         of_media = place in ("media", "thumbnails", *keys.ANALYSES) and rest[0].split(".")[0] in contents
-        if "#" in key or not (of_media or place in (keys.OUTPUTS, keys.POSTERS)):
+        if "#" in key or not (of_media or place in (keys.OUTPUTS, keys.POSTERS, "health")):
             found.append(f"nobody's, in the store: {key}")
     scratch = world.stack.home / "scratch"
     for process in ("api", "worker", "preprocess"):
         found += [f"nobody's: {path}" for path in files_below(scratch / process) if path.name not in _KEPT]
     return found
+
+
+def is_swept(found: str) -> bool:
+    """Whether a sweep looks for what left_behind has found, once it is a day old."""
+    return any(f": {place}/" in found for place in (*_SWEPT, keys.OUTPUTS, keys.POSTERS)) or "/uploads/" in found
 
 
 def _of_job(world: World, job: Mapping[str, Any], seconds: Fraction) -> Iterator[str]:
