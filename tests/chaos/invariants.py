@@ -72,12 +72,9 @@ def is_swept(found: str) -> bool:
 
 
 def _of_job(world: World, job: Mapping[str, Any], seconds: Fraction) -> Iterator[str]:
-    if job["state"] == "failed":
-        if not (job["error"] and job["error"]["message"]):
-            yield f"job {job['id']} failed without a word"
-        return
     if job["state"] != "succeeded":
-        yield f"job {job['id']} is {job['state']}"
+        # No fault lasts as long as the tries of a job, and none kills its worker as often as it takes to give it up.
+        yield f"job {job['id']} is {job['state']}: {job['error'] and job['error']['message']}"
         return
     path = world.stack.download(job["id"], world.copies / "output.mp4")
     if path.stat().st_size != job["output_bytes"]:
