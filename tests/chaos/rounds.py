@@ -76,27 +76,25 @@ class Rounds:
         begun, chance = time.monotonic(), Random(f"{self.seed}/{number}")
         count = chance.choice(_JOBS)
         faults, moments, left_out = self._choose(chance)
-        with ThreadPoolExecutor(1) as pool, ExitStack() as undo:
-            started = pool.submit(self._start, str(number), bool(number % 2), count)
-            told = [*left_out]
-            for fault, moment in zip(faults, moments, strict=True):
-                time.sleep(moment)
-                told.append(
-                    f"after {moment:.1f} s {fault.name}: {undo.enter_context(fault.inflict(self.world, chance))}"
-                )
-            undo.close()
-            undone = time.monotonic()
-            ids = started.result()
-        words = ", ".join(told)
+        told = [*left_out]
         try:
+            with ThreadPoolExecutor(1) as pool, ExitStack() as undo:
+                started = pool.submit(self._start, str(number), bool(number % 2), count)
+                for fault, moment in zip(faults, moments, strict=True):
+                    time.sleep(moment)
+                    done = undo.enter_context(fault.inflict(self.world, chance))
+                    told.append(f"after {moment:.1f} s {fault.name}: {done}")
+                undo.close()
+                undone = time.monotonic()
+                ids = started.result()
             jobs = self._wait(ids)
         except TimeoutError as error:
-            raise AssertionError(f"seed {self.seed}, round {number} ({words}): {error}") from error
+            raise AssertionError(f"seed {self.seed}, round {number} ({', '.join(told)}): {error}") from error
         recovery = time.monotonic() - undone
         found = broken(self.world, self.known, ids, self.first)
         held = take_census(self.world.root)
         names = [fault.name for fault in faults]
-        return Round(number, names, words, jobs, recovery, time.monotonic() - begun, held, found)
+        return Round(number, names, ", ".join(told), jobs, recovery, time.monotonic() - begun, held, found)
 
     def _choose(self, chance: Random) -> tuple[list[Fault], list[float], list[str]]:
         """One or two faults and the moment of each; and, in words, those that this machine does not allow."""

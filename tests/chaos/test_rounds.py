@@ -1,12 +1,14 @@
 """Random rounds: anything may happen to any process, to the disk, the clock, the database and the store.
 
-`make chaos ROUNDS=100 SEED=1`; `ROUND=17` repeats one. What is printed tells what was done.
+`make chaos ROUNDS=100 SEED=1`; with MINUTES=60 none begins after an hour; ROUND=17 repeats one. What is printed tells
+what was done.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
@@ -40,18 +42,20 @@ def test_nothing_is_lost(
     rounds = Rounds(world, seed, tmp_path)
     rounds.warm_up()
     played: list[Round] = []
-    console = Console(width=150)
-    for number in numbers:
-        played.append(rounds.play(number))
+    console, end = Console(width=150), time.monotonic() + 60 * request.config.getoption("--minutes")
+    try:
+        for number in takewhile(lambda _: time.monotonic() < end, numbers):
+            played.append(rounds.play(number))
+            with capfd.disabled():
+                console.print(f"seed {seed}, {played[-1]}", highlight=False, markup=False)
+        found = [f"seed {seed}, {each}" for each in played if each.broken]
+        found += [*rising(played), *left_for_ever(world)]
+    finally:
         with capfd.disabled():
-            console.print(f"seed {seed}, {played[-1]}", highlight=False, markup=False)
-    found = [f"seed {seed}, {each}" for each in played if each.broken]
-    found += rising(played)
-    found += left_for_ever(world)
-    with capfd.disabled():
-        console.print(table(request.node.name, played, rounds.first.held, world.refused))
-        for what, why in world.impossible.items():
-            console.print(f"LEFT OUT, since this machine does not allow it: {what}: {why}")
+            if played:
+                console.print(table(request.node.name, played, rounds.first.held, world.refused))
+            for what, why in world.impossible.items():
+                console.print(f"LEFT OUT, since this machine does not allow it: {what}: {why}")
     assert not found, "\n".join(found)
 
 
