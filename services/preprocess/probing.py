@@ -63,12 +63,13 @@ class ProbePool:
 
     def close(self) -> None:
         """End the children; what they are looking into is refused."""
-        self._pool.stop()  # type: ignore[no-untyped-call]
-        self._pool.join()
+        _end(self._pool)
 
     def _schedule(self, path: Path, name: str) -> ProcessFuture[tuple[MediaFacts, bytes]]:
         with self._lock:
             if not self._pool.active:
+                # Those of its children that live would stay for ever; to end them takes seconds.
+                threading.Thread(target=_end, args=(self._pool,), name="broken probes", daemon=True).start()
                 self._pool = self._make()
             return self._pool.schedule(look_into, args=(path, name, self._scratch), timeout=_SECONDS)
 
@@ -81,6 +82,11 @@ class ProbePool:
         # At once, so that FFmpeg is loaded before the first file comes.
         pool.schedule(_load)
         return pool
+
+
+def _end(pool: ProcessPool) -> None:
+    pool.stop()  # type: ignore[no-untyped-call]
+    pool.join()
 
 
 def _confine(parent: int) -> None:

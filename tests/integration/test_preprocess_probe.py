@@ -64,6 +64,11 @@ def _who_reads(path: Path) -> psutil.Process | None:
     return None
 
 
+def _children() -> list[psutil.Process]:
+    """Those of the pool."""
+    return [each for each in psutil.Process().children() if "multiprocessing.spawn" in " ".join(each.cmdline())]
+
+
 def test_a_child_that_dies_refuses_its_own_file_only(pool: ProbePool, slow_picture: Path, tmp_path: Path) -> None:
     good = tmp_path / "tone.m4a"
     media_samples.make_sound(good)
@@ -101,10 +106,26 @@ def test_a_pool_whose_idle_children_die_is_made_anew(pool: ProbePool, tmp_path: 
     good = tmp_path / "tone.m4a"
     media_samples.make_sound(good)
     assert pool.probe(good, "tone.m4a")[0].kind == "audio"
-    for child in psutil.Process().children():
-        if "multiprocessing.spawn" in " ".join(child.cmdline()):
-            child.kill()
+    for child in _children():
+        child.kill()
     assert pool.probe(good, "tone.m4a")[0].kind == "audio"
+
+
+def test_a_pool_that_is_made_anew_leaves_no_child_of_the_old_one(pool: ProbePool, tmp_path: Path) -> None:
+    good = tmp_path / "tone.m4a"
+    media_samples.make_sound(good)
+    pool.probe(good, "tone.m4a")
+    first, before = pool._pool, _children()
+    # Only one that waits for a file breaks its pool; the other is replaced.
+    for _ in range(5):
+        _children()[0].kill()
+        assert pool.probe(good, "tone.m4a")[0].kind == "audio"
+        if pool._pool is not first:
+            break
+        before += _children()
+    assert pool._pool is not first
+    assert pool.probe(good, "tone.m4a")[0].kind == "audio"
+    wait_until(lambda: _children() and not set(before) & set(_children()), seconds=30)
 
 
 def test_without_preprocess_an_upload_fails_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
