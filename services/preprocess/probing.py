@@ -71,7 +71,10 @@ class ProbePool:
                 # Those of its children that live would stay for ever; to end them takes seconds.
                 threading.Thread(target=_end, args=(self._pool,), name="broken probes", daemon=True).start()
                 self._pool = self._make()
-            return self._pool.schedule(look_into, args=(path, name, self._scratch), timeout=_SECONDS)
+            try:
+                return self._pool.schedule(look_into, args=(path, name, self._scratch), timeout=_SECONDS)
+            except RuntimeError as error:  # it broke since it was asked
+                raise BrokenProcessPool from error
 
     def _make(self) -> ProcessPool:
         # Spawned: a process with gRPC in it must not fork.

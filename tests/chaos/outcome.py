@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Final
 
+from rich.markup import escape
 from rich.table import Table
 
 from tests.chaos.census import STEADY, Held
@@ -19,7 +20,7 @@ _MIB_FACTOR, _MIB_MORE, _DESCRIPTORS_MORE = 1.25, 40.0, 8.0
 
 def table(title: str, rounds: Sequence[Round], first: Mapping[str, Held], refused: Mapping[str, int]) -> Table:
     """Faults, jobs, recoveries, memory and descriptors."""
-    shown = Table("", "", title=f"{title}: {len(rounds)} rounds in {sum(each.seconds for each in rounds):.0f} s")
+    shown = Table("", "", title=f"{escape(title)}: {len(rounds)} rounds in {sum(each.seconds for each in rounds):.0f} s")
     times: dict[str, list[float]] = {}
     for each in rounds:
         for fault in each.faults:

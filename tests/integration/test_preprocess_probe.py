@@ -65,8 +65,13 @@ def _who_reads(path: Path) -> psutil.Process | None:
 
 
 def _children() -> list[psutil.Process]:
-    """Those of the pool."""
-    return [each for each in psutil.Process().children() if "multiprocessing.spawn" in " ".join(each.cmdline())]
+    """Those of all pools that live."""
+    found = []
+    for child in psutil.Process().children():
+        with suppress(psutil.Error):  # a zombie has no command line
+            if "multiprocessing.spawn" in " ".join(child.cmdline()):
+                found.append(child)
+    return found
 
 
 def test_a_child_that_dies_refuses_its_own_file_only(pool: ProbePool, slow_picture: Path, tmp_path: Path) -> None:
@@ -111,21 +116,27 @@ def test_a_pool_whose_idle_children_die_is_made_anew(pool: ProbePool, tmp_path: 
     assert pool.probe(good, "tone.m4a")[0].kind == "audio"
 
 
-def test_a_pool_that_is_made_anew_leaves_no_child_of_the_old_one(pool: ProbePool, tmp_path: Path) -> None:
-    good = tmp_path / "tone.m4a"
+def test_a_pool_that_is_made_anew_leaves_no_child_of_the_old_one(tmp_path: Path) -> None:
+    good, others = tmp_path / "tone.m4a", set(_children())
     media_samples.make_sound(good)
-    pool.probe(good, "tone.m4a")
-    first, before = pool._pool, _children()
-    # Only one that waits for a file breaks its pool; the other is replaced.
-    for _ in range(5):
-        _children()[0].kill()
+    pool = ProbePool(tmp_path)
+    try:
+        pool.probe(good, "tone.m4a")
+        first = pool._pool
+
+        def is_broken() -> bool:
+            """Only a child that waits for a file breaks its pool; another is replaced."""
+            for child in list(set(_children()) - others)[:1]:
+                child.kill()
+            return not first.active
+
+        wait_until(is_broken, seconds=30)
+        old = set(_children()) - others
         assert pool.probe(good, "tone.m4a")[0].kind == "audio"
-        if pool._pool is not first:
-            break
-        before += _children()
-    assert pool._pool is not first
-    assert pool.probe(good, "tone.m4a")[0].kind == "audio"
-    wait_until(lambda: _children() and not set(before) & set(_children()), seconds=30)
+        assert pool._pool is not first
+        wait_until(lambda: not old & set(_children()), seconds=30)
+    finally:
+        pool.close()
 
 
 def test_without_preprocess_an_upload_fails_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
