@@ -20,7 +20,9 @@ _MIB_FACTOR, _MIB_MORE, _DESCRIPTORS_MORE = 1.25, 40.0, 8.0
 
 def table(title: str, rounds: Sequence[Round], first: Mapping[str, Held], refused: Mapping[str, int]) -> Table:
     """Faults, jobs, recoveries, memory and descriptors."""
-    shown = Table("", "", title=f"{escape(title)}: {len(rounds)} rounds in {sum(each.seconds for each in rounds):.0f} s")
+    shown = Table(
+        "", "", title=f"{escape(title)}: {len(rounds)} rounds in {sum(each.seconds for each in rounds):.0f} s"
+    )
     times: dict[str, list[float]] = {}
     for each in rounds:
         for fault in each.faults:
