@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,18 +12,13 @@ import sqlalchemy as sa
 
 from services.acting import current_actor
 from services.errors import ChorusError, ErrorKind
+from services.jobs.database_errors import database_error
 from services.jobs.model import Priority
 from services.jobs.spec import JobSpec, spec_from_json
 
 # Of a session that says nothing within a transaction, PostgreSQL only: its locks keep everyone else waiting, and its
 # process may hang or be on a machine that vanished.
 IDLE_IN_TRANSACTION_SECONDS: Final = 10
-
-# PostgreSQL's word for it
-_DISK_FULL = "53100"
-_DISK_FAILURES = frozenset(
-    {sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR}
-)
 
 metadata = sa.MetaData()
 
@@ -244,25 +238,6 @@ def transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
     except (sa.exc.DataError, OverflowError) as error:
         # A NUL in a text, which PostgreSQL cannot keep, or a number beyond 64 bits.
         raise ChorusError(ErrorKind.INVALID_INPUT, "value-unusable") from error
-
-
-def database_error(error: sa.exc.OperationalError) -> ChorusError:
-    """What a failure of the database is to whoever asked: a full disk, a file that cannot be used, or no answer."""
-    cause = error.orig
-    if _sqlite_code(cause) == sqlite3.SQLITE_FULL or getattr(cause, "sqlstate", "") == _DISK_FULL:
-        return ChorusError(ErrorKind.STORAGE_FULL, "database-full")
-    if is_disk_failure(cause):
-        return ChorusError(ErrorKind.UNAVAILABLE, "database-unusable", reason=str(cause))
-    return ChorusError(ErrorKind.UNAVAILABLE, "database-silent")
-
-
-def is_disk_failure(cause: BaseException | None) -> bool:
-    """Whether SQLite says that its disk is full or cannot be used, which may pass."""
-    return _sqlite_code(cause) in _DISK_FAILURES
-
-
-def _sqlite_code(cause: BaseException | None) -> int:
-    return int(getattr(cause, "sqlite_errorcode", 0)) & 0xFF
 
 
 def now_ms() -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dbos import _sys_db
 from dbos._utils import retriable_sqlite_exception
 
-from services.jobs import tables
+from services.jobs.database_errors import is_disk_failure
 
 
 def wait_for_disk() -> None:
@@ -18,4 +18,4 @@ def wait_for_disk() -> None:
 
 
 def _passes(error: Exception) -> bool:
-    return retriable_sqlite_exception(error) or tables.is_disk_failure(getattr(error, "orig", None))
+    return retriable_sqlite_exception(error) or is_disk_failure(getattr(error, "orig", None))
