@@ -60,8 +60,8 @@ importer: $(IMPORT_INSTALLED) ## what `chorus models import` needs for checkpoin
 test-import: $(IMPORT_INSTALLED) ## imports of the published nets against torch and Triton; prints the parity table (minutes)
 	$(BIN)/python -m pytest tests/importing -m importing -s
 
-chaos: install browser ## every process killed, stopped and cut off from what it needs, on both databases (eight minutes)
-	$(BIN)/python -m pytest -m chaos
+chaos: install browser ## every process killed, stopped and cut off from what it needs, on both databases; ROUNDS=100 SEED=1, or ROUND=7, for random rounds alone (minutes)
+	$(BIN)/python -m pytest -m chaos $(if $(ROUNDS)$(ROUND),tests/chaos/test_rounds.py -s) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(ROUND),--round $(ROUND)) $(if $(MINUTES),--minutes $(MINUTES)) --seed $(or $(SEED),1)
 
 SCHEMATHESIS := build/schemathesis
 

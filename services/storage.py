@@ -220,8 +220,12 @@ def _as_buffer(source: Path | BinaryIO) -> Iterator[bytes | mmap.mmap]:
 
 def storage_error(error: Exception, key: str) -> ChorusError:
     """The typed error behind a failed write or read: a full disk is told apart from a store that does not answer."""
-    text = str(error)
-    # obstore passes the operating system's error on as text only.
-    if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "os error 28" in text:
+    if is_disk_full(error):
         return ChorusError(ErrorKind.STORAGE_FULL, "storage-full", name=key)
-    return ChorusError(ErrorKind.UNAVAILABLE, "store-failed", key=key, reason=text or repr(error))
+    return ChorusError(ErrorKind.UNAVAILABLE, "store-failed", key=key, reason=str(error) or repr(error))
+
+
+def is_disk_full(error: Exception) -> bool:
+    """Whether that is why something was not written."""
+    # obstore passes the operating system's error on as text only.
+    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "os error 28" in str(error)

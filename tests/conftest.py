@@ -8,6 +8,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -22,9 +23,12 @@ _FOLDERS = frozenset(
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--inputs`, `--seed`: of make fuzz."""
+    """`--inputs`, `--seed`: of make fuzz; `--rounds`, `--minutes`, `--round`, `--seed`: of make chaos."""
     parser.addoption("--inputs", type=int, default=100, help="of each kind of tests/fuzz")
-    parser.addoption("--seed", type=int, default=1, help="of tests/fuzz")
+    parser.addoption("--rounds", type=int, default=5, help="of tests/chaos, on each kind of state")
+    parser.addoption("--minutes", type=float, default=inf, help="of tests/chaos: begin no round after them")
+    parser.addoption("--round", type=int, help="of tests/chaos: no other than this one")
+    parser.addoption("--seed", type=int, default=1, help="of tests/fuzz and of tests/chaos")
 
 
 def pytest_configure() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Generator
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 
 from services.errors import ChorusError, ErrorKind
 from services.preprocess.look import Probed
@@ -57,3 +59,8 @@ class FakeLook:
 def _analysis(faces: int) -> VideoAnalysis:
     tracks = tuple(TrackSummary(rank, 0, 0, 99, 30.0, (64.0, 72.0, 320.0, 216.0), rank) for rank in range(faces))
     return VideoAnalysis(100, Fraction(25), 640, 360, 100, tracks)
+
+
+def look_on_full_disk(path: Path, name: str, scratch: Path) -> None:
+    """As probing.look_into, where nothing can be written."""
+    raise OSError(errno.ENOSPC, f"no room for the thumbnail of {name}", str(scratch / path.name))

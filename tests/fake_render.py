@@ -29,7 +29,7 @@ def fail(kind: str, code: str, **values: str) -> None:
 
 
 def main() -> None:
-    """slow-S: takes S seconds; fail: no face; flaky: Triton is away at the first try; stall, die, crash."""
+    """slow-S: takes S seconds; fail: no face; flaky, full: Triton, or room, is away at the first try; stall, ..."""
     request = json.load(sys.stdin)
     name = request["spec"]["video_name"]
     started = Path(os.environ["FAKE_RENDER_LOG"]) / f"{request['spec']['job_id']}.{os.getpid()}"
@@ -54,6 +54,8 @@ def behave(name: str, *, first: bool) -> None:
         fail("no_face", "no-face", name=name)
     elif name.startswith("flaky") and first:
         fail("unavailable", "service-unreachable", service="Triton", reason="away")
+    elif name.startswith("full") and first:
+        fail("storage_full", "storage-full", name=name)
     elif name.startswith("stall"):
         time.sleep(60)
     elif name.startswith("die"):

@@ -73,6 +73,10 @@ class Postgres:
     """Where its programs lie, pgbench too"""
     process_id: Callable[[], int]
     """Of the process that is the parent of all its sessions"""
+    crash: Callable[[], None]
+    """Ends it at once, without a word to its sessions or to its disk"""
+    start: Callable[[], None]
+    """Starts it again, with what it has stored"""
 
     def new_database(self) -> str:
         """The URL of a fresh, empty database."""
@@ -108,6 +112,7 @@ class Bucket:
     """Ends the server, as a crash does"""
     start: Callable[[], None]
     """Starts it again, with what it has stored"""
+    process_id: Callable[[], int]
 
 
 @contextmanager
@@ -128,7 +133,14 @@ def running_postgres(**changes: str) -> Iterator[Postgres]:
             server.stop(signal.SIGINT)
             server.start(user)
 
-        found = Postgres(port, restart, binaries, server.process_id)
+        found = Postgres(
+            port,
+            restart,
+            binaries,
+            server.process_id,
+            crash=lambda: server.stop(signal.SIGQUIT),
+            start=lambda: server.start(user),
+        )
         server.start(user)
         try:
             yield found
@@ -182,6 +194,7 @@ def running_s3() -> Iterator[Bucket]:
                 # By itself it takes long to stop.
                 stop=lambda: server.stop(signal.SIGKILL),
                 start=server.start,
+                process_id=server.process_id,
             )
         finally:
             server.stop(signal.SIGKILL)

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,14 +107,16 @@ class RunningStack:
 
 
 @contextmanager
-def running_stack(home: Path, changes: Mapping[str, str] | None = None) -> Iterator[RunningStack]:
+def running_stack(
+    home: Path, changes: Mapping[str, str] | None = None, *, within: Sequence[str] = ()
+) -> Iterator[RunningStack]:
     """`chorus up` on a free port with all its state below `home`; stopped, and checked to have stopped, at the end.
 
-    `changes` to its environment may put the state elsewhere.
+    `changes` to its environment may put the state elsewhere; `within` is a command that becomes what follows it.
     """
     port = free_port()
     environment = {**os.environ, "CHORUS_HOME": str(home), **(changes or {})}
-    command = [str(Path(sys.executable).parent / "chorus"), "up", "--port", str(port)]
+    command = [*within, str(Path(sys.executable).parent / "chorus"), "up", "--port", str(port)]
     output = (home / "up.out").open("wb")
     process = subprocess.Popen(command, env=environment, cwd=home, stdout=output, stderr=subprocess.STDOUT)
     stack = RunningStack(home=home, address=f"http://127.0.0.1:{port}", process=process, environment=environment)

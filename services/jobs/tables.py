@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,14 +12,12 @@ import sqlalchemy as sa
 
 from services.acting import current_actor
 from services.errors import ChorusError, ErrorKind
+from services.jobs.database_errors import database_error
 from services.jobs.model import Priority
 
 # Of a session that says nothing within a transaction, PostgreSQL only: its locks keep everyone else waiting, and its
 # process may hang or be on a machine that vanished.
 IDLE_IN_TRANSACTION_SECONDS: Final = 10
-
-# PostgreSQL's word for it
-_DISK_FULL = "53100"
 
 metadata = sa.MetaData()
 
@@ -278,17 +275,6 @@ def transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
         raise ChorusError(ErrorKind.INVALID_INPUT, "value-unusable") from error
 
 
-def database_error(error: sa.exc.OperationalError) -> ChorusError:
-    """What a failure of the database is to whoever asked: a full disk, a file that cannot be used, or no answer."""
-    cause = error.orig
-    number = getattr(cause, "sqlite_errorcode", 0) & 0xFF
-    if number == sqlite3.SQLITE_FULL or getattr(cause, "sqlstate", "") == _DISK_FULL:
-        return ChorusError(ErrorKind.STORAGE_FULL, "database-full")
-    if number in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR):
-        return ChorusError(ErrorKind.UNAVAILABLE, "database-unusable", reason=str(cause))
-    return ChorusError(ErrorKind.UNAVAILABLE, "database-silent")
-
-
 def now_ms() -> int:
     """Milliseconds since 1970: how moments are stored."""
     return time.time_ns() // 1_000_000
@@ -299,6 +285,15 @@ def database_now_ms(engine: sa.Engine) -> sa.ColumnElement[int]:
     if engine.dialect.name == "sqlite":
         return sa.literal(now_ms(), sa.BigInteger)
     return sa.cast(sa.extract("epoch", sa.func.clock_timestamp()) * 1000, sa.BigInteger)
+
+
+def is_silent(engine: sa.Engine, moment: sa.ColumnElement[int], milliseconds: int) -> sa.ColumnElement[bool]:
+    """Whether who shows life by writing database_now_ms has not done so for that long.
+
+    Or has done so in a time to come: a clock was ahead, and nobody would be missed until it had come.
+    """
+    now = database_now_ms(engine)
+    return sa.or_(moment < now - milliseconds, moment > now + milliseconds)
 
 
 def seen(table: sa.Table) -> sa.ColumnElement[bool]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
@@ -30,7 +31,10 @@ class IncomingFile:
         self._room = room
         self.path = folder / uuid.uuid4().hex
         self._digest = hashlib.sha256()
-        self._file = self.path.open("wb")
+        try:
+            self._file = self.path.open("wb")
+        except OSError as error:
+            raise storage_error(error, self.name) from error
 
     def __enter__(self) -> IncomingFile:
         return self
@@ -38,10 +42,10 @@ class IncomingFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        try:
+        # What is still to be written nobody needs any more: on a full disk its error must not hide the first one.
+        with suppress(OSError):
             self._file.close()
-        finally:
-            self.path.unlink(missing_ok=True)
+        self.path.unlink(missing_ok=True)
 
     @property
     def sha256(self) -> str:

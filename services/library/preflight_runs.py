@@ -45,14 +45,14 @@ class PreflightRuns:
             "state": PreflightState.WAITING,
             "run": run,
             "runner": self._runner,
-            "touched_ms": tables.now_ms(),
+            "touched_ms": tables.database_now_ms(self._database),
             "frames_done": 0,
             "frames_total": 0,
             "error": None,
         }
         if row is None:
             return anew and self._insert(sha256, values)
-        is_orphan = row.state in _UNFINISHED and row.touched_ms < tables.now_ms() - _ALIVE_MS
+        is_orphan = row.state in _UNFINISHED and row.is_silent
         if not (is_orphan or (anew and row.state not in _UNFINISHED)):
             return False
         table = tables.preflight_runs
@@ -63,8 +63,9 @@ class PreflightRuns:
     def write(self, run: str, **values: Any) -> bool:
         """Store how far a run is; False when it was cancelled or deleted, or another run has taken its place."""
         statement = _current(sa.update(tables.preflight_runs), run)
+        values["touched_ms"] = tables.database_now_ms(self._database)
         with tables.transaction(self._database) as connection:
-            return connection.execute(statement.values(touched_ms=tables.now_ms(), **values)).rowcount == 1
+            return connection.execute(statement.values(values)).rowcount == 1
 
     def fail(self, run: str, error: ChorusError) -> None:
         """The run has failed; whoever asks anew begins another."""
@@ -87,13 +88,13 @@ class PreflightRuns:
 
     def touch(self) -> None:
         """Show that this process is alive."""
-        self._touch(tables.now_ms())
+        self._touch(tables.database_now_ms(self._database))
 
     def hand_back(self) -> None:
         """Leave what this process has begun to whoever asks next."""
         self._touch(0)
 
-    def _touch(self, moment_ms: int) -> None:
+    def _touch(self, moment_ms: int | sa.ColumnElement[int]) -> None:
         table = tables.preflight_runs
         statement = sa.update(table).where(table.c.runner == self._runner, table.c.state.in_(_UNFINISHED))
         with tables.transaction(self._database) as connection:
@@ -113,7 +114,9 @@ class PreflightRuns:
         return True
 
     def _row(self, sha256: str) -> sa.Row[Any] | None:
-        wanted = sa.select(tables.preflight_runs).where(tables.preflight_runs.c.sha256 == sha256)
+        table = tables.preflight_runs
+        is_silent = tables.is_silent(self._database, table.c.touched_ms, _ALIVE_MS).label("is_silent")
+        wanted = sa.select(table, is_silent).where(table.c.sha256 == sha256)
         with tables.transaction(self._database) as connection:
             return connection.execute(wanted).one_or_none()
 

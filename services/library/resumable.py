@@ -235,8 +235,8 @@ class ResumableUploads:
     def _claim(self, upload_id: str) -> str | None:
         """Become who makes the media; None while another process does."""
         table, claim = tables.uploads, uuid.uuid4().hex
-        is_free = table.c.claim.is_(None) | (table.c.claim_ms < tables.now_ms() - _CLAIM_MS)
-        values = {"claim": claim, "claim_ms": tables.now_ms()}
+        is_free = table.c.claim.is_(None) | tables.is_silent(self._database, table.c.claim_ms, _CLAIM_MS)
+        values = {"claim": claim, "claim_ms": tables.database_now_ms(self._database)}
         return claim if self._update(upload_id, table.c.media_id.is_(None), is_free, **values) else None
 
     @contextmanager
@@ -248,7 +248,8 @@ class ResumableUploads:
             while not done.wait(_TOUCH_SECONDS):
                 # A database that is away for a moment costs one touch, not the claim.
                 with suppress(ChorusError):
-                    self._update(upload_id, tables.uploads.c.claim == claim, claim_ms=tables.now_ms())
+                    now = tables.database_now_ms(self._database)
+                    self._update(upload_id, tables.uploads.c.claim == claim, claim_ms=now)
 
         thread = threading.Thread(target=touch, name="upload-claim", daemon=True)
         thread.start()

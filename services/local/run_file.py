@@ -6,7 +6,7 @@ import fcntl
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO
@@ -52,15 +52,18 @@ def hold_lock(folders: Folders) -> Iterator[None]:
 
 
 @contextmanager
-def publish(folders: Folders, running: RunningStack) -> Iterator[Callable[[Mapping[str, str]], None]]:
+def publish(folders: Folders, running: RunningStack) -> Iterator[Callable[[Mapping[str, str]], bool]]:
     """Let find_running see this process's stack for the time of the block; call it under the lock.
 
-    What the block gets takes the place of `running.down` when it is called.
+    What the block gets takes the place of `running.down` when it is called; False when it could not.
     """
 
-    def update(down: Mapping[str, str]) -> None:
-        with suppress(OSError):  # a full disk: the stack runs on
+    def update(down: Mapping[str, str]) -> bool:
+        try:
             _write(folders, replace(running, down=down))
+        except OSError:  # a full disk: the stack runs on
+            return False
+        return True
 
     _write(folders, running)
     try:

@@ -57,7 +57,7 @@ class Supervisor:
         self._report = report
         self._stop_seconds = stop_seconds
         self._hang_seconds = hang_seconds
-        self._show: Callable[[Mapping[str, str]], None] = lambda _: None
+        self._shown: Mapping[str, str] = {}
 
     def start(self, stop: Event) -> None:
         """Start all at once and return when all are ready, or when `stop` is set.
@@ -72,15 +72,18 @@ class Supervisor:
                 self._look_for_ready(watched)
             stop.wait(_POLL_SECONDS)
 
-    def watch(self, stop: Event, show: Callable[[Mapping[str, str]], None] = lambda _: None) -> None:
+    def watch(self, stop: Event, show: Callable[[Mapping[str, str]], bool] = lambda _: True) -> None:
         """Restart what dies or hangs until `stop` is set, what keeps dying ever more seldom; the others run on.
 
-        `show` gets the services that do not run, by name, and why, whenever that changes.
+        `show` gets the services that do not run, by name, and why, whenever that changes, until it says that it could
+        show them: on a full disk it cannot.
         """
-        self._show = show
         while not stop.wait(_POLL_SECONDS):
             for watched in self._all:
                 self._keep_alive(watched)
+            down = {each.service.name: each.down for each in self._all if each.down}
+            if down != self._shown and show(down):
+                self._shown = down
 
     def stop(self) -> None:
         """Stop all, the last tier first, killing what does not end in time. Nothing is left when it returns."""
@@ -132,7 +135,7 @@ class Supervisor:
         watched.ready_at = time.monotonic()
         watched.pulse = Pulse(service.answers, self._hang_seconds)
         self._say(f"{service.name:<12} ready  {service.address:<22} {watched.child.age:.1f} s")
-        self._mark(watched, "")
+        watched.down = ""
 
     def _keep_alive(self, watched: _Watched) -> None:
         if watched.child is None:
@@ -175,12 +178,7 @@ class Supervisor:
         watched.deaths += 1
         watched.start_at = now + delay
         self._say(f"{watched.service.name:<12} {problem}; starting it again in {delay:g} s (restart {watched.deaths})")
-        self._mark(watched, problem)
-
-    def _mark(self, watched: _Watched, down: str) -> None:
-        if watched.down != down:
-            watched.down = down
-            self._show({each.service.name: each.down for each in self._all if each.down})
+        watched.down = problem
 
     def _close_pulse(self, watched: _Watched) -> None:
         if watched.pulse is not None:

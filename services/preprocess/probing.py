@@ -19,6 +19,7 @@ from services.errors import ChorusError, ErrorKind
 from services.media import Extend, MediaInfo, Mix, open_clip, probe, read_frames, write_poster
 from services.parent_death import die_with_parent
 from services.preprocess.summary import MediaFacts, SoundNote
+from services.storage import is_disk_full, storage_error
 
 _log = logging.getLogger(__name__)
 
@@ -52,6 +53,8 @@ class ProbePool:
             except MemoryError as error:
                 raise ChorusError(ErrorKind.INVALID_INPUT, "probe-needs-too-much", name=name) from error
             except Exception as error:
+                if is_disk_full(error):
+                    raise storage_error(error, name) from error
                 # Overdue, dead, or an error that nobody foresaw: files of strangers find those.
                 _log.warning("the probe of %s ended without an answer: %r", name, error)
                 raise ChorusError(ErrorKind.INVALID_INPUT, "probe-failed", name=name) from error
@@ -60,14 +63,18 @@ class ProbePool:
 
     def close(self) -> None:
         """End the children; what they are looking into is refused."""
-        self._pool.stop()  # type: ignore[no-untyped-call]
-        self._pool.join()
+        _end(self._pool)
 
     def _schedule(self, path: Path, name: str) -> ProcessFuture[tuple[MediaFacts, bytes]]:
         with self._lock:
             if not self._pool.active:
+                # Those of its children that live would stay for ever; to end them takes seconds.
+                threading.Thread(target=_end, args=(self._pool,), name="broken probes", daemon=True).start()
                 self._pool = self._make()
-            return self._pool.schedule(look_into, args=(path, name, self._scratch), timeout=_SECONDS)
+            try:
+                return self._pool.schedule(look_into, args=(path, name, self._scratch), timeout=_SECONDS)
+            except RuntimeError as error:  # it broke since it was asked
+                raise BrokenProcessPool from error
 
     def _make(self) -> ProcessPool:
         # Spawned: a process with gRPC in it must not fork.
@@ -78,6 +85,11 @@ class ProbePool:
         # At once, so that FFmpeg is loaded before the first file comes.
         pool.schedule(_load)
         return pool
+
+
+def _end(pool: ProcessPool) -> None:
+    pool.stop()  # type: ignore[no-untyped-call]
+    pool.join()
 
 
 def _confine(parent: int) -> None:

@@ -132,8 +132,9 @@ def test_a_failed_job_says_why_and_keeps_failing_alike_when_retried(gateway: Gat
     assert gateway.causes(job_id) == ["new", "retried_by_user"]
 
 
-def test_an_error_that_passes_is_tried_again(gateway: Gateway) -> None:
-    job_id = gateway.start_job("flaky.mp4")
+@pytest.mark.parametrize("video", ["flaky.mp4", "full.mp4"])
+def test_an_error_that_passes_is_tried_again(gateway: Gateway, video: str) -> None:
+    job_id = gateway.start_job(video)
     job = gateway.wait_for(job_id, "succeeded", "failed")
     assert (job["state"], job["attempt"]) == ("succeeded", 2)
     assert gateway.causes(job_id) == ["new", "error"]

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import sqlalchemy as sa
+from dbos import _sys_db
 
 from services.jobs import attempts, tables
+from services.jobs.engine.dbos_waits import wait_for_disk
 from services.library.keys import output_key
 from tests.gateway_stack import ROOT, Gateway, environment_of, make_settings, open_gateway, running_worker
 
@@ -93,6 +98,42 @@ def test_a_full_disk_is_called_so(gateway: Gateway) -> None:
     made = gateway.http.post("/v1/batches", json=body)
     assert made.status_code == 201
     gateway.http.post(f"/v1/batches/{made.json()['id']}/cancel")
+
+
+def test_a_worker_that_cannot_write_for_a_while_loses_no_job(gateway: Gateway) -> None:
+    with running_worker(gateway.settings) as started:
+        job_id = gateway.start_job("slow-4.mp4")
+        gateway.wait_for(job_id, "running", seconds=60)
+        worker = psutil.Process(started.pid)
+        before = worker.rlimit(psutil.RLIMIT_FSIZE)
+        # No file of its may grow, the database's least of all: to SQLite, a disk with a fault.
+        worker.rlimit(psutil.RLIMIT_FSIZE, (0, before[1]))
+        time.sleep(6)  # its render ends meanwhile
+        worker.rlimit(psutil.RLIMIT_FSIZE, before)
+        job = gateway.wait_for(job_id, "succeeded", "failed", seconds=60)
+    assert (job["state"], job["attempt"]) == ("succeeded", 1), job
+
+
+def test_dbos_waits_for_a_full_disk_and_for_nothing_else() -> None:
+    with closing(sqlite3.connect(":memory:")) as full:
+        full.execute("PRAGMA max_page_count=1")
+        with pytest.raises(sqlite3.OperationalError) as wrong:
+            full.execute("SELECT * FROM nothing")
+        with pytest.raises(sqlite3.OperationalError) as error:
+            full.execute("CREATE TABLE more (number)")
+    asked: list[Exception] = []
+
+    @_sys_db.db_retry(initial_backoff=0.01)
+    def write(ends: Sequence[Exception]) -> int:
+        if len(asked) < len(ends):
+            asked.append(ends[len(asked)])
+            raise sa.exc.OperationalError("", {}, asked[-1])
+        return len(asked)
+
+    wait_for_disk()
+    assert write([error.value, error.value]) == 2
+    with pytest.raises(sa.exc.OperationalError):
+        write([error.value, error.value, wrong.value])
 
 
 @pytest.mark.parametrize(

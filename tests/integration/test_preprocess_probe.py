@@ -19,6 +19,7 @@ from services.preprocess import probing
 from services.preprocess.look import LookClient
 from services.preprocess.probing import ProbePool
 from tests import media_samples
+from tests.fake_look import look_on_full_disk
 from tests.gateway_stack import make_settings, wait_until
 
 # What a test asks of operations itself, it asks as the system.
@@ -66,6 +67,16 @@ def _who_reads(path: Path) -> psutil.Process | None:
     return None
 
 
+def _children() -> list[psutil.Process]:
+    """Those of all pools that live."""
+    found = []
+    for child in psutil.Process().children():
+        with suppress(psutil.Error):  # a zombie has no command line
+            if "multiprocessing.spawn" in " ".join(child.cmdline()):
+                found.append(child)
+    return found
+
+
 def test_a_child_that_dies_refuses_its_own_file_only(pool: ProbePool, slow_picture: Path, tmp_path: Path) -> None:
     good = tmp_path / "tone.m4a"
     media_samples.make_sound(good)
@@ -90,14 +101,45 @@ def test_a_child_that_hangs_is_ended(pool: ProbePool, slow_picture: Path, monkey
     wait_until(lambda: not child.is_running())
 
 
+def test_a_full_disk_is_no_fault_of_the_file(
+    pool: ProbePool, slow_picture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probing, "look_into", look_on_full_disk)
+    with pytest.raises(ChorusError, match="No space is left") as refusal:
+        pool.probe(slow_picture, "slow.png")
+    assert refusal.value.kind is ErrorKind.STORAGE_FULL
+
+
 def test_a_pool_whose_idle_children_die_is_made_anew(pool: ProbePool, tmp_path: Path) -> None:
     good = tmp_path / "tone.m4a"
     media_samples.make_sound(good)
     assert pool.probe(good, "tone.m4a")[0].kind == "audio"
-    for child in psutil.Process().children():
-        if "multiprocessing.spawn" in " ".join(child.cmdline()):
-            child.kill()
+    for child in _children():
+        child.kill()
     assert pool.probe(good, "tone.m4a")[0].kind == "audio"
+
+
+def test_a_pool_that_is_made_anew_leaves_no_child_of_the_old_one(tmp_path: Path) -> None:
+    good, others = tmp_path / "tone.m4a", set(_children())
+    media_samples.make_sound(good)
+    pool = ProbePool(tmp_path)
+    try:
+        pool.probe(good, "tone.m4a")
+        first = pool._pool
+
+        def is_broken() -> bool:
+            """Only a child that waits for a file breaks its pool; another is replaced."""
+            for child in list(set(_children()) - others)[:1]:
+                child.kill()
+            return not first.active
+
+        wait_until(is_broken, seconds=30)
+        old = set(_children()) - others
+        assert pool.probe(good, "tone.m4a")[0].kind == "audio"
+        assert pool._pool is not first
+        wait_until(lambda: not old & set(_children()), seconds=30)
+    finally:
+        pool.close()
 
 
 def test_without_preprocess_an_upload_fails_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

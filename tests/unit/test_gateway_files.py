@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from services.errors import ChorusError, ErrorKind
 from services.gateway.rest.downloads import content_disposition, parse_range
+from services.library.incoming import IncomingFile
 from services.library.keys import media_key, output_key, poster_key
 from services.library.names import display_name, output_names
 
@@ -79,3 +83,20 @@ def test_ranges(header: str, wanted: tuple[int, int] | None) -> None:
 def test_a_download_is_named_in_ascii_and_in_full() -> None:
     header = content_disposition("attachment", 'é "1" 老.mp4')
     assert header == "attachment; filename=\"_ _1_ _.mp4\"; filename*=UTF-8''%C3%A9%20%221%22%20%E8%80%81.mp4"
+
+
+def test_a_full_disk_hides_no_other_error_of_a_file_that_is_received(tmp_path: Path) -> None:
+    incoming = IncomingFile(tmp_path, "speech.wav", 1 << 20)
+    incoming._file.close()
+    incoming._file = Path("/dev/full").open("wb")  # noqa: SIM115  # closed by the block
+    refused = ChorusError(ErrorKind.UNAVAILABLE, "database-silent")
+    with pytest.raises(ChorusError) as refusal, incoming:
+        _write_and_raise(incoming, refused)
+    assert refusal.value is refused
+    assert not list(tmp_path.iterdir())
+
+
+def _write_and_raise(incoming: IncomingFile, error: ChorusError) -> None:
+    """So little that it lies in a buffer when the error comes."""
+    incoming.write(b"a few bytes")
+    raise error

@@ -15,6 +15,7 @@ from dbos import error as dbos_error
 from services import telemetry
 from services.errors import ChorusError, ErrorKind
 from services.jobs import tables, upgrade
+from services.jobs.database_errors import database_error
 from services.jobs.engine import beats, names, turns
 from services.jobs.engine.dbos_log import configure_dbos_log
 from services.jobs.engine.live import Live, live_from_text
@@ -250,7 +251,7 @@ def _database_errors() -> Iterator[None]:
     try:
         yield
     except sa.exc.OperationalError as error:
-        raise tables.database_error(error) from error
+        raise database_error(error) from error
 
 
 def _job(row: sa.Row[Any]) -> Job:

@@ -139,11 +139,12 @@ class JobRunner:
         for delay in (*self._settings.retry_delays, None):
             try:
                 return self._attempt(spec, report, cause)
-            except ChorusError as error:
-                stalls += error.code == "render-stalled"
-                if not error.retryable or delay is None or stalls > _MOST_STALLS:
+            except (ChorusError, OSError) as error:
+                failure = _explain(error, spec)
+                stalls += failure.code == "render-stalled"
+                if not _may_pass(failure) or delay is None or stalls > _MOST_STALLS:
                     raise
-                _log.warning("job %s: %s; next try in %g s", spec.job_id, error, delay)
+                _log.warning("job %s: %s; next try in %g s", spec.job_id, failure, delay)
                 self._wait(delay, report)
                 cause = "error"
         raise AssertionError("the last try returns or raises")
@@ -253,6 +254,11 @@ class JobRunner:
 
 def _last(report: _Report) -> Progress:
     return report.live.progress or Progress(stage=Stage.STARTING)
+
+
+def _may_pass(error: ChorusError) -> bool:
+    """Also a full disk: what filled it may be gone soon, and all that waits would fail while it is there."""
+    return error.retryable or error.kind is ErrorKind.STORAGE_FULL
 
 
 def _explain(error: Exception, spec: JobSpec) -> ChorusError:

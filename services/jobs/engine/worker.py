@@ -24,6 +24,7 @@ from services.jobs import tables
 from services.jobs.engine import names
 from services.jobs.engine.beats import WorkerBeats
 from services.jobs.engine.dbos_log import configure_dbos_log
+from services.jobs.engine.dbos_waits import wait_for_disk
 from services.jobs.engine.liveness import TakeOver
 from services.jobs.engine.runner import JobRunner, RenderSettings
 from services.jobs.engine.turns import put_first
@@ -130,6 +131,7 @@ class Worker:
 
     def _launch(self, polled: Callable[[], None], workers: int) -> None:
         configure_dbos_log()
+        wait_for_disk()
         config: DBOSConfig = {
             "name": names.APPLICATION,
             "system_database_url": names.dbos_url(self._database),
