@@ -91,6 +91,8 @@ preflight_runs = sa.Table(
     sa.Column("frames_total", sa.Integer, nullable=False),
     sa.Column("error", sa.JSON(none_as_null=True)),
     sa.Column("touched_ms", sa.BigInteger, nullable=False),
+    # Of a first look, until all frames were looked at.
+    sa.Column("findings", sa.JSON(none_as_null=True)),
 )
 
 # How often somebody did something in a window of time; see gateway/operations/counts.py.
