@@ -86,6 +86,9 @@ class FaceLibrary:
         except ChorusError as error:
             _log.info("%s could not be looked at before its analysis: %s", name, error)
             return None
+        except Exception:
+            _log.exception("the first look into %s failed", name)
+            return None
         finally:
             self._looks.release()
 

@@ -317,6 +317,16 @@ def test_a_first_look_comes_before_the_analysis(service: Service, pictures: Pict
     assert not any(isinstance(each, FirstLook) for each in service.look.analyse(key))
 
 
+def test_a_first_look_that_fails_costs_no_analysis(
+    service: Service, pictures: Pictures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr("services.preprocess.library.first_look", fail)
+    assert service.analyse(service.put(video(tmp_path / "clip.mp4", [*pictures, *pictures]))).frames == 60
+
+
 def test_a_first_look_of_nobody_has_no_tracks(service: Service, tmp_path: Path) -> None:
     items = service.look.analyse(service.put(video(tmp_path / "clip.mp4", black(60))))
     first = next(items)
