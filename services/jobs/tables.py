@@ -10,7 +10,6 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from services.acting import current_actor
 from services.errors import ChorusError, ErrorKind
 from services.jobs.database_errors import database_error
 from services.jobs.model import Priority
@@ -89,6 +88,8 @@ preflight_runs = sa.Table(
     sa.Column("frames_total", sa.Integer, nullable=False),
     sa.Column("error", sa.JSON(none_as_null=True)),
     sa.Column("touched_ms", sa.BigInteger, nullable=False),
+    # Of a first look, until all frames were looked at.
+    sa.Column("findings", sa.JSON(none_as_null=True)),
 )
 
 # Uploads that become families, and what came of it; see gateway/operations/import_rows.py.
@@ -294,16 +295,3 @@ def is_silent(engine: sa.Engine, moment: sa.ColumnElement[int], milliseconds: in
     """
     now = database_now_ms(engine)
     return sa.or_(moment < now - milliseconds, moment > now + milliseconds)
-
-
-def seen(table: sa.Table) -> sa.ColumnElement[bool]:
-    """The rows that whoever acts may know of, by their owner; others are as if they were not there."""
-    actor = current_actor()
-    if actor.role is None:
-        return sa.false()
-    return sa.true() if actor.sees_all else table.c.owner == actor.owner
-
-
-def others_last(table: sa.Table, owner: str) -> sa.ColumnElement[int]:
-    """What to sort by so that an owner's rows come first."""
-    return sa.case((table.c.owner == owner, 0), else_=1)

@@ -82,7 +82,7 @@ class Preflight:
     frames_done: int = 0
     frames_total: int = 0
     findings: Findings | None = None
-    """Once it is done"""
+    """Once it is done; before, those of a first look, if there was one"""
     error: ChorusError | None = None
     """Why it failed"""
 
@@ -90,3 +90,8 @@ class Preflight:
     def has_ended(self) -> bool:
         """True when nothing changes any more."""
         return self.state not in (PreflightState.WAITING, PreflightState.RUNNING)
+
+    @property
+    def provisional(self) -> bool:
+        """True when the findings are those of a few frames: the whole video may say something else."""
+        return self.findings is not None and self.state is not PreflightState.DONE

@@ -16,6 +16,7 @@ from services.acting import deed
 from services.errors import ChorusError, ErrorKind
 from services.jobs import tables
 from services.jobs.engine.queue import JobQueue
+from services.jobs.visibility import others_last, seen
 from services.library.artifacts import Artifacts
 from services.library.incoming import IncomingFile
 from services.library.keys import media_key, thumbnail_key
@@ -87,13 +88,13 @@ class MediaLibrary:
         `owner` and `kind` (video, audio, still) leave only theirs.
         """
         table = tables.media
-        wanted = tables.seen(table)
+        wanted = seen(table)
         if owner is not None:
             wanted &= table.c.owner == owner
         if kind is not None:
             wanted &= table.c.kind == kind
         page = sa.select(table).where(wanted).limit(limit).offset(offset)
-        page = page.order_by(tables.others_last(table, first), table.c.created_ms.desc(), table.c.id)
+        page = page.order_by(others_last(table, first), table.c.created_ms.desc(), table.c.id)
         with tables.transaction(self._database) as connection:
             rows = connection.execute(page).all()
             total = connection.execute(sa.select(sa.func.count()).select_from(table).where(wanted)).scalar_one()
@@ -132,9 +133,7 @@ class MediaLibrary:
         with tables.transaction(self._database) as connection:
             # Deleted first and checked after: from here on no new batch can take it up, and a refusal rolls back.
             gone = connection.execute(
-                sa.delete(tables.media)
-                .where(tables.media.c.id == media_id, tables.seen(tables.media))
-                .returning(tables.media)
+                sa.delete(tables.media).where(tables.media.c.id == media_id, seen(tables.media)).returning(tables.media)
             )
             row = gone.one_or_none()
             if row is None:
@@ -181,7 +180,7 @@ class MediaLibrary:
 
 def find_media(connection: sa.Connection, media_ids: Sequence[str]) -> dict[str, Media]:
     """Uploads by id, kept from deletion until the transaction ends; NOT_FOUND names the first that is missing."""
-    wanted = tables.media.c.id.in_(media_ids) & tables.seen(tables.media)
+    wanted = tables.media.c.id.in_(media_ids) & seen(tables.media)
     select = sa.select(tables.media).where(wanted).with_for_update(read=True)
     found = {row.id: _media(row) for row in connection.execute(select)}
     for media_id in media_ids:

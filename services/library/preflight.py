@@ -23,8 +23,8 @@ from services.library.keys import media_key
 from services.library.limits import Limits
 from services.library.media import Media, MediaLibrary
 from services.library.preflight_runs import PreflightRuns
-from services.library.verdict import judge
-from services.preprocess.summary import AnalysisProgress, VideoAnalysis
+from services.library.verdict import judge, judge_first_look
+from services.preprocess.summary import AnalysisProgress, FirstLook, VideoAnalysis
 
 _log = logging.getLogger(__name__)
 
@@ -36,8 +36,10 @@ _TOUCH_SECONDS: Final = 4.0
 class Analyst(Protocol):
     """Who analyses videos: preprocess."""
 
-    def analyse(self, video_key: str, *, name: str) -> Generator[AnalysisProgress | VideoAnalysis, None, None]:
-        """Progress, and at last the analysis of the stored video; see LookClient."""
+    def analyse(
+        self, video_key: str, *, name: str
+    ) -> Generator[AnalysisProgress | FirstLook | VideoAnalysis, None, None]:
+        """A first look, progress, and at last the analysis of the stored video; see LookClient."""
 
 
 class Preflights:
@@ -141,6 +143,10 @@ class Preflights:
                         return judge(item)
                     if self._stop.is_set():
                         return None
+                    if isinstance(item, FirstLook):
+                        if not self._runs.write_first_look(run, judge_first_look(item)):
+                            return None
+                        continue
                     if time.monotonic() - written >= _WRITE_SECONDS:
                         written = time.monotonic()
                         progress = {"frames_done": item.frames_done, "frames_total": item.frames_total}

@@ -49,6 +49,7 @@ class PreflightRuns:
             "frames_done": 0,
             "frames_total": 0,
             "error": None,
+            "findings": None,
         }
         if row is None:
             return anew and self._insert(sha256, values)
@@ -67,9 +68,13 @@ class PreflightRuns:
         with tables.transaction(self._database) as connection:
             return connection.execute(statement.values(values)).rowcount == 1
 
+    def write_first_look(self, run: str, findings: Findings) -> bool:
+        """Store what a few frames say until all were looked at; as write does."""
+        return self.write(run, findings=asdict(findings))
+
     def fail(self, run: str, error: ChorusError) -> None:
         """The run has failed; whoever asks anew begins another."""
-        self.write(run, state=PreflightState.FAILED, error=error_to_json(error))
+        self.write(run, state=PreflightState.FAILED, error=error_to_json(error), findings=None)
 
     def finish(self, run: str, sha256: str, findings: Findings) -> None:
         """Store what was found for all, and forget the run, unless it was cancelled or its content deleted."""
@@ -84,7 +89,7 @@ class PreflightRuns:
         table = tables.preflight_runs
         statement = sa.update(table).where(table.c.sha256 == sha256, table.c.state.in_(_UNFINISHED))
         with tables.transaction(self._database) as connection:
-            connection.execute(statement.values(state=PreflightState.CANCELLED))
+            connection.execute(statement.values(state=PreflightState.CANCELLED, findings=None))
 
     def touch(self) -> None:
         """Show that this process is alive."""
@@ -132,5 +137,6 @@ def _preflight(row: sa.Row[Any], media_id: str) -> Preflight:
         state=PreflightState(row.state),
         frames_done=row.frames_done,
         frames_total=row.frames_total,
+        findings=None if row.findings is None else Findings.from_json(row.findings),
         error=None if row.error is None else error_from_json(row.error),
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from services.library.findings import Caution, FaceChoice, Findings, Verdict
-from services.preprocess.summary import TrackSummary, VideoAnalysis
+from services.preprocess.summary import FirstLook, TrackSummary, VideoAnalysis
 
 # Outer eye corners closer than this leave a mouth of about 25 pixels.
 _SMALL_EYE_DISTANCE: Final = 40.0
@@ -16,6 +16,8 @@ _LEAST_EYE_DISTANCE: Final = 12.0
 # Shares of the frames from which on a person should know.
 _MISSING_SHARE: Final = 0.2
 _SPOILT_SHARE: Final = 0.1
+_TOLD_EARLY: Final = frozenset({Caution.SMALL_FACE, Caution.TURNED_AWAY})
+"""Whether something hides a mouth, and for how long nobody is seen, only consecutive frames tell"""
 
 
 def judge(analysis: VideoAnalysis) -> Findings:
@@ -26,6 +28,15 @@ def judge(analysis: VideoAnalysis) -> Findings:
         faces=faces,
         cautions=tuple(_cautions(analysis)),
     )
+
+
+def judge_first_look(look: FirstLook) -> Findings:
+    """What may be said before all frames were looked at; which faces may be chosen, a few frames cannot tell."""
+    if not look.analysis.tracks:
+        return Findings(verdict=Verdict.NO_FACE)
+    found = judge(look.analysis)
+    cautions = tuple(each for each in found.cautions if each in _TOLD_EARLY)
+    return Findings(verdict=found.verdict, cautions=cautions)
 
 
 def _choices(analysis: VideoAnalysis) -> Iterator[FaceChoice]:

@@ -10,6 +10,7 @@ from typing import Final, Literal
 from services.media.clip import Clip
 from services.media.colour import ColourTags
 from services.media.tone_mapping import HdrMetadata, needs_mapping
+from services.media.x264 import x264_options
 
 Delivery = Literal["compatible", "source"]
 
@@ -68,9 +69,12 @@ def encoding_of(clip: Clip, delivery: Delivery, *, crf: int, preset: str) -> Enc
             converted=False,
             options={"preset": preset, "x265-params": _x265_parameters(clip, crf)} | ({"crf": str(crf)} if crf else {}),
         )
-    options = {"preset": preset, **_x264_quality(crf)}
     return Encoding(
-        codec="libx264", pixel_format=clip.pixel_format, colour=clip.colour, converted=False, options=options
+        codec="libx264",
+        pixel_format=clip.pixel_format,
+        colour=clip.colour,
+        converted=False,
+        options=x264_options(preset, crf),
     )
 
 
@@ -93,7 +97,7 @@ def level_of(width: int, height: int, frame_rate: Fraction) -> _Level:
 
 def _compatible(clip: Clip, crf: int, preset: str) -> Encoding:
     fits = plays_everywhere(clip)
-    options = {"preset": preset, **_x264_quality(crf)}
+    options = x264_options(preset, crf)
     if crf:
         level = level_of(clip.width, clip.height, clip.frame_rate)
         bits = str(level.bits_a_second)
@@ -105,11 +109,6 @@ def _compatible(clip: Clip, crf: int, preset: str) -> Encoding:
         converted=not fits,
         options=options,
     )
-
-
-def _x264_quality(crf: int) -> dict[str, str]:
-    # crf 0 is lossless at 8 bit only; a quantiser of 0 is at every depth.
-    return {"crf": str(crf)} if crf else {"qp": "0"}
 
 
 def _x265_parameters(clip: Clip, crf: int) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
+from itertools import groupby
 from typing import Final
 
 import numpy as np
@@ -23,6 +24,9 @@ _BACKWARD_BYTES: Final = 192 << 20
 
 _FIELDS_AROUND: Final = 4
 
+_GLANCE_WAY: Final = 36
+"""Frames that are decoded at most, beside keyframes, for all glances: some tenths of a second"""
+
 Shown = tuple[int, VideoFrame]
 """A frame's index in the clip and the stored picture that it shows"""
 
@@ -35,6 +39,40 @@ def read_frames(clip: Clip, count: int, extend: Extend) -> Iterator[Frame]:
     for index, picture in _pictures(clip, count, extend):
         planes = upright_planes(picture, clip.stored_size, clip.pixel_format, clip.colour, clip.orientation)
         yield frame_of(clip, index, planes)
+
+
+def glances(clip: Clip, count: int) -> tuple[int, ...]:
+    """At most `count` frames of the clip, ascending, as spread over it as is quick to decode from its keyframes."""
+    wanted = np.unique(np.linspace(0, clip.frames - 1, count + 1)[:-1].astype(int)).tolist()
+    groups = list(_by_keyframe(clip, wanted))
+    way = _GLANCE_WAY // len(groups)
+    chosen = set()
+    for start, indices in groups:
+        shrunk = min(1.0, way / max(indices[-1] - start, 1))
+        chosen |= {start + int((index - start) * shrunk) for index in indices}
+    return tuple(sorted(chosen))
+
+
+def read_glances(clip: Clip, indices: Sequence[int]) -> Iterator[Frame]:
+    """These frames of the clip, ascending; what lies before the nearest keyframe of each is not decoded."""
+    for _, group in _by_keyframe(clip, indices):
+        for index, picture in _forwards(clip, group[0], group):
+            planes = upright_planes(picture, clip.stored_size, clip.pixel_format, clip.colour, clip.orientation)
+            yield frame_of(clip, index, planes)
+
+
+def _by_keyframe(clip: Clip, indices: Sequence[int]) -> Iterator[tuple[int, list[int]]]:
+    """Ascending frames in groups: the frame of the keyframe from which all of a group are decoded, and the group."""
+    keyframes = clip.timing.keyframes
+    # Those of fields count half pictures.
+    times = clip.timing.times if clip.scan is Scan.PROGRESSIVE else clip.timing.times // 2
+
+    def start_of(index: int) -> int:
+        before = int(np.searchsorted(keyframes, times[index], side="right")) - 1
+        return int(np.searchsorted(times, keyframes[before])) if before > 0 else 0
+
+    for start, group in groupby(indices, start_of):
+        yield start, list(group)
 
 
 def frame_of(clip: Clip, index: int, planes: tuple[Samples, Samples, Samples]) -> Frame:

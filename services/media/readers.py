@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -23,7 +23,7 @@ from services.media.clip import Clip
 from services.media.frame import Frame
 from services.media.frames import frame_of
 from services.media.planes import frame_bytes, split_planes
-from services.media.wire import HEADER_BYTES, Header, Recording, Word, receive
+from services.media.wire import HEADER_BYTES, Glances, Header, Recording, Wanted, Word, receive
 from services.parent_death import dying_with_us
 
 _log = logging.getLogger(__name__)
@@ -54,12 +54,11 @@ class Readers:
 
     def frames(self, clip: Clip) -> Generator[Frame]:
         """As media.read_frames gives them, once from the first to the last."""
-        size = frame_bytes(clip.pixel_format, clip.width, clip.height)
-        with closing(self._read(clip, clip.name, size)) as chunks:
-            for index, chunk in enumerate(chunks):
-                if len(chunk) != size:
-                    raise _unreadable(clip.name)
-                yield frame_of(clip, index, split_planes(chunk, clip.pixel_format, clip.width, clip.height))
+        yield from self._frames(clip, clip, range(clip.frames))
+
+    def glances(self, clip: Clip, indices: tuple[int, ...]) -> Generator[Frame]:
+        """As media.read_glances gives them."""
+        yield from self._frames(clip, Glances(clip, indices), indices)
 
     def speech(self, path: Path, *, name: str) -> NDArray[np.float32]:
         """As media.read_speech."""
@@ -77,7 +76,15 @@ class Readers:
             child.end()
         self._starter.shutdown(wait=False, cancel_futures=True)
 
-    def _read(self, wanted: Clip | Recording, name: str, most: int) -> Generator[bytearray]:
+    def _frames(self, clip: Clip, wanted: Wanted, indices: Iterable[int]) -> Generator[Frame]:
+        size = frame_bytes(clip.pixel_format, clip.width, clip.height)
+        with closing(self._read(wanted, clip.name, size)) as chunks:
+            for chunk, index in zip(chunks, indices, strict=False):
+                if len(chunk) != size:
+                    raise _unreadable(clip.name)
+                yield frame_of(clip, index, split_planes(chunk, clip.pixel_format, clip.width, clip.height))
+
+    def _read(self, wanted: Wanted, name: str, most: int) -> Generator[bytearray]:
         with self._child(name) as child:
             child.ask(wanted)
             yield from child.chunks(most)
@@ -130,7 +137,7 @@ class _Child:
         self._files = 0
         self._is_reading = False
 
-    def ask(self, wanted: Clip | Recording) -> None:
+    def ask(self, wanted: Wanted) -> None:
         """Have it read a file; chunks gives what comes of it."""
         if not self._files:
             self._header(0)  # it is loaded

@@ -1,7 +1,8 @@
 """Decodes the files of strangers for its parent, one after the other, on the socket that is its standard input.
 
-The parent sends a pickle for each file: its clip, or path and name of a recording. Answers are never pickles, since a
-file that takes this process over shall not have its parent: chunks of samples, then an end or an error as JSON.
+The parent sends a pickle for each file: its clip, whole or a few frames of it, or path and name of a recording. Answers
+are never pickles, since a file that takes this process over shall not have its parent: chunks of samples, then an end
+or an error as JSON.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from services.confined import FILE_MEMORY_BYTES, confine
 from services.errors import ChorusError, ErrorKind, error_to_json
 from services.media.audio import speech_blocks
 from services.media.clip import Clip
-from services.media.frames import read_frames
-from services.media.wire import HEADER_BYTES, Header, Recording, Word, receive
+from services.media.frames import read_frames, read_glances
+from services.media.wire import HEADER_BYTES, Glances, Header, Wanted, Word, receive
 from services.timeline import Extend
 
 
@@ -29,11 +30,11 @@ def serve(parent: socket.socket) -> None:
     while said := receive(parent, HEADER_BYTES):
         header = Header.unpack(said)
         if header.word == Word.REQUEST:
-            wanted: Clip | Recording = pickle.loads(receive(parent, header.size))  # noqa: S301  # our parent's
+            wanted: Wanted = pickle.loads(receive(parent, header.size))  # noqa: S301  # our parent's
             _answer(parent, wanted)
 
 
-def _answer(parent: socket.socket, wanted: Clip | Recording) -> None:
+def _answer(parent: socket.socket, wanted: Wanted) -> None:
     try:
         for chunk in _chunks(wanted):
             if _is_stopped(parent):
@@ -47,9 +48,12 @@ def _answer(parent: socket.socket, wanted: Clip | Recording) -> None:
         _send(parent, Word.END, [])
 
 
-def _chunks(wanted: Clip | Recording) -> Iterator[Sequence[NDArray[Any]]]:
+def _chunks(wanted: Wanted) -> Iterator[Sequence[NDArray[Any]]]:
     if isinstance(wanted, Clip):
         for frame in read_frames(wanted, wanted.frames, Extend.CUT):
+            yield frame.planes
+    elif isinstance(wanted, Glances):
+        for frame in read_glances(*wanted):
             yield frame.planes
     else:
         for block in speech_blocks(wanted.path, wanted.name):

@@ -8,6 +8,8 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from services.media.clip import Clip
+
 _FORMAT: Final = struct.Struct("<BI")
 HEADER_BYTES: Final = _FORMAT.size
 """Of a header that is packed"""
@@ -32,6 +34,22 @@ class Recording(NamedTuple):
 
     path: Path
     name: str
+
+
+class Glances(NamedTuple):
+    """A clip of which a few frames are wanted."""
+
+    clip: Clip
+    indices: tuple[int, ...]
+
+    @property
+    def name(self) -> str:
+        """As the user knows the file."""
+        return self.clip.name
+
+
+Wanted = Clip | Glances | Recording
+"""What a reading child can be asked for"""
 
 
 class Header(NamedTuple):

@@ -60,9 +60,10 @@ def write_video(
         container.metadata.update(metadata)
         video = _add_video(container, clip, encoding)
         sound = _Sound(container, audio_path, seconds) if audio_path else None
+        canvas = VideoFrame(clip.width, clip.height, clip.pixel_format)
         written = 0
         for frame in frames:
-            container.mux(video.encode(_picture(frame, clip, encoding, converter, written)))
+            container.mux(video.encode(_picture(frame, canvas, clip, encoding, converter, written)))
             written += 1
             if sound:
                 sound.write_until(written / clip.frame_rate)
@@ -146,9 +147,13 @@ def _add_video(container: OutputContainer, clip: Clip, encoding: Encoding) -> Vi
     return stream
 
 
-def _picture(frame: Frame, clip: Clip, encoding: Encoding, converter: Converter | None, number: int) -> VideoFrame:
-    """The frame for the encoder."""
-    picture = VideoFrame(clip.width, clip.height, clip.pixel_format)
+def _picture(
+    frame: Frame, canvas: VideoFrame, clip: Clip, encoding: Encoding, converter: Converter | None, number: int
+) -> VideoFrame:
+    """The frame for the encoder, painted on `canvas`: fresh memory for each would cost more than the copy."""
+    # Whoever still holds the picture before keeps it: FFmpeg gives the canvas other memory then.
+    canvas.make_writable()
+    picture = canvas
     for plane_number, plane in enumerate(frame.planes):
         plane_view(picture, plane_number)[:] = plane
     if converter:

@@ -9,7 +9,6 @@ import sys
 from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 import psutil
 
@@ -19,6 +18,7 @@ from services.folders import make_folder
 from services.grpc_server import build_server, serve
 from services.media import Readers
 from services.metrics_door import open_metrics_door
+from services.one_thread import compute_on_one_thread
 from services.preprocess.library import FaceLibrary
 from services.preprocess.mel import mel_of
 from services.preprocess.probing import ProbePool
@@ -43,14 +43,14 @@ def main() -> int:
 
 def run(settings: PreprocessSettings) -> None:
     """Serve until SIGTERM."""
-    # Streams are the parallelism; threads inside a warp only compete with the renderer.
-    cv2.setNumThreads(1)
     scratch = own_scratch(settings.scratch)
     triton = TritonClient(settings.triton_url, tls=settings.triton_tls)
     storage, probes, readers = Storage(settings.store_url, scratch), ProbePool(scratch), Readers()
     library = FaceLibrary(storage, triton, readers, scratch, max_minutes=settings.max_minutes)
     # librosa compiles and imports at its first use, which takes seconds: before the door opens.
     mel_of(np.zeros(1600, np.float32))
+    # Streams are the parallelism; threads inside a warp or a product only compete with the renderer.
+    compute_on_one_thread()
     threads, watchdog = WatchedThreads(_MOST_AT_WORK, "preprocess"), Watchdog()
     watchdog.add("threads", threads.is_stuck)
     servicer = PreprocessServicer(library, storage, probes, threads)

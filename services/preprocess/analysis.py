@@ -46,7 +46,7 @@ def analyse(clip: Clip, frames: Iterable[Frame], triton: Inference, folder: Path
         recordings = tracker.finish(clip.frames)
     finally:
         tracker.close()
-    _write(clip, recordings, tracker.shots, output)
+    write_tracks(clip, recordings, tracker.shots, output)
     seconds = time.monotonic() - started
     _log.info(
         "%s: %d frames analysed in %.1f s, %d shots, %d tracks",
@@ -58,7 +58,8 @@ def analyse(clip: Clip, frames: Iterable[Frame], triton: Inference, folder: Path
     )
 
 
-def _write(clip: Clip, recordings: Sequence[TrackRecording], shots: Sequence[int], output: Path) -> None:
+def write_tracks(clip: Clip, recordings: Sequence[TrackRecording], shots: Sequence[int], output: Path) -> None:
+    """Work out the motion of every track, and write all that is known of them to the file `output`."""
     ranks = rank_tracks([_candidate(recording) for recording in recordings], clip.width, clip.height)
     seen = np.zeros(clip.frames, np.bool_)
     with output.open("xb") as file:

@@ -20,14 +20,15 @@ from numpy.typing import NDArray
 
 from services import telemetry
 from services.errors import ChorusError, ErrorKind
-from services.media import Clip, Readers, open_clip, speech_blocks
+from services.media import Clip, Readers, glances, open_clip, speech_blocks
 from services.preprocess.analysis import analyse
 from services.preprocess.detection import Inference
 from services.preprocess.faces import Speech
+from services.preprocess.first_look import LEAST_FRAMES, LOOKS, first_look
 from services.preprocess.mel import SAMPLE_RATE
 from services.preprocess.speech import feature_frames, feature_pieces, speech_with
 from services.preprocess.speech_store import map_speech, speech_key, write_speech
-from services.preprocess.summary import AnalysisProgress
+from services.preprocess.summary import AnalysisProgress, FirstLook
 from services.preprocess.track_store import TrackFile, open_tracks, track_key
 from services.preprocess.voice import speech_is_heard
 from services.storage import Storage, storage_error
@@ -37,6 +38,9 @@ _log = logging.getLogger(__name__)
 _REPORT_SECONDS: Final = 0.4
 # Analyses, each with a child that may take some GiB for a large enough picture. The others wait for their turn.
 _MOST_AT_ONCE: Final = 4
+# First looks are quick, and late ones are worth nothing.
+_LOOKS_AT_ONCE: Final = 2
+_LOOK_WAIT_SECONDS: Final = 2.0
 
 Work = Callable[[], Generator[AnalysisProgress]]
 """Computes something and stores it, as far as its progress is asked for"""
@@ -62,11 +66,38 @@ class FaceLibrary:
         self._storage = storage
         self._readers = readers
         self._turns = threading.Semaphore(_MOST_AT_ONCE)
+        self._looks = threading.Semaphore(_LOOKS_AT_ONCE)
         self._triton = triton
         self._scratch = scratch
         self._max_minutes = max_minutes
         self._lock = threading.Lock()
         self._running: dict[str, _RunningAnalysis] = {}
+
+    def first_look(self, video_key: str, name: str) -> FirstLook | None:
+        """What a few frames of the video show; None when it is analysed already, or not worth it.
+
+        What is wrong with the file the analysis says.
+        """
+        if self._storage.size(track_key(video_key)) is not None or not self._looks.acquire(timeout=_LOOK_WAIT_SECONDS):
+            return None
+        try:
+            with telemetry.span("first look"), self.clip(video_key, name) as clip:
+                return self._glance(clip) if clip.frames >= LEAST_FRAMES else None
+        except ChorusError as error:
+            _log.info("%s could not be looked at before its analysis: %s", name, error)
+            return None
+        except Exception:
+            _log.exception("the first look into %s failed", name)
+            return None
+        finally:
+            self._looks.release()
+
+    def _glance(self, clip: Clip) -> FirstLook:
+        with (
+            TemporaryDirectory(dir=self._scratch) as folder,
+            closing(self._readers.glances(clip, glances(clip, LOOKS))) as frames,
+        ):
+            return FirstLook(first_look(clip, frames, self._triton, Path(folder)))
 
     def ensure_tracks(self, video_key: str, name: str) -> Generator[AnalysisProgress]:
         """Analyse the video unless that was done, giving progress at least twice a second until its tracks are stored.

@@ -14,7 +14,7 @@ from services.errors import ChorusError, ErrorKind
 from services.grpc_client import Connection
 from services.grpc_errors import translate_call_errors
 from services.preprocess.calls import answers
-from services.preprocess.summary import AnalysisProgress, MediaFacts, VideoAnalysis
+from services.preprocess.summary import AnalysisProgress, FirstLook, MediaFacts, VideoAnalysis
 from services.preprocess.summary_messages import analysis_item, media_facts
 from services.preprocess.v1 import preprocess_pb2, preprocess_pb2_grpc
 from services.tls.identity import ClientTls
@@ -65,8 +65,10 @@ class LookClient:
 
     def analyse(
         self, video_key: str, *, name: str = "the video"
-    ) -> Generator[AnalysisProgress | VideoAnalysis, None, None]:
+    ) -> Generator[AnalysisProgress | FirstLook | VideoAnalysis, None, None]:
         """Analyse the video under `video_key`, unless that was done before; the last item is the analysis.
+
+        A first look, where there is one, comes before any progress.
 
         Raises ChorusError: NO_FACE when no frame shows a face, NOT_FOUND, INVALID_INPUT, UNAVAILABLE, DEADLINE.
         Closing the generator stops the analysis.

@@ -16,7 +16,7 @@ from services.preprocess.batches import stream_batches
 from services.preprocess.faces import FaceRequest, FaceStreamItem
 from services.preprocess.library import FaceLibrary
 from services.preprocess.probing import ProbePool
-from services.preprocess.summary import AnalysisProgress, MediaFacts, SoundNote, VideoAnalysis
+from services.preprocess.summary import AnalysisProgress, FirstLook, MediaFacts, SoundNote, VideoAnalysis
 from services.preprocess.summary_messages import analysis_response, probe_response
 from services.preprocess.v1 import preprocess_pb2 as wire
 from services.preprocess.v1.preprocess_pb2_grpc import PreprocessServiceServicer
@@ -70,7 +70,9 @@ class PreprocessServicer(PreprocessServiceServicer):
                 facts = replace(facts, sound_notes=(SoundNote.NO_SPEECH, *facts.sound_notes))
             return facts, thumbnail
 
-    def _analysis(self, video_key: str, name: str) -> Generator[AnalysisProgress | VideoAnalysis]:
+    def _analysis(self, video_key: str, name: str) -> Generator[AnalysisProgress | FirstLook | VideoAnalysis]:
+        if (look := self._library.first_look(video_key, name)) is not None:
+            yield look
         yield from self._library.ensure_tracks(video_key, name)
         with self._library.tracks(video_key) as tracks:
             if not tracks.tracks:

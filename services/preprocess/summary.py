@@ -49,6 +49,14 @@ class VideoAnalysis:
     tracks: tuple[TrackSummary, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class FirstLook:
+    """What a few frames of a video show, long before all were analysed; the analysis may say something else."""
+
+    analysis: VideoAnalysis
+    """As if the video were these frames; without tracks when they show nobody"""
+
+
 class SoundNote(StrEnum):
     """What a person should know of a recording before it is spoken."""
 

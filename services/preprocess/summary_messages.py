@@ -5,15 +5,21 @@ from __future__ import annotations
 from dataclasses import asdict
 from fractions import Fraction
 
-from services.preprocess.summary import AnalysisProgress, MediaFacts, SoundNote, TrackSummary, VideoAnalysis
+from services.preprocess.summary import AnalysisProgress, FirstLook, MediaFacts, SoundNote, TrackSummary, VideoAnalysis
 from services.preprocess.v1 import preprocess_pb2 as wire
 
 
-def analysis_response(item: AnalysisProgress | VideoAnalysis) -> wire.AnalyseVideoResponse:
+def analysis_response(item: AnalysisProgress | FirstLook | VideoAnalysis) -> wire.AnalyseVideoResponse:
     """One item of an analysis as it travels."""
     if isinstance(item, AnalysisProgress):
         return wire.AnalyseVideoResponse(progress=progress_message(item))
-    analysis = wire.VideoAnalysis(
+    if isinstance(item, FirstLook):
+        return wire.AnalyseVideoResponse(first_look=_analysis_message(item.analysis))
+    return wire.AnalyseVideoResponse(analysis=_analysis_message(item))
+
+
+def _analysis_message(item: VideoAnalysis) -> wire.VideoAnalysis:
+    return wire.VideoAnalysis(
         frames=item.frames,
         frame_rate_numerator=item.frame_rate.numerator,
         frame_rate_denominator=item.frame_rate.denominator,
@@ -22,14 +28,17 @@ def analysis_response(item: AnalysisProgress | VideoAnalysis) -> wire.AnalyseVid
         frames_with_face=item.frames_with_face,
         tracks=[_track_message(track) for track in item.tracks],
     )
-    return wire.AnalyseVideoResponse(analysis=analysis)
 
 
-def analysis_item(message: wire.AnalyseVideoResponse) -> AnalysisProgress | VideoAnalysis:
+def analysis_item(message: wire.AnalyseVideoResponse) -> AnalysisProgress | FirstLook | VideoAnalysis:
     """The item behind `message`."""
-    if message.WhichOneof("event") == "progress":
+    event = message.WhichOneof("event")
+    if event == "progress":
         return progress(message.progress)
-    analysis = message.analysis
+    return FirstLook(_analysis(message.first_look)) if event == "first_look" else _analysis(message.analysis)
+
+
+def _analysis(analysis: wire.VideoAnalysis) -> VideoAnalysis:
     return VideoAnalysis(
         frames=analysis.frames,
         frame_rate=Fraction(analysis.frame_rate_numerator, analysis.frame_rate_denominator),

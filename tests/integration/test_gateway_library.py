@@ -130,6 +130,38 @@ def test_a_preflight_is_cancelled_and_begun_again(gateway: Gateway) -> None:
     assert (audio.status_code, "has no picture" in audio.text) == (422, True)
 
 
+@pytest.mark.parametrize(
+    ("name", "verdict", "cautions"),
+    [("slow, early.mp4", "face", ["small_face"]), ("slow, early nobody.mp4", "no_face", [])],
+)
+def test_a_first_look_is_said_to_be_provisional(gateway: Gateway, name: str, verdict: str, cautions: list[str]) -> None:
+    media_id = upload(gateway, name, ANNA)
+    address = f"/v1/media/{media_id}/preflight"
+    gateway.http.post(address)
+    early = wait_until(lambda: (now := gateway.http.get(address).json())["findings"] and now)
+    assert (early["state"], early["provisional"]) == ("running", True)
+    # Which faces may be chosen is not known yet.
+    assert early["findings"] == {"verdict": verdict, "faces": [], "cautions": cautions}
+    message = GatewayServiceStub(gateway.channel).GetPreflight(pb.GetPreflightRequest(media_id=media_id))
+    assert (message.state, message.provisional, message.findings.verdict) == ("running", True, verdict)
+    gateway.http.delete(address)
+    cancelled = gateway.http.get(address).json()
+    assert (cancelled["state"], cancelled["provisional"], cancelled["findings"]) == ("cancelled", False, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "state", "verdict"),
+    [("two, early nobody.mp4", "done", "several_faces"), ("nobody, early.mp4", "done", "no_face"),
+     ("broken, early.mp4", "failed", None)],
+)  # fmt: skip
+def test_the_whole_video_has_the_last_word(gateway: Gateway, name: str, state: str, verdict: str | None) -> None:
+    address = f"/v1/media/{upload(gateway, name, ANNA)}/preflight"
+    gateway.http.post(address)
+    ended = wait_until(lambda: (now := gateway.http.get(address).json())["state"] not in ("waiting", "running") and now)
+    found = ended["findings"]
+    assert (ended["state"], ended["provisional"], found and found["verdict"]) == (state, False, verdict)
+
+
 def test_history_is_filtered_by_owner_and_date(gateway: Gateway) -> None:
     old, new = batch(gateway, ANNA, "old.mp4"), batch(gateway, BEN, "new.mp4", "newer.mp4")
     long_ago = datetime.now(UTC) - timedelta(days=30)

@@ -15,6 +15,7 @@ import pytest
 from av.video.stream import VideoStream
 from playwright.sync_api import Page
 
+from services.jobs.options import RenderOptions
 from services.media import Clip, Extend, open_clip, read_frames, write_poster, write_video
 from services.media.colour import HLG, PQ
 from services.media.delivery import Delivery, encoding_of, level_of
@@ -155,6 +156,15 @@ def test_level_and_bitrate_are_bounded(tmp_path: Path, size: tuple[int, int], ra
     options = encoding_of(replace(clip, width=size[0], height=size[1]), "compatible", crf=18, preset="fast").options
     assert options["maxrate"] == options["bufsize"]
     assert int(options["maxrate"]) <= 1_000_000_000
+
+
+def test_the_default_preset_looks_ahead_and_is_lossless_when_asked(tmp_path: Path) -> None:
+    clip = open_clip(make_clip(tmp_path / "a.mp4", ClipRecipe(frames=2)), name="a")
+    said = written(tmp_path / "b.mp4", clip, "compatible", preset=RenderOptions().preset).read_bytes()
+    for word in (b"rc_lookahead=20", b"me=dia", b"subme=2", b"mbtree=1", b"crf=18.0"):
+        assert word in said
+    assert b"rc_lookahead=10" not in written(tmp_path / "c.mp4", clip, "source", preset="faster").read_bytes()
+    assert b"rc=cqp" in written(tmp_path / "d.mp4", clip, "source", crf=0).read_bytes()
 
 
 def test_the_level_is_written(tmp_path: Path) -> None:

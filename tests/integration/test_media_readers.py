@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from services.errors import ChorusError, ErrorKind
-from services.media import Extend, Readers, open_clip, read_frames, read_speech
+from services.media import Extend, Readers, glances, open_clip, read_frames, read_speech
 from services.media import readers as readers_module
 from tests.gateway_stack import wait_until
 from tests.media_samples import ClipRecipe, make_clip, make_sound
@@ -49,6 +49,21 @@ def own() -> Iterator[Own]:
 def _children() -> list[psutil.Process]:
     found = psutil.Process().children(recursive=True)
     return [each for each in found if "services.media.reading_child" in each.cmdline()[-1:]]
+
+
+@pytest.mark.parametrize("gop", [5, 12, 250])
+def test_glances_are_frames_near_keyframes(readers: Readers, tmp_path: Path, gop: int) -> None:
+    recipe = ClipRecipe(size=(320, 180), frames=100, gop=gop, options={"bf": "2", "qp": "0", "preset": "ultrafast"})
+    clip = open_clip(make_clip(tmp_path / "clip.mp4", recipe), name="clip.mp4")
+    wanted = glances(clip, 6)
+    assert (len(wanted), wanted[0]) == (6, 0)
+    assert sum(index % gop for index in {index - index % gop: index for index in wanted}.values()) <= 36
+    assert wanted[-1] > (30 if gop == 250 else 70)
+    every = list(read_frames(clip, clip.frames, Extend.CUT))
+    seen = list(readers.glances(clip, wanted))
+    assert [frame.index for frame in seen] == list(wanted)
+    for frame in seen:
+        assert np.array_equal(frame.y, every[frame.index].y)
 
 
 @pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv422p10le", "yuv444p"])

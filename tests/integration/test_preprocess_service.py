@@ -35,7 +35,7 @@ from services.preprocess.library import FaceLibrary
 from services.preprocess.look import LookClient
 from services.preprocess.probing import ProbePool
 from services.preprocess.speech_store import speech_key, write_speech
-from services.preprocess.summary import AnalysisProgress, VideoAnalysis
+from services.preprocess.summary import AnalysisProgress, FirstLook, VideoAnalysis
 from services.preprocess.track_store import TrackWriter
 from services.storage import Storage
 from services.timeline import Extend
@@ -300,6 +300,40 @@ def test_abandoned_analysis_stops_and_leaves_nothing(service: Service, pictures:
     assert not list(service.storage.keys("tracks"))
     service.models.wait_seconds = 0.0
     assert service.analyse(key).frames_with_face == 30
+
+
+def test_a_first_look_comes_before_the_analysis(service: Service, pictures: Pictures, tmp_path: Path) -> None:
+    key = service.put(video(tmp_path / "clip.mp4", [*black(20), *pictures]))
+    first, *_, analysis = service.look.analyse(key)
+    assert isinstance(first, FirstLook)
+    # Of four frames, each a shot of its own; the first two show nobody.
+    assert isinstance(analysis, VideoAnalysis)
+    seen, (track,) = first.analysis, analysis.tracks
+    assert (seen.frames, seen.width, seen.height) == (4, 640, 360)
+    assert seen.frames_with_face == len(seen.tracks) == 2
+    assert {each.rank for each in seen.tracks} == {0}
+    assert all(abs(each.eye_distance - track.eye_distance) < 5 for each in seen.tracks)
+    # Who asks again gets the analysis at once.
+    assert not any(isinstance(each, FirstLook) for each in service.look.analyse(key))
+
+
+def test_a_first_look_that_fails_costs_no_analysis(
+    service: Service, pictures: Pictures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr("services.preprocess.library.first_look", fail)
+    assert service.analyse(service.put(video(tmp_path / "clip.mp4", [*pictures, *pictures]))).frames == 60
+
+
+def test_a_first_look_of_nobody_has_no_tracks(service: Service, tmp_path: Path) -> None:
+    items = service.look.analyse(service.put(video(tmp_path / "clip.mp4", black(60))))
+    first = next(items)
+    assert isinstance(first, FirstLook)
+    assert first.analysis.tracks == ()
+    with pytest.raises(ChorusError):
+        list(items)
 
 
 def test_progress_comes_twice_a_second(service: Service, pictures: Pictures, tmp_path: Path) -> None:

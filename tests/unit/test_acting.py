@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from services.acting import Actor, Deed, Role, acting_as, current_actor, deed, needs
 from services.errors import ChorusError, ErrorKind
 from services.jobs import tables
+from services.jobs.visibility import seen
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def test_where_nobody_has_said_who_acts_nothing_is_done() -> None:
         current_actor,
         Operations().read,
         lambda: Operations().make("clip"),
-        lambda: tables.seen(tables.media),
+        lambda: seen(tables.media),
     ):
         with pytest.raises(RuntimeError, match="nobody is acting"):
             call()
@@ -69,7 +70,7 @@ def test_who_still_has_to_log_in_may_nothing_and_sees_nothing() -> None:
     assert not stranger.sees("")
     assert not stranger.may(Role.VIEWER)
     with acting_as(stranger):
-        assert str(tables.seen(tables.media)) == str(sa.false())
+        assert str(seen(tables.media)) == str(sa.false())
         for call in (Operations().read, lambda: Operations().make("clip"), stranger.require_all):
             with pytest.raises(ChorusError) as refusal:
                 call()

@@ -11,6 +11,8 @@ from services.gateway.rest.downloads import content_disposition, parse_range
 from services.library.incoming import IncomingFile
 from services.library.keys import media_key, output_key, poster_key
 from services.library.names import display_name, output_names
+from services.library.room import Room
+from services.storage import Storage
 
 
 @pytest.mark.parametrize(
@@ -86,7 +88,8 @@ def test_a_download_is_named_in_ascii_and_in_full() -> None:
 
 
 def test_a_full_disk_hides_no_other_error_of_a_file_that_is_received(tmp_path: Path) -> None:
-    incoming = IncomingFile(tmp_path, "speech.wav", 1 << 20)
+    room = Room(Storage(tmp_path.as_uri(), tmp_path), tmp_path, 0)
+    incoming = IncomingFile(tmp_path, "speech.wav", 1 << 20, room)
     incoming._file.close()
     incoming._file = Path("/dev/full").open("wb")  # noqa: SIM115  # closed by the block
     refused = ChorusError(ErrorKind.UNAVAILABLE, "database-silent")

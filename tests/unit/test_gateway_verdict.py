@@ -7,8 +7,8 @@ from dataclasses import asdict, replace
 from fractions import Fraction
 
 from services.library.findings import Caution, Findings, Verdict
-from services.library.verdict import judge
-from services.preprocess.summary import TrackSummary, VideoAnalysis
+from services.library.verdict import judge, judge_first_look
+from services.preprocess.summary import FirstLook, TrackSummary, VideoAnalysis
 
 TRACK = TrackSummary(track=0, shot=0, first_frame=0, last_frame=99, eye_distance=80, box=(160, 90, 320, 270), rank=0)
 ANALYSIS = VideoAnalysis(
@@ -48,6 +48,16 @@ def test_cautions() -> None:
     assert judge(replace(ANALYSIS, tracks=(first, replace(second, turned_away=0.15)))).cautions == ()
     assert judge(replace(ANALYSIS, tracks=(replace(TRACK, occluded=0.5),))).cautions == (Caution.OCCLUDED,)
     assert judge(replace(ANALYSIS, frames_with_face=79)).cautions == (Caution.FACE_MISSING,)
+
+
+def test_a_first_look_tells_what_a_few_frames_can() -> None:
+    assert judge_first_look(FirstLook(replace(ANALYSIS, tracks=()))) == Findings(verdict=Verdict.NO_FACE)
+    small = replace(TRACK, eye_distance=30, turned_away=0.5, occluded=0.5)
+    found = judge_first_look(FirstLook(replace(ANALYSIS, tracks=(small,), frames_with_face=50)))
+    assert (found.verdict, found.faces) == (Verdict.FACE, ())
+    assert found.cautions == (Caution.SMALL_FACE, Caution.TURNED_AWAY)
+    both = judge_first_look(FirstLook(replace(ANALYSIS, tracks=(TRACK, replace(TRACK, track=1, rank=1)))))
+    assert (both.verdict, both.faces) == (Verdict.SEVERAL_FACES, ())
 
 
 def test_findings_survive_their_storage() -> None:

@@ -25,6 +25,7 @@ from services.jobs import attempts, tables
 from services.jobs.engine.queue import JobQueue
 from services.jobs.model import FINISHED, Job, JobFilter, JobState
 from services.jobs.owners import owner_shown
+from services.jobs.visibility import others_last, seen
 from services.jobs.watching import Watch
 from services.library.artifacts import Artifacts
 from services.library.disk import DiskUse, measure_disk
@@ -111,7 +112,7 @@ class Operations:
     def get_batch(self, batch_id: str) -> Batch:
         """One batch; NOT_FOUND when there is none."""
         with tables.transaction(self._database) as connection:
-            wanted = sa.select(tables.batches).where(tables.batches.c.id == batch_id, tables.seen(tables.batches))
+            wanted = sa.select(tables.batches).where(tables.batches.c.id == batch_id, seen(tables.batches))
             row = connection.execute(wanted).one_or_none()
         if row is None:
             raise ChorusError(ErrorKind.NOT_FOUND, "batch-unknown", batch=batch_id)
@@ -120,13 +121,11 @@ class Operations:
     def list_batches(self, *, limit: int, offset: int, first: str = "") -> tuple[list[Batch], int]:
         """A page of batches and how many there are in all: `first`'s own before all others, newest first."""
         _check_offset(offset)
-        visible = tables.seen(tables.batches)
+        visible = seen(tables.batches)
         page = (
             sa.select(tables.batches)
             .where(visible)
-            .order_by(
-                tables.others_last(tables.batches, first), tables.batches.c.created_ms.desc(), tables.batches.c.id
-            )
+            .order_by(others_last(tables.batches, first), tables.batches.c.created_ms.desc(), tables.batches.c.id)
         )
         with tables.transaction(self._database) as connection:
             rows = connection.execute(page.limit(limit).offset(offset)).all()

@@ -79,7 +79,8 @@ class PreflightBody(Body):
     state: PreflightState
     frames_done: int
     frames_total: int
-    findings: FindingsBody | None
+    findings: FindingsBody | None = Field(description="Once it is done; before, those of a first look")
+    provisional: bool = Field(description="The findings are those of a few frames; the whole video may say otherwise")
     error: JobErrorBody | None
 
 

@@ -100,6 +100,7 @@ def preflight_message(preflight: Preflight) -> pb.Preflight:
     return pb.Preflight(
         **{**asdict(preflight), "error": error.message if error else None},
         failure=_error_message(error) if error else None,
+        provisional=preflight.provisional,
     )
 
 

@@ -87,8 +87,9 @@ class VideoRow:
 
     @property
     def verdict(self) -> Verdict | None:
-        """What the preflight said, once it has."""
-        return self.preflight.findings.verdict if self.preflight and self.preflight.findings else None
+        """What the preflight said, once it has looked at all frames."""
+        found = self.preflight.findings if self.preflight and not self.preflight.provisional else None
+        return found.verdict if found else None
 
     def _caution_text(self, preflight: Preflight | None) -> str:
         if preflight is None:
@@ -99,10 +100,11 @@ class VideoRow:
 
     def _in_words(self, preflight: Preflight | None) -> str:
         if preflight is None or not preflight.has_ended:
-            if preflight is None or not preflight.frames_total:
+            if preflight is None or not (preflight.frames_total or preflight.findings):
                 return self._words("preflight.looking")
-            share = min(1.0, preflight.frames_done / preflight.frames_total)
-            return self._words("preflight.looking_share", percent=round(100 * share))
+            percent = round(100 * min(1.0, preflight.frames_done / max(1, preflight.frames_total)))
+            so_far = f"first_look.{preflight.findings.verdict}" if preflight.findings else "preflight.looking_share"
+            return self._words(so_far, percent=percent)
         if preflight.findings is None:
             return self._words("preflight.unknown")
         if preflight.findings.verdict is Verdict.SEVERAL_FACES:

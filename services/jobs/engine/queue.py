@@ -20,6 +20,7 @@ from services.jobs.engine import beats, names, turns
 from services.jobs.engine.dbos_log import configure_dbos_log
 from services.jobs.engine.live import Live, live_from_text
 from services.jobs.model import FINISHED, Job, JobFilter, JobState, Priority
+from services.jobs.visibility import others_last, seen
 
 
 def open_queue(database_url: str) -> tuple[sa.Engine, JobQueue]:
@@ -95,7 +96,7 @@ class JobQueue:
 
     def find(self, job_id: str) -> Job:
         """One job; NOT_FOUND when there is none that the caller may know of."""
-        wanted = self._select().where(tables.jobs.c.id == job_id, tables.seen(tables.batches))
+        wanted = self._select().where(tables.jobs.c.id == job_id, seen(tables.batches))
         with tables.transaction(self._database) as connection:
             row = connection.execute(wanted).one_or_none()
         if row is None:
@@ -109,7 +110,7 @@ class JobQueue:
             self._select()
             .where(condition)
             .order_by(
-                tables.others_last(tables.batches, wanted.first),
+                others_last(tables.batches, wanted.first),
                 tables.jobs.c.created_ms.desc(),
                 tables.jobs.c.batch_id,
                 tables.jobs.c.position,
@@ -124,7 +125,7 @@ class JobQueue:
 
     def of_batches(self, batch_ids: Sequence[str]) -> Mapping[str, list[Job]]:
         """All jobs of each batch, in order, in one query."""
-        wanted = self._select().where(tables.jobs.c.batch_id.in_(batch_ids), tables.seen(tables.batches))
+        wanted = self._select().where(tables.jobs.c.batch_id.in_(batch_ids), seen(tables.batches))
         found: dict[str, list[Job]] = {batch_id: [] for batch_id in batch_ids}
         with tables.transaction(self._database) as connection:
             for row in connection.execute(wanted.order_by(tables.jobs.c.batch_id, tables.jobs.c.position)):
@@ -228,7 +229,7 @@ class JobQueue:
         ).select_from(self._with_live())
 
     def _condition(self, wanted: JobFilter) -> sa.ColumnElement[bool]:
-        condition = tables.seen(tables.batches)
+        condition = seen(tables.batches)
         if wanted.state is not None:
             condition &= self._status.c.status.in_(names.statuses_of(wanted.state))
         if wanted.batch_id is not None:

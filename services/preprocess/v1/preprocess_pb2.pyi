@@ -138,21 +138,27 @@ class AnalyseVideoResponse(_message.Message):
 
     PROGRESS_FIELD_NUMBER: _builtins.int
     ANALYSIS_FIELD_NUMBER: _builtins.int
+    FIRST_LOOK_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def progress(self) -> Global___AnalysisProgress: ...
     @_builtins.property
     def analysis(self) -> Global___VideoAnalysis: ...
+    @_builtins.property
+    def first_look(self) -> Global___VideoAnalysis:
+        """of a few frames, before the analysis begins; not of every video"""
+
     def __init__(
         self,
         *,
         progress: Global___AnalysisProgress | None = ...,
         analysis: Global___VideoAnalysis | None = ...,
+        first_look: Global___VideoAnalysis | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["analysis", b"analysis", "event", b"event", "progress", b"progress"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["analysis", b"analysis", "event", b"event", "first_look", b"first_look", "progress", b"progress"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["analysis", b"analysis", "event", b"event", "progress", b"progress"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["analysis", b"analysis", "event", b"event", "first_look", b"first_look", "progress", b"progress"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["progress", "analysis"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["progress", "analysis", "first_look"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 

@@ -685,6 +685,7 @@ class Preflight(_message.Message):
     FINDINGS_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
     FAILURE_FIELD_NUMBER: _builtins.int
+    PROVISIONAL_FIELD_NUMBER: _builtins.int
     media_id: _builtins.str
     state: _builtins.str
     """waiting | running | done | failed | cancelled"""
@@ -692,9 +693,11 @@ class Preflight(_message.Message):
     frames_total: _builtins.int
     error: _builtins.str
     """why it failed, in words"""
+    provisional: _builtins.bool
+    """the findings are those of a few frames; the whole video may say something else"""
     @_builtins.property
     def findings(self) -> Global___Findings:
-        """once it is done"""
+        """once it is done; before, those of a first look, see provisional"""
 
     @_builtins.property
     def failure(self) -> Global___JobError:
@@ -710,10 +713,11 @@ class Preflight(_message.Message):
         findings: Global___Findings | None = ...,
         error: _builtins.str | None = ...,
         failure: Global___JobError | None = ...,
+        provisional: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_error", b"_error", "error", b"error", "failure", b"failure", "findings", b"findings"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_error", b"_error", "error", b"error", "failure", b"failure", "findings", b"findings", "frames_done", b"frames_done", "frames_total", b"frames_total", "media_id", b"media_id", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_error", b"_error", "error", b"error", "failure", b"failure", "findings", b"findings", "frames_done", b"frames_done", "frames_total", b"frames_total", "media_id", b"media_id", "provisional", b"provisional", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__error: _TypeAlias = _typing.Literal["error"]  # noqa: Y015
     _WhichOneofArgType__error: _TypeAlias = _typing.Literal["_error", b"_error"]  # noqa: Y015
