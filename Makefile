@@ -125,7 +125,7 @@ queue-load: install ## what a thousand workers ask of PostgreSQL, by replaying w
 	$(BIN)/python -m pytest tests/load/test_queue_load.py -m load -s $(if $(WORKERS),--workers $(WORKERS))
 
 soak: install ## steady work on a whole stack: memory, descriptors, disk and latencies stay flat; MINUTES=60 DATABASE=postgresql
-	$(BIN)/python -m pytest tests/load/test_soak.py -m load -s $(if $(MINUTES),--minutes $(MINUTES)) $(if $(DATABASE),--database $(DATABASE))
+	$(BIN)/python -m pytest tests/load/test_soak.py -m load -s $(if $(MINUTES),--soak-minutes $(MINUTES)) $(if $(DATABASE),--database $(DATABASE))
 
 settings: install ## write docs/settings.md anew from the settings classes
 	$(BIN)/python -m scripts.settings_table

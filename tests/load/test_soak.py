@@ -31,7 +31,7 @@ _MAY_GROW: Final = {"memory, MiB": 24.0, "descriptors": 12.0, "threads": 6.0, "t
 
 @pytest.mark.timeout(4 * 3600)
 def test_nothing_grows(request: pytest.FixtureRequest, servers: Servers, tmp_path: Path) -> None:
-    seconds = 60.0 * request.config.getoption("--minutes")
+    seconds = 60.0 * request.config.getoption("--soak-minutes")
     on_postgres = request.config.getoption("--database") == "postgresql"
     state = {"CHORUS_DATABASE_URL": servers.postgres.new_database()} if on_postgres else {}
     files, home = tmp_path / "files", tmp_path / "home"
