@@ -57,8 +57,11 @@ def evaluate(
         sets["natural English: clip"] = evaluation.clip(clip, clip_text.read_text() if clip_text else None)
     if prompt_texts is not None:
         sets["natural English: prompts"] = list(evaluation.prompts(prompts, prompt_texts))
-    if kokoro is not None:
-        sets |= evaluation.narrated(Kokoro(kokoro))
+    narrator = Kokoro(kokoro) if kokoro is not None else None
+    if narrator is not None:
+        sets |= evaluation.narrated(narrator)
+        sets["sung English"] = evaluation.sung(sets["narrated English"])
+    sets |= evaluation.by_language(narrator)
     sets["synthetic English"] = list(evaluation.synthetic(evaluation.ENGLISH, evaluation.ENGLISH_VOICES))
     sets["synthetic Mandarin"] = list(evaluation.synthetic(evaluation.MANDARIN, evaluation.MANDARIN_VOICES))
     resting = [*music_of(music)[-1:], *([room] if room else [])]

@@ -12,7 +12,7 @@ import onnxruntime
 import torch
 from numpy.random import default_rng
 
-from export.training import augmentation, espeak, narration
+from export.training import augmentation, espeak, languages, narration
 from export.training import kokoro_notation as notation
 from export.training.aligned_english import aligned, decoded
 from export.training.alignment import align
@@ -165,6 +165,25 @@ def narrated(kokoro: Kokoro) -> dict[str, list[Recording]]:
         for text in MANDARIN
     ]
     return {"narrated English": _placed(kokoro, english), "narrated Mandarin": _placed(kokoro, mandarin)}
+
+
+def by_language(kokoro: Kokoro | None) -> dict[str, list[Recording]]:
+    """Sentences in other languages by espeak-ng and, where it has voices for them, by Kokoro."""
+    sets = {}
+    for name, language in languages.LANGUAGES.items():
+        sets[f"synthetic {name}"] = [_recording(each) for each in languages.synthetic(language)]
+        if kokoro is not None and language.narrators:
+            sets[f"narrated {name}"] = [_recording(each) for each in languages.narrated(language, kokoro)]
+    return sets
+
+
+def _recording(said: languages.Said) -> Recording:
+    return Recording(said.samples, said.segments)
+
+
+def sung(recordings: Iterable[Recording]) -> list[Recording]:
+    """The same words sung."""
+    return [_recording(languages.sung(languages.Said(each.samples, each.segments))) for each in recordings]
 
 
 def _placed(kokoro: Kokoro, sentences: Sequence[tuple[str, str]]) -> list[Recording]:

@@ -123,7 +123,7 @@ CLASSES: Final = tuple(SHAPES)
 _SAME: Final = {
     "p": "", "b": "ɓʙ", "m": "", "f": "", "v": "ʋⱱɱ", "θ": "ð", "t": "ʈ", "d": "ɖɗ", "n": "ɳɲ", "s": "ɬ", "z": "ɮ",
     "ʃ": "ʒɕʑʂʐ", "k": "qcʔ", "ɡ": "ɢɟʝɠg", "ŋ": "ɴ", "h": "xɣχʁħɦʕç", "ɹ": "ɻʀ", "r": "ɾɽ", "l": "ɫɭʎʟ",
-    "w": "ʍɥ", "β": "ɸ", "ɛ": "E", "ə": "əɘɵᵻ", "ɜ": "ɝɚɞ", "ɯ": "ɤ",
+    "w": "ʍɥ", "β": "ɸ", "a": "ä", "ɛ": "E", "ə": "əɘɵᵻ", "ɜ": "ɝɚɞ", "ɯ": "ɤ",
 }  # fmt: skip
 _IPA: Final = {symbol: symbol for symbol in SHAPES if symbol} | {
     other: symbol for symbol, others in _SAME.items() for other in others

@@ -6,7 +6,7 @@ import pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--jobs`, `--clients`, `--database`, `--workers`, `--soak-minutes`: of make load, make queue-load and make soak."""
+    """Of make load, make queue-load and make soak."""
     parser.addoption("--jobs", type=int, default=200, help="jobs of make load")
     parser.addoption("--clients", type=int, default=20, help="clients of make load at once")
     parser.addoption("--database", choices=("postgresql", "sqlite"), default="postgresql", help="of make load")

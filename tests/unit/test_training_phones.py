@@ -24,6 +24,7 @@ def _said(*phones: tuple[str, float]) -> list[Segment]:
 
 def test_symbols_of_every_source_meet() -> None:
     assert of_ipa("ˈmʌðɚ") == ["m", "ʌ", "θ", "ɜ"]
+    assert of_ipa("mˈäinit^ɕi") == ["m", "a", "i", "n", "i", "t", "ʃ", "i"]
     assert of_arpabet("AY1") == ["a", "ɪ"]
     assert of_arpabet("pau") == []
     assert set(of_ipa("βo")) == {"β", "o"}
