@@ -54,7 +54,8 @@ def test_no_message_makes_a_call_fail(
         method = chance.choice(list(_SERVICE.methods))
         code, words = _call(gateway.channel, method, chance, tuple(map(str, ids)))
         late = code is _CODE.DEADLINE_EXCEEDED and method.server_streaming
-        assert code in _FINE or late, f"input {number} of seed {seed}: {method.name} gave {code}: {words}"
+        unknown = code is _CODE.UNAUTHENTICATED and method.name == "LogIn"
+        assert code in _FINE or late or unknown, f"input {number} of seed {seed}: {method.name} gave {code}: {words}"
         seen[method.name, code.name] += 1
     failures = [record.getMessage() for record in caplog.records if record.exc_info and record.levelno >= logging.ERROR]
     assert failures == []

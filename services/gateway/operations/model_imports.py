@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from services.acting import DONE, Actor, Deed, Role, current_actor, deed, needs
+from services.acting import DONE, SYSTEM, Actor, Deed, Role, acting_as, current_actor, deed, needs
 from services.errors import ChorusError, ErrorKind
 from services.folders import make_folder
 from services.gateway.operations.errands import ErrandCancelledError, ModelRepository
@@ -197,7 +197,8 @@ class ModelImports:
             self._repository.sweep()
 
     def _forget(self, upload: ResumableUpload) -> None:
-        with suppress(ChorusError):  # it expires by itself
+        # The import's own doing, and no deed of somebody's.
+        with acting_as(SYSTEM), suppress(ChorusError):  # it expires by itself
             self._uploads.delete(upload.id)
 
     def _touch_until_stopped(self) -> None:
