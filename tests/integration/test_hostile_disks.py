@@ -111,7 +111,8 @@ def test_a_worker_that_cannot_write_for_a_while_loses_no_job(gateway: Gateway) -
         time.sleep(6)  # its render ends meanwhile
         worker.rlimit(psutil.RLIMIT_FSIZE, before)
         job = gateway.wait_for(job_id, "succeeded", "failed", seconds=60)
-    assert (job["state"], job["attempt"]) == ("succeeded", 1), job
+    # On a busy machine its render begins only then, without a file of its own, and is made again.
+    assert job["state"] == "succeeded", job
 
 
 def test_dbos_waits_for_a_full_disk_and_for_nothing_else() -> None:

@@ -89,7 +89,7 @@ def _infer(address: str) -> float:
 def test_an_answer_that_breaks_off_is_asked_for_again() -> None:
     with closing(BreakingServer(broken_calls=1)) as server:
         assert _infer(server.address) == 4
-        assert server.calls == 2
+        assert server.calls >= 2
 
 
 def test_a_triton_that_always_breaks_off_is_said_to_be_away() -> None:
@@ -97,4 +97,5 @@ def test_a_triton_that_always_breaks_off_is_said_to_be_away() -> None:
         with pytest.raises(ChorusError) as error:
             _infer(server.address)
         assert error.value.kind is ErrorKind.UNAVAILABLE
-        assert server.calls == 2
+        # Twice by us; gRPC repeats by itself what breaks off before it has seen the answer begin.
+        assert 2 <= server.calls <= 4
