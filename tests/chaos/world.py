@@ -33,6 +33,8 @@ _PATIENCE: Final = {
     "CHORUS_RENDER_STALL_SECONDS": "30",
     "CHORUS_PUBLISH_STALL_SECONDS": "30",
     "CHORUS_REQUESTS_PER_MINUTE": "1000000",
+    # Its home is smaller than the mark, below which it would be told that it is full before it is.
+    "CHORUS_LEAST_FREE_BYTES": "0",
 }
 
 Answer = TypeVar("Answer")
