@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from services.errors import ChorusError, ErrorKind
 from services.folders import lock_file
@@ -61,6 +62,18 @@ def test_what_a_process_leaves_has_failed_and_nothing_else(two: tuple[ImportRows
     found = other.find(left)
     assert (found.state, found.error and found.error.code) == (ImportState.FAILED, "import-abandoned")
     assert other.unfinished() == {kept}
+
+
+@pytest.mark.parametrize("seconds", [60, -3600])
+def test_what_a_process_that_died_was_importing_has_failed(two: tuple[ImportRows, ImportRows], seconds: int) -> None:
+    """Also when its clock was an hour ahead."""
+    one, other = two
+    import_id, _ = insert(one, "a")
+    one.touch()
+    assert other.find(import_id).state is ImportState.WAITING
+    with tables.transaction(one._database) as connection:
+        connection.execute(sa.update(tables.model_imports).values(touched_ms=tables.now_ms() - seconds * 1000))
+    assert other.find(import_id).state is ImportState.FAILED
 
 
 def repository(folder: Path | None, *, allowed: bool = True) -> ModelRepository:

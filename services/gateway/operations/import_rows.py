@@ -78,7 +78,7 @@ class ImportRows:
 
         CONFLICT when another import shall have that name, OVERLOADED when too many wait.
         """
-        new_id, now, table = uuid.uuid4().hex, tables.now_ms(), tables.model_imports
+        new_id, table = uuid.uuid4().hex, tables.model_imports
         row = {
             "upload_id": upload_id,
             "name": name,
@@ -88,8 +88,8 @@ class ImportRows:
             "runner": self._runner,
             "state": ImportState.WAITING,
             "stage": ImportStage.RECEIVING,
-            "created_ms": now,
-            "touched_ms": now,
+            "created_ms": tables.now_ms(),
+            "touched_ms": tables.database_now_ms(self._database),
         }
         with tables.transaction(self._database) as connection:
             # Written first: from here on SQLite lets nobody else in. PostgreSQL does, and the importer's lock decides.
@@ -125,7 +125,8 @@ class ImportRows:
 
     def write(self, import_id: str, **values: Any) -> bool:
         """Store how far an import is; False when it has ended: somebody has cancelled it."""
-        return self._update(tables.model_imports.c.id == import_id, touched_ms=tables.now_ms(), **values) == 1
+        now = tables.database_now_ms(self._database)
+        return self._update(tables.model_imports.c.id == import_id, touched_ms=now, **values) == 1
 
     def fail(self, import_id: str, error: ChorusError) -> None:
         """It has failed."""
@@ -133,7 +134,8 @@ class ImportRows:
 
     def touch(self) -> None:
         """Show that this process is alive."""
-        self._update(tables.model_imports.c.runner == self._runner, touched_ms=tables.now_ms())
+        now = tables.database_now_ms(self._database)
+        self._update(tables.model_imports.c.runner == self._runner, touched_ms=now)
 
     def leave(self) -> None:
         """This process ends, and what it was importing with it."""
@@ -154,7 +156,7 @@ class ImportRows:
 
     def _bury(self) -> None:
         """What a process was importing that was killed has failed."""
-        self._abandon(tables.model_imports.c.touched_ms < tables.now_ms() - _ALIVE_MS)
+        self._abandon(tables.is_silent(self._database, tables.model_imports.c.touched_ms, _ALIVE_MS))
 
     def _abandon(self, condition: sa.ColumnElement[bool]) -> None:
         error = error_to_json(ChorusError(ErrorKind.UNAVAILABLE, "import-abandoned"))
