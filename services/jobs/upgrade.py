@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from typing import Final
 
 import sqlalchemy as sa
 
 from services.folders import make_folder
 from services.jobs import tables
+from services.jobs.database_errors import database_error
 
+_LOCKED_SECONDS: Final = 30.0
+_LOCKED_LOOK_SECONDS: Final = 0.05
 _SCATTERED: Final = ("video_key", "audio_key", "output_key", "poster_key", "options")
 
 
@@ -17,9 +22,7 @@ def create_tables(engine: sa.Engine) -> None:
     path = tables.sqlite_path(engine)
     if path is not None:
         make_folder(path.parent)
-        with engine.connect() as connection:
-            # Stored in the file: readers no longer wait for writers.
-            connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+        _write_ahead(engine)
     with tables.transaction(engine) as connection:
         # One process at a time looks what is missing and creates it.
         if path is None:
@@ -34,6 +37,23 @@ def create_tables(engine: sa.Engine) -> None:
             _add_missing_columns(connection, table)
             for index in sorted(table.indexes, key=lambda each: str(each.name)):
                 connection.execute(sa.schema.CreateIndex(index, if_not_exists=True))
+
+
+def _write_ahead(engine: sa.Engine) -> None:
+    """Stored in SQLite's file: readers no longer wait for writers."""
+    end = time.monotonic() + _LOCKED_SECONDS
+    while True:
+        try:
+            with engine.connect() as connection:
+                connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+        except sa.exc.OperationalError as error:
+            # For this one statement SQLite does not wait for who writes, or does the same in this moment.
+            is_locked = getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
+            if not is_locked or time.monotonic() > end:
+                raise database_error(error) from error
+            time.sleep(_LOCKED_LOOK_SECONDS)
+        else:
+            return
 
 
 def _add_missing_columns(connection: sa.Connection, table: sa.Table) -> None:

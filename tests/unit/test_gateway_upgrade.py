@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -46,6 +49,18 @@ def test_processes_that_start_together_upgrade_once(tmp_path: Path) -> None:
         list(pool.map(upgrade.create_tables, engines))
     for engine in engines:
         engine.dispose()
+
+
+def test_an_upgrade_waits_for_who_writes(tmp_path: Path) -> None:
+    url = old_database(tmp_path)
+    writer = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None, check_same_thread=False)
+    writer.execute("BEGIN IMMEDIATE")
+    threading.Timer(0.3, lambda: writer.execute("COMMIT")).start()
+    engine = tables.open_database(url)
+    upgrade.create_tables(engine)
+    with closing(writer), engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal"
+    engine.dispose()
 
 
 def test_columns_that_are_new_are_added_and_old_rows_stay(tmp_path: Path) -> None:
