@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from services.errors import ChorusError, ErrorKind
 from services.jobs.database_errors import database_error
@@ -276,22 +276,6 @@ def transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
         raise ChorusError(ErrorKind.INVALID_INPUT, "value-unusable") from error
 
 
-def now_ms() -> int:
-    """Milliseconds since 1970: how moments are stored."""
-    return time.time_ns() // 1_000_000
-
-
-def database_now_ms(engine: sa.Engine) -> sa.ColumnElement[int]:
-    """The same by the clock of the database, which all machines share."""
-    if engine.dialect.name == "sqlite":
-        return sa.literal(now_ms(), sa.BigInteger)
-    return sa.cast(sa.extract("epoch", sa.func.clock_timestamp()) * 1000, sa.BigInteger)
-
-
-def is_silent(engine: sa.Engine, moment: sa.ColumnElement[int], milliseconds: int) -> sa.ColumnElement[bool]:
-    """Whether who shows life by writing database_now_ms has not done so for that long.
-
-    Or has done so in a time to come: a clock was ahead, and nobody would be missed until it had come.
-    """
-    now = database_now_ms(engine)
-    return sa.or_(moment < now - milliseconds, moment > now + milliseconds)
+def insert_or_update(engine: sa.Engine, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
+    """An INSERT with the dialect's on_conflict_do_update, which both databases spell alike."""
+    return sqlite.insert(table) if engine.dialect.name == "sqlite" else postgresql.insert(table)

@@ -7,14 +7,14 @@ import mimetypes
 import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
 
 from services.acting import deed
 from services.errors import ChorusError, ErrorKind
-from services.jobs import tables
+from services.jobs import moments, tables
 from services.jobs.engine.queue import JobQueue
 from services.jobs.visibility import others_last, seen
 from services.library.artifacts import Artifacts
@@ -53,7 +53,7 @@ class MediaLibrary:
 
     def add(self, probed: Probed, incoming: IncomingFile, *, key: str, owner: str) -> Media:
         """Give a received file that was looked into under `key` an id, and its place by its content."""
-        created = tables.now_ms()
+        created = moments.now_ms()
         media = Media(
             **asdict(probed.facts),
             id=uuid.uuid4().hex,
@@ -61,7 +61,7 @@ class MediaLibrary:
             bytes=incoming.size,
             sha256=incoming.sha256,
             owner=owner,
-            created_at=datetime.fromtimestamp(created / 1000, UTC),
+            created_at=moments.moment_of(created),
             has_thumbnail=bool(probed.thumbnail),
         )
         self._artifacts.keep(key, media.sha256, probed.thumbnail)
@@ -201,4 +201,4 @@ def _unknown(media_id: str) -> ChorusError:
 def _media(row: sa.Row[Any]) -> Media:
     values = {field.name: getattr(row, field.name) for field in fields(Media) if field.name != "created_at"}
     values["sound_notes"] = tuple(map(SoundNote, values["sound_notes"]))
-    return Media(**values, created_at=datetime.fromtimestamp(row.created_ms / 1000, UTC))
+    return Media(**values, created_at=moments.moment_of(row.created_ms))

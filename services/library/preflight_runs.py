@@ -9,7 +9,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from services.errors import ChorusError, ErrorKind, error_from_json, error_to_json
-from services.jobs import tables
+from services.jobs import moments, tables
 from services.library.findings import FINDINGS_VERSION, Findings, Preflight, PreflightState
 
 WAITING_LIMIT: Final = 1000
@@ -45,7 +45,7 @@ class PreflightRuns:
             "state": PreflightState.WAITING,
             "run": run,
             "runner": self._runner,
-            "touched_ms": tables.database_now_ms(self._database),
+            "touched_ms": moments.database_now_ms(self._database),
             "frames_done": 0,
             "frames_total": 0,
             "error": None,
@@ -64,7 +64,7 @@ class PreflightRuns:
     def write(self, run: str, **values: Any) -> bool:
         """Store how far a run is; False when it was cancelled or deleted, or another run has taken its place."""
         statement = _current(sa.update(tables.preflight_runs), run)
-        values["touched_ms"] = tables.database_now_ms(self._database)
+        values["touched_ms"] = moments.database_now_ms(self._database)
         with tables.transaction(self._database) as connection:
             return connection.execute(statement.values(values)).rowcount == 1
 
@@ -93,7 +93,7 @@ class PreflightRuns:
 
     def touch(self) -> None:
         """Show that this process is alive."""
-        self._touch(tables.database_now_ms(self._database))
+        self._touch(moments.database_now_ms(self._database))
 
     def hand_back(self) -> None:
         """Leave what this process has begun to whoever asks next."""
@@ -120,7 +120,7 @@ class PreflightRuns:
 
     def _row(self, sha256: str) -> sa.Row[Any] | None:
         table = tables.preflight_runs
-        is_silent = tables.is_silent(self._database, table.c.touched_ms, _ALIVE_MS).label("is_silent")
+        is_silent = moments.is_silent(self._database, table.c.touched_ms, _ALIVE_MS).label("is_silent")
         wanted = sa.select(table, is_silent).where(table.c.sha256 == sha256)
         with tables.transaction(self._database) as connection:
             return connection.execute(wanted).one_or_none()

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from services.acting import Role, current_actor
 from services.errors import ChorusError, ErrorKind
-from services.jobs import tables
+from services.jobs import moments, tables
 from services.jobs.engine.queue import JobQueue
 from services.library.incoming import size_shown
 from services.library.limits import Limits
@@ -46,7 +46,7 @@ class Quotas:
         media, uploads = tables.media.c, tables.uploads.c
         kept = sa.select(sa.func.coalesce(sa.func.sum(media.bytes), 0)).where(media.owner == owner)
         begun = sa.select(sa.func.coalesce(sa.func.sum(uploads.length), 0)).where(
-            uploads.owner == owner, uploads.media_id.is_(None), uploads.expires_ms > tables.now_ms()
+            uploads.owner == owner, uploads.media_id.is_(None), uploads.expires_ms > moments.now_ms()
         )
         with tables.transaction(self._database) as connection:
             counted = [kept, begun] if unfinished else [kept]

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import Any, Final
@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from services.accepted_files import AUDIO_SUFFIXES, PICTURE_SUFFIXES
 from services.acting import Role, current_actor, needs
 from services.errors import ChorusError, ErrorKind
-from services.jobs import tables
+from services.jobs import moments, tables
 from services.library.incoming import too_large
 from services.library.intake import Intake
 from services.library.media import Media, MediaLibrary
@@ -110,7 +110,7 @@ class ResumableUploads:
             "owner": owner,
             "name": name,
             "length": length,
-            "expires_ms": tables.now_ms() + _LIFE_MS,
+            "expires_ms": moments.now_ms() + _LIFE_MS,
             "media_id": None,
             "purpose": purpose.value,
         }
@@ -126,7 +126,7 @@ class ResumableUploads:
         """One upload; NOT_FOUND when it has expired, was refused, or never was."""
         with tables.transaction(self._database) as connection:
             row = connection.execute(sa.select(tables.uploads).where(tables.uploads.c.id == upload_id)).one_or_none()
-        if row is None or row.expires_ms < tables.now_ms():
+        if row is None or row.expires_ms < moments.now_ms():
             raise _unknown(upload_id)
         offset = row.length if row.media_id is not None else self._parts.end(upload_id)
         return ResumableUpload(
@@ -135,7 +135,7 @@ class ResumableUploads:
             name=row.name,
             offset=offset,
             length=row.length,
-            expires_at=datetime.fromtimestamp(row.expires_ms / 1000, UTC),
+            expires_at=moments.moment_of(row.expires_ms),
             media_id=row.media_id,
             purpose=Purpose(row.purpose),
         )
@@ -159,7 +159,7 @@ class ResumableUploads:
 
     def keep_alive(self, upload_id: str) -> None:
         """Let an upload expire later; call it when bytes have arrived."""
-        self._update(upload_id, expires_ms=tables.now_ms() + _LIFE_MS)
+        self._update(upload_id, expires_ms=moments.now_ms() + _LIFE_MS)
 
     @needs(Role.MAKER)
     def finish(self, upload_id: str) -> Media:
@@ -235,8 +235,8 @@ class ResumableUploads:
     def _claim(self, upload_id: str) -> str | None:
         """Become who makes the media; None while another process does."""
         table, claim = tables.uploads, uuid.uuid4().hex
-        is_free = table.c.claim.is_(None) | tables.is_silent(self._database, table.c.claim_ms, _CLAIM_MS)
-        values = {"claim": claim, "claim_ms": tables.database_now_ms(self._database)}
+        is_free = table.c.claim.is_(None) | moments.is_silent(self._database, table.c.claim_ms, _CLAIM_MS)
+        values = {"claim": claim, "claim_ms": moments.database_now_ms(self._database)}
         return claim if self._update(upload_id, table.c.media_id.is_(None), is_free, **values) else None
 
     @contextmanager
@@ -248,7 +248,7 @@ class ResumableUploads:
             while not done.wait(_TOUCH_SECONDS):
                 # A database that is away for a moment costs one touch, not the claim.
                 with suppress(ChorusError):
-                    now = tables.database_now_ms(self._database)
+                    now = moments.database_now_ms(self._database)
                     self._update(upload_id, tables.uploads.c.claim == claim, claim_ms=now)
 
         thread = threading.Thread(target=touch, name="upload-claim", daemon=True)
@@ -265,7 +265,7 @@ class ResumableUploads:
             return connection.execute(statement.values(values)).rowcount == 1
 
     def _forget_expired(self) -> None:
-        self._forget(tables.uploads.c.expires_ms < tables.now_ms())
+        self._forget(tables.uploads.c.expires_ms < moments.now_ms())
 
     def _forget(self, condition: sa.ColumnElement[bool]) -> list[str]:
         """Delete rows, and then their bytes: a commit that fails must not have cost them."""

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from services.acting import Role, current_actor, deed, needs
 from services.errors import ChorusError, ErrorKind
-from services.jobs import tables
+from services.jobs import moments, tables
 from services.jobs.engine.ageing import count_old
 from services.jobs.engine.queue import JobQueue
 from services.jobs.watching import Watch
@@ -96,9 +95,8 @@ class RetentionRule:
         return self._seen.look_anew("")
 
     def _write(self, connection: sa.Connection, days: float) -> None:
-        insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-        values = {"value": days, "changed_ms": tables.now_ms(), "changed_by": current_actor().name}
-        row = insert(tables.settings).values(name=_NAME, **values)
+        values = {"value": days, "changed_ms": moments.now_ms(), "changed_by": current_actor().name}
+        row = tables.insert_or_update(self._database, tables.settings).values(name=_NAME, **values)
         connection.execute(row.on_conflict_do_update(index_elements=[tables.settings.c.name], set_=values))
 
     def _find(self) -> Retention:
@@ -109,7 +107,7 @@ class RetentionRule:
         return Retention(
             days=float(row.value),
             default_days=self._default,
-            changed_at=datetime.fromtimestamp(row.changed_ms / 1000, UTC),
+            changed_at=moments.moment_of(row.changed_ms),
             changed_by=row.changed_by,
         )
 
@@ -130,7 +128,7 @@ def apply_retention(queue: JobQueue, outputs: Outputs, media: MediaLibrary, days
 
 
 def _moment_before(days: float) -> int:
-    return tables.now_ms() - int(days * _DAY_MS)
+    return moments.now_ms() - int(days * _DAY_MS)
 
 
 def _check(days: float) -> None:

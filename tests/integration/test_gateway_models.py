@@ -23,7 +23,7 @@ from chorus_client import ChorusError as ClientError
 from services.errors import ChorusError
 from services.folders import lock_file
 from services.gateway.operations.import_rows import MOST_UNFINISHED
-from services.jobs import tables
+from services.jobs import moments, tables
 from services.jobs.imported import IMPORTED, drafts_of
 from tests.blocking import open_async
 from tests.fake_triton import FakeTriton, open_fake_triton
@@ -296,7 +296,7 @@ def test_an_import_whose_api_was_killed_has_failed_and_its_upload_is_still_there
     row = {
         **dict.fromkeys(("name", "licence", "file_name", "owner", "runner"), ""),
         **{"id": "lost", "upload_id": upload_id, "state": "running", "stage": "reading", "created_ms": 1},
-        "touched_ms": tables.now_ms() - 60_000,
+        "touched_ms": moments.now_ms() - 60_000,
     }
     with tables.transaction(gateway.database) as connection:
         connection.execute(sa.insert(tables.model_imports).values(row))
@@ -313,7 +313,7 @@ def test_no_more_imports_wait_than_that(gateway: Gateway, families: Path, net: P
         {
             **dict.fromkeys(("name", "licence", "file_name", "owner", "runner", "upload_id"), ""),
             **{"id": f"w{number}", "state": "waiting", "stage": "receiving", "created_ms": 1},
-            "touched_ms": tables.now_ms(),
+            "touched_ms": moments.now_ms(),
         }
         for number in range(MOST_UNFINISHED)
     ]

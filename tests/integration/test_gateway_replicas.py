@@ -19,7 +19,7 @@ from services.errors import ChorusError, ErrorKind
 from services.gateway.operations.counts import ExactCounts, SharedCounts
 from services.gateway.operations.drafts import Drafts
 from services.gateway.web.open_drafts import OpenDrafts
-from services.jobs import tables
+from services.jobs import moments, tables
 from services.library.intake import Intake
 from services.library.preflight import Preflights
 from services.preprocess.summary import AnalysisProgress, VideoAnalysis
@@ -112,7 +112,7 @@ def test_an_upload_whose_finisher_died_is_finished_by_another(pair: Pair, second
     one.operations.uploads.append(upload_id, 0, f"{seconds:8}".encode())
     with tables.transaction(one.database) as connection:
         row = tables.uploads.update().where(tables.uploads.c.id == upload_id)
-        connection.execute(row.values(claim="dead", claim_ms=tables.now_ms() - seconds * 1000))
+        connection.execute(row.values(claim="dead", claim_ms=moments.now_ms() - seconds * 1000))
     assert other.http.post(f"{address}/media").json()["name"] == "left.mp4"
 
 
@@ -128,7 +128,7 @@ def test_a_finisher_that_was_taken_for_dead_and_fails_leaves_the_claim_of_the_ne
     def taken_over(*_: object, **__: object) -> None:
         with tables.transaction(one.database) as connection:
             row = table.update().where(table.c.id == upload_id)
-            connection.execute(row.values(claim="the next", claim_ms=tables.now_ms()))
+            connection.execute(row.values(claim="the next", claim_ms=moments.now_ms()))
         raise ChorusError(ErrorKind.UNAVAILABLE, "database-silent")
 
     with monkeypatch.context() as patch:
@@ -193,7 +193,7 @@ def test_the_run_of_a_process_that_died_is_taken_over_by_whoever_asks(pair: Pair
     video = one.upload("orphan.mp4", f"orphan {seconds}".encode())
     digest = one.http.get(f"/v1/media/{video}").json()["sha256"]
     dead = {"run": f"{seconds}", "runner": "dead", "state": "running", "frames_done": 3, "frames_total": 9}
-    touched = {"touched_ms": tables.now_ms() - seconds * 1000}
+    touched = {"touched_ms": moments.now_ms() - seconds * 1000}
     with tables.transaction(one.database) as connection:
         connection.execute(sa.insert(tables.preflight_runs).values(sha256=digest, **dead, **touched))
     ended = wait_until(partial(ended_preflight, other, video))

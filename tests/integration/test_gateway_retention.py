@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from services.acting import SYSTEM, acting_as
 from services.gateway.v1 import gateway_pb2 as pb
 from services.gateway.v1.gateway_pb2_grpc import GatewayServiceStub
-from services.jobs import tables
+from services.jobs import moments, tables
 from services.jobs.engine import names
 from services.jobs.engine.queue import JobQueue
 from services.library.retention import RetentionRule, apply_retention
@@ -127,5 +127,5 @@ def _make_older(gateway: Gateway, *, days: int, but: str, ended: str) -> None:
     with tables.transaction(gateway.database) as connection:
         older = sa.update(table).where(table.c.id != but)
         connection.execute(older.values(created_ms=table.c.created_ms - days * _DAY_MS))
-        moment = tables.now_ms() - days * _DAY_MS
+        moment = moments.now_ms() - days * _DAY_MS
         connection.execute(sa.update(status).where(status.c.workflow_uuid == ended).values(completed_at=moment))

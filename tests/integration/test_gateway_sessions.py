@@ -19,7 +19,7 @@ from services.gateway.operations.session_rows import SessionRows
 from services.gateway.operations.token_rows import hash_key
 from services.gateway.v1 import gateway_pb2 as pb
 from services.gateway.v1.gateway_pb2_grpc import GatewayServiceStub
-from services.jobs import tables
+from services.jobs import moments, tables
 from tests.gateway_stack import Gateway, make_settings, open_gateway, wait_until
 from tests.states import NewState
 
@@ -123,7 +123,7 @@ def log_out(pair: Pair, key: str) -> None:
 def grow_old(pair: Pair, key: str) -> None:
     with tables.transaction(pair.one.database) as connection:
         own = sa.update(tables.sessions).where(tables.sessions.c.key_hash == hash_key(key))
-        connection.execute(own.values(created_ms=tables.now_ms() - 8 * 24 * 3600 * 1000))
+        connection.execute(own.values(created_ms=moments.now_ms() - 8 * 24 * 3600 * 1000))
 
 
 @pytest.mark.parametrize("end", [log_out, change_password, grow_old])
@@ -185,12 +185,12 @@ def test_a_session_ends_when_it_is_idle_or_old(pair: Pair) -> None:
         key = rows.add("carla", "proof", "here")
         with tables.transaction(pair.one.database) as connection:
             own = sa.update(tables.sessions).where(tables.sessions.c.key_hash == hash_key(key))
-            now = tables.now_ms()
+            now = moments.now_ms()
             connection.execute(own.values(created_ms=round(now - created * hour), seen_ms=round(now - seen * hour)))
         assert bool(rows.find([hash_key(key)])) is lasts
         if lasts:
             # It was used by that.
-            assert rows.find([hash_key(key)])[hash_key(key)].seen_ms > tables.now_ms() - hour / 10
+            assert rows.find([hash_key(key)])[hash_key(key)].seen_ms > moments.now_ms() - hour / 10
     rows.sweep()
     with tables.transaction(pair.one.database) as connection:
         left = sa.select(sa.func.count()).select_from(tables.sessions).where(tables.sessions.c.name == "carla")

@@ -20,7 +20,7 @@ from services.gateway.access.accounts import Accounts
 from services.gateway.operations.token_rows import TokenRows
 from services.gateway.v1 import gateway_pb2 as pb
 from services.gateway.v1.gateway_pb2_grpc import GatewayServiceStub
-from services.jobs import tables
+from services.jobs import moments, tables
 from services.local.settings import LocalSettings
 from tests.gateway_stack import Gateway, make_settings, open_gateway, wait_until
 from tests.states import NewState
@@ -134,7 +134,7 @@ def test_a_token_ends_by_itself_and_nobody_learns_its_key(gateway: Gateway, tmp_
         rows = connection.execute(sa.select(tables.tokens)).all()
         assert key not in str(rows)
         past = sa.update(tables.tokens).where(tables.tokens.c.name == "short")
-        connection.execute(past.values(ends_ms=tables.now_ms() - 1))
+        connection.execute(past.values(ends_ms=moments.now_ms() - 1))
     wait_until(lambda: gateway.http.get("/v1/jobs", headers=bearer(key)).status_code == 401)
     stored = next(row.key_hash for row in rows if row.name == "short")
     assert gateway.http.get("/v1/jobs", headers=bearer(stored)).status_code == 401

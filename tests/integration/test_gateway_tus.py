@@ -17,7 +17,7 @@ import pytest
 from services.gateway.operations import receiving as receiving_module
 from services.gateway.v1 import gateway_pb2 as pb
 from services.gateway.v1.gateway_pb2_grpc import GatewayServiceStub
-from services.jobs import tables
+from services.jobs import moments, tables
 from services.library import resumable as resumable_module
 from tests.gateway_stack import Gateway, make_settings, open_gateway, wait_until
 from tests.states import NewState
@@ -164,7 +164,7 @@ def test_unfinished_uploads_are_counted_and_expire(gateway: Gateway, monkeypatch
     assert answers[-1] == 429
     assert answers.count(201) >= 4
     with tables.transaction(gateway.database) as connection:
-        connection.execute(tables.uploads.update().values(expires_ms=tables.now_ms() - 1))
+        connection.execute(tables.uploads.update().values(expires_ms=moments.now_ms() - 1))
     gateway.operations.uploads.sweep()
     assert partial_files(gateway) == []
     assert create(gateway, "again.mp4", 10).status_code == 201

@@ -6,7 +6,7 @@ import time
 
 import sqlalchemy as sa
 
-from services.jobs import tables
+from services.jobs import moments, tables
 from services.jobs.engine.queue import JobQueue
 
 _BATCH_JOBS = 100
@@ -31,7 +31,7 @@ def queue_jobs(database: sa.Engine, queue: JobQueue, count: int, first: int = 1)
         owner = f"owner{begin // _BATCH_JOBS % _OWNERS}"
         with tables.transaction(database) as connection:
             batch = {"id": f"batch{begin}", "audio_name": "", "audio_id": "", "owner": owner, "request_digest": ""}
-            connection.execute(sa.insert(tables.batches).values(**batch, created_ms=tables.now_ms()))
+            connection.execute(sa.insert(tables.batches).values(**batch, created_ms=moments.now_ms()))
             texts = dict.fromkeys(("name", "video_id", "video_name", "audio_id", "audio_name"), "clip.mp4")
             rows = [
                 {"id": each, "batch_id": batch["id"], "position": n, "spec": {}, "created_ms": 0, **texts}

@@ -12,7 +12,7 @@ from services.errors import ChorusError, ErrorKind
 from services.folders import lock_file
 from services.gateway.operations.errands import ModelRepository
 from services.gateway.operations.import_rows import ImportRows, ImportStage, ImportState
-from services.jobs import tables
+from services.jobs import moments, tables
 from services.jobs.imported import LOCK, drafts_of
 from services.jobs.upgrade import create_tables
 
@@ -72,7 +72,7 @@ def test_what_a_process_that_died_was_importing_has_failed(two: tuple[ImportRows
     one.touch()
     assert other.find(import_id).state is ImportState.WAITING
     with tables.transaction(one._database) as connection:
-        connection.execute(sa.update(tables.model_imports).values(touched_ms=tables.now_ms() - seconds * 1000))
+        connection.execute(sa.update(tables.model_imports).values(touched_ms=moments.now_ms() - seconds * 1000))
     assert other.find(import_id).state is ImportState.FAILED
 
 

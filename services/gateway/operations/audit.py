@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
 
 from services.acting import Actor, Deed, Role, needs
 from services.errors import ChorusError
-from services.jobs import tables
+from services.jobs import moments, tables
 from services.printable import printable
 
 _log = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ class AuditLog:
         _log.info("%s over %s: %s: %s", who, row["door"], what, row["outcome"])
         try:
             with tables.transaction(self._database) as connection:
-                connection.execute(sa.insert(tables.audit).values(at_ms=tables.now_ms(), **row))
+                connection.execute(sa.insert(tables.audit).values(at_ms=moments.now_ms(), **row))
         except ChorusError as error:
             _log.warning("a deed is in this log only, not in the audit log: %s", error)
 
@@ -95,7 +95,7 @@ class AuditLog:
     def sweep(self) -> None:
         """Forget what is older than it is to be kept."""
         if self._days:
-            old = tables.audit.c.at_ms < tables.now_ms() - round(self._days * _DAY_MS)
+            old = tables.audit.c.at_ms < moments.now_ms() - round(self._days * _DAY_MS)
             with tables.transaction(self._database) as connection:
                 connection.execute(sa.delete(tables.audit).where(old))
 
@@ -124,4 +124,4 @@ def _kept(text: str) -> str:
 
 def _entry(row: sa.Row[Any]) -> AuditEntry:
     values = {key: value for key, value in row._mapping.items() if key != "at_ms"}
-    return AuditEntry(at=datetime.fromtimestamp(row.at_ms / 1000, UTC), **values)
+    return AuditEntry(at=moments.moment_of(row.at_ms), **values)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
+from services.jobs import moments
 from services.jobs.model import JobState, Priority
 
 
@@ -35,6 +36,6 @@ def batch_of(row: sa.Row[Any], counts: Mapping[str, Counter[JobState]]) -> Batch
         audio_id=row.audio_id,
         owner=row.owner,
         priority=Priority(row.priority),
-        created_at=datetime.fromtimestamp(row.created_ms / 1000, UTC),
+        created_at=moments.moment_of(row.created_ms),
         counts={state: found[state] for state in JobState},
     )

@@ -21,7 +21,7 @@ from services.gateway.operations.drafts import Drafts
 from services.gateway.operations.models import Models
 from services.gateway.operations.readiness import Readiness
 from services.gateway.operations.run_log import RunLog
-from services.jobs import attempts, tables
+from services.jobs import attempts, moments, tables
 from services.jobs.engine.queue import JobQueue
 from services.jobs.model import FINISHED, Job, JobFilter, JobState
 from services.jobs.owners import owner_shown
@@ -229,7 +229,7 @@ class Operations:
         return self._disk.look("")
 
     def _insert_batch(self, batch_id: str, request: BatchRequest) -> None:
-        created = tables.now_ms()
+        created = moments.now_ms()
         audio_name = sa.select(tables.media.c.name).where(tables.media.c.id == request.audio_id).scalar_subquery()
         with tables.transaction(self._database) as connection:
             # Written first: it takes SQLite's write lock, so that no upload is deleted between the look and the use.

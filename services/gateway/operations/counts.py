@@ -10,7 +10,6 @@ from collections import Counter
 from typing import Final
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from services.errors import ChorusError
 from services.jobs import tables
@@ -94,12 +93,12 @@ class SharedCounts:
 
     def _write(self, asked: set[Window], mine: Counter[Window]) -> dict[Window, int]:
         table = tables.rate_counts
-        insert = sqlite.insert if self._database.dialect.name == "sqlite" else postgresql.insert
+        insert = tables.insert_or_update(self._database, table)
         totals = {}
         with tables.transaction(self._database) as connection:
             # In order: two processes that write the same rows must not wait for each other.
             for key, since in sorted(asked):
-                row = insert(table).values(key=_digest(key), since=since, count=mine[key, since])
+                row = insert.values(key=_digest(key), since=since, count=mine[key, since])
                 added = row.on_conflict_do_update(
                     index_elements=[table.c.key, table.c.since], set_={"count": table.c.count + row.excluded.count}
                 )

@@ -11,7 +11,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from services.errors import ChorusError
-from services.jobs import tables
+from services.jobs import moments, tables
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class Drafts:
     def sweep(self) -> None:
         """Forget what nobody has touched for two months."""
         with tables.transaction(self._database) as connection:
-            old = tables.drafts.c.changed_ms < tables.now_ms() - _LIFE_MS
+            old = tables.drafts.c.changed_ms < moments.now_ms() - _LIFE_MS
             connection.execute(sa.delete(tables.drafts).where(old))
 
     def close(self) -> None:
@@ -70,8 +70,8 @@ class Drafts:
         own = sa.update(table).where(table.c.owner == owner, table.c.kind == kind)
         with tables.transaction(self._database) as connection:
             # Written first: from here on the row is ours, and nobody else changes what is read next.
-            if connection.execute(own.values(changed_ms=tables.now_ms())).rowcount == 0:
-                row = {"owner": owner, "kind": kind, "chosen": {}, "changed_ms": tables.now_ms()}
+            if connection.execute(own.values(changed_ms=moments.now_ms())).rowcount == 0:
+                row = {"owner": owner, "kind": kind, "chosen": {}, "changed_ms": moments.now_ms()}
                 connection.execute(sa.insert(table).values(row))
             chosen = dict(connection.execute(_select(owner, kind)).scalar_one())
             change(chosen)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
 import sqlalchemy as sa
 
 from services.errors import ChorusError, ErrorKind, error_from_json, error_to_json
-from services.jobs import tables
+from services.jobs import moments, tables
 
 MOST_UNFINISHED: Final = 20
 # A process touches its rows more often than this; a row that is older belongs to nobody any more.
@@ -88,8 +88,8 @@ class ImportRows:
             "runner": self._runner,
             "state": ImportState.WAITING,
             "stage": ImportStage.RECEIVING,
-            "created_ms": tables.now_ms(),
-            "touched_ms": tables.database_now_ms(self._database),
+            "created_ms": moments.now_ms(),
+            "touched_ms": moments.database_now_ms(self._database),
         }
         with tables.transaction(self._database) as connection:
             # Written first: from here on SQLite lets nobody else in. PostgreSQL does, and the importer's lock decides.
@@ -125,7 +125,7 @@ class ImportRows:
 
     def write(self, import_id: str, **values: Any) -> bool:
         """Store how far an import is; False when it has ended: somebody has cancelled it."""
-        now = tables.database_now_ms(self._database)
+        now = moments.database_now_ms(self._database)
         return self._update(tables.model_imports.c.id == import_id, touched_ms=now, **values) == 1
 
     def fail(self, import_id: str, error: ChorusError) -> None:
@@ -134,7 +134,7 @@ class ImportRows:
 
     def touch(self) -> None:
         """Show that this process is alive."""
-        now = tables.database_now_ms(self._database)
+        now = moments.database_now_ms(self._database)
         self._update(tables.model_imports.c.runner == self._runner, touched_ms=now)
 
     def leave(self) -> None:
@@ -150,13 +150,13 @@ class ImportRows:
 
     def sweep(self) -> None:
         """Forget what ended long ago."""
-        table, old = tables.model_imports, tables.now_ms() - _KEPT_MS
+        table, old = tables.model_imports, moments.now_ms() - _KEPT_MS
         with tables.transaction(self._database) as connection:
             connection.execute(sa.delete(table).where(table.c.touched_ms < old, table.c.state.not_in(UNFINISHED)))
 
     def _bury(self) -> None:
         """What a process was importing that was killed has failed."""
-        self._abandon(tables.is_silent(self._database, tables.model_imports.c.touched_ms, _ALIVE_MS))
+        self._abandon(moments.is_silent(self._database, tables.model_imports.c.touched_ms, _ALIVE_MS))
 
     def _abandon(self, condition: sa.ColumnElement[bool]) -> None:
         error = error_to_json(ChorusError(ErrorKind.UNAVAILABLE, "import-abandoned"))
@@ -177,5 +177,5 @@ def _model_import(row: sa.Row[Any]) -> ModelImport:
         state=ImportState(row.state),
         stage=ImportStage(row.stage),
         error=None if row.error is None else error_from_json(row.error),
-        created_at=datetime.fromtimestamp(row.created_ms / 1000, UTC),
+        created_at=moments.moment_of(row.created_ms),
     )

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from services.acting import Role
 from services.gateway.operations.token_rows import Token, TokenRows, hash_key
-from services.jobs import tables
+from services.jobs import moments, tables
 
 _HOUR_MS: Final = 3600 * 1000
 # Of how long a session may be idle this share may be missing in its row: not every request writes.
@@ -50,7 +50,7 @@ class SessionRows:
 
     def add(self, name: str, proof: str, address: str) -> str:
         """A new one; returns its key, which nobody can find out later."""
-        key, now = token_urlsafe(32), tables.now_ms()
+        key, now = token_urlsafe(32), moments.now_ms()
         row = {"name": name, "proof": proof, "address": address, "created_ms": now, "seen_ms": now}
         with tables.transaction(self._database) as connection:
             connection.execute(sa.insert(tables.sessions).values(key_hash=hash_key(key), **row))
@@ -58,7 +58,7 @@ class SessionRows:
 
     def find(self, key_hashes: Collection[str]) -> Mapping[str, Session]:
         """Those of them that are neither ended, idle nor too old, and tokens that hold; they count as used by that."""
-        table, now = tables.sessions, tables.now_ms()
+        table, now = tables.sessions, moments.now_ms()
         select = sa.select(table).where(table.c.key_hash.in_(key_hashes), ~self._is_over(now))
         with tables.transaction(self._database) as connection:
             found = {row.key_hash: _session(row) for row in connection.execute(select)}
@@ -87,7 +87,7 @@ class SessionRows:
 
     def sweep(self) -> None:
         """Remove the rows of those that are over."""
-        self._delete(self._is_over(tables.now_ms()))
+        self._delete(self._is_over(moments.now_ms()))
 
     def _is_over(self, now: int) -> sa.ColumnElement[bool]:
         columns = tables.sessions.c

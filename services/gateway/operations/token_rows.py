@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from secrets import token_urlsafe
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from services.acting import Role
 from services.errors import ChorusError, ErrorKind
-from services.jobs import tables
+from services.jobs import moments, tables
 from services.jobs.owners import PROGRAM_PREFIX
 
 _NAME: Final = re.compile(r"[\w.-]{1,64}")
@@ -50,7 +50,7 @@ class TokenRows:
         """A new one; returns its key. INVALID_INPUT for an odd name or end, CONFLICT for a taken name or too many."""
         if not _NAME.fullmatch(name) or (days is not None and not 0 < days <= _MOST_DAYS):
             raise ChorusError(ErrorKind.INVALID_INPUT, "token-unusable", name=name, most=_MOST_DAYS)
-        key, now = token_urlsafe(32), tables.now_ms()
+        key, now = token_urlsafe(32), moments.now_ms()
         row = {
             "name": name,
             "role": role.value,
@@ -71,7 +71,7 @@ class TokenRows:
     def find(self, key_hashes: Collection[str]) -> Sequence[Token]:
         """Those of them that hold now."""
         columns = tables.tokens.c
-        holds = columns.ends_ms.is_(None) | (columns.ends_ms > tables.now_ms())
+        holds = columns.ends_ms.is_(None) | (columns.ends_ms > moments.now_ms())
         select = sa.select(tables.tokens).where(columns.key_hash.in_(key_hashes), holds)
         with tables.transaction(self._database) as connection:
             return [_token(row) for row in connection.execute(select)]
@@ -100,10 +100,6 @@ def _token(row: sa.Row[Any]) -> Token:
         # One of a newer release may do the least there is.
         role=Role(row.role) if row.role in list(Role) else Role.VIEWER,
         key_hash=row.key_hash,
-        created_at=_moment(row.created_ms),
-        ends_at=None if row.ends_ms is None else _moment(row.ends_ms),
+        created_at=moments.moment_of(row.created_ms),
+        ends_at=None if row.ends_ms is None else moments.moment_of(row.ends_ms),
     )
-
-
-def _moment(milliseconds: int) -> datetime:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)

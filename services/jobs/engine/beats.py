@@ -14,10 +14,9 @@ from contextlib import suppress
 from typing import Final
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from services.errors import ChorusError
-from services.jobs import tables
+from services.jobs import moments, tables
 from services.watchdog import Beat, Watchdog
 
 _log = logging.getLogger(__name__)
@@ -92,13 +91,12 @@ class WorkerBeats:
         self._turn()
 
     def _statement(self) -> sa.Insert:
-        insert = sqlite.insert if self._database.dialect.name == "sqlite" else postgresql.insert
         values = {
             "takes_jobs": self._takes_jobs,
             "slots": self._slots,
-            "until_ms": tables.database_now_ms(self._database) + int(_MISSED * self._beat_seconds * 1000),
+            "until_ms": moments.database_now_ms(self._database) + int(_MISSED * self._beat_seconds * 1000),
         }
-        row = insert(_TABLE).values(id=self._executor_id, beats=1, **values)
+        row = tables.insert_or_update(self._database, _TABLE).values(id=self._executor_id, beats=1, **values)
         return row.on_conflict_do_update(
             index_elements=[_TABLE.c.id],
             set_={"beats": _TABLE.c.beats + 1, **{name: row.excluded[name] for name in values}},
@@ -150,4 +148,4 @@ class SilentWorkers:
 
 
 def _is_over(database: sa.Engine, seconds: float = 0) -> sa.ColumnElement[bool]:
-    return _TABLE.c.until_ms < tables.database_now_ms(database) - int(seconds * 1000)
+    return _TABLE.c.until_ms < moments.database_now_ms(database) - int(seconds * 1000)

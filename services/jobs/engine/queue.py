@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,7 +14,7 @@ from dbos import error as dbos_error
 
 from services import telemetry
 from services.errors import ChorusError, ErrorKind
-from services.jobs import tables, upgrade
+from services.jobs import moments, tables, upgrade
 from services.jobs.database_errors import database_error
 from services.jobs.engine import beats, names, turns
 from services.jobs.engine.dbos_log import configure_dbos_log
@@ -175,7 +175,7 @@ class JobQueue:
             rows = connection.execute(statement).all()
             workers = beats.count_taking(connection)
         counts: Counter[JobState] = Counter()
-        now = oldest = tables.now_ms()
+        now = oldest = moments.now_ms()
         for raw, number, since in rows:
             state = names.STATE_OF_STATUS[raw]
             counts[state] += number
@@ -272,8 +272,8 @@ def _job(row: sa.Row[Any]) -> Job:
         progress=None if state is JobState.QUEUED else live.progress,
         attempt=row.attempts,
         error=(live.error or _wordless_end(row.status)) if state is JobState.FAILED else None,
-        created_at=_moment(row.created_ms),
-        started_at=None if state is JobState.QUEUED or live.started_ms is None else _moment(live.started_ms),
+        created_at=moments.moment_of(row.created_ms),
+        started_at=None if state is JobState.QUEUED or live.started_ms is None else moments.moment_of(live.started_ms),
         finished_at=_finished_at(row, live) if state in FINISHED else None,
         output_bytes=live.output_bytes if state is JobState.SUCCEEDED else None,
     )
@@ -289,8 +289,4 @@ def _wordless_end(status: str) -> ChorusError:
 def _finished_at(row: sa.Row[Any], live: Live) -> datetime:
     # A job that was cancelled or given up has no last word of its own, only DBOS's moment in whole seconds.
     ended: int = live.finished_ms or row.finished_ms
-    return _moment(max(ended, live.started_ms or 0, row.created_ms))
-
-
-def _moment(milliseconds: int) -> datetime:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+    return moments.moment_of(max(ended, live.started_ms or 0, row.created_ms))

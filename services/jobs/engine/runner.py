@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from services import telemetry
 from services.errors import ChorusError, ErrorKind
 from services.folders import make_folder
-from services.jobs import attempts, tables
+from services.jobs import attempts, moments, tables
 from services.jobs.engine.beginning import find_beginning
 from services.jobs.engine.child import RenderChild
 from services.jobs.engine.live import Live, live_to_json
@@ -109,17 +109,17 @@ class JobRunner:
                 self._run(spec, beginning.cause, write)
 
     def _run(self, spec: JobSpec, cause: telemetry.AttemptCause, write: Callable[[dict[str, Any]], None]) -> None:
-        report = _Report(write, self.stopping, Live(started_ms=tables.now_ms()))
+        report = _Report(write, self.stopping, Live(started_ms=moments.now_ms()))
         started = time.monotonic()
         end = "left"  # cancelled, taken over by another worker, or this worker stops
         try:
             size = self._try_until_done(spec, report, cause)
-            report.live = replace(report.live, output_bytes=size, finished_ms=tables.now_ms())
+            report.live = replace(report.live, output_bytes=size, finished_ms=moments.now_ms())
             report.flush()
             end = JobState.SUCCEEDED
         except Exception as error:
             failure = _explain(error, spec)
-            report.live = replace(report.live, error=failure, finished_ms=tables.now_ms())
+            report.live = replace(report.live, error=failure, finished_ms=moments.now_ms())
             report.flush()
             telemetry.job_failed(failure.kind)
             end = JobState.FAILED
