@@ -19,81 +19,24 @@ from services.gateway.v1 import gateway_pb2 as pb
 from services.gateway.v1.gateway_pb2_grpc import GatewayServiceStub
 from services.local.settings import LocalSettings
 from tests.gateway_stack import Gateway, make_settings, open_gateway, wait_until
+from tests.requests_by_role import (
+    ANY,
+    CALLS,
+    CALLS_FOR_ALL,
+    CALLS_OF_ADMINS,
+    CHANGES,
+    CHANGING,
+    FOR_ALL,
+    LOOKING,
+    NEW,
+    OF_ADMINS,
+    TUS,
+    change,
+)
 from tests.states import NewState
 
 TOKEN = "a token that is long enough"
 PASSWORD = "correct horse"
-_TUS = {"Tus-Resumable": "1.0.0"}
-_PIECE = {**_TUS, "Content-Type": "application/offset+octet-stream", "Upload-Offset": "0"}
-_NEW = {**_TUS, "Upload-Length": "1", "Upload-Metadata": f"filename {base64.b64encode(b'a.mp4').decode()}"}
-
-CHANGES: dict[tuple[str, str], dict[str, Any]] = {
-    ("post", "/v1/media"): {"content": b"x", "params": {"name": "a.mp4"}},
-    ("delete", "/v1/media/{media_id}"): {},
-    ("post", "/v1/media/{media_id}/preflight"): {},
-    ("delete", "/v1/media/{media_id}/preflight"): {},
-    ("post", "/v1/uploads"): {"headers": _NEW},
-    ("patch", "/v1/uploads/{upload_id}"): {"headers": _PIECE, "content": b"x"},
-    ("delete", "/v1/uploads/{upload_id}"): {"headers": _TUS},
-    ("post", "/v1/uploads/{upload_id}/media"): {},
-    ("post", "/v1/batches"): {"json": {"audio_id": "a", "video_ids": ["b"]}},
-    ("post", "/v1/batches/{batch_id}/cancel"): {},
-    ("post", "/v1/jobs/delete"): {"json": {"ids": ["a"]}},
-    ("post", "/v1/jobs/{job_id}/cancel"): {},
-    ("post", "/v1/jobs/{job_id}/retry"): {},
-    ("delete", "/v1/jobs/{job_id}"): {},
-}
-"""Every route by which makers change something, and a request that is refused for nothing but the caller's role"""
-OF_ADMINS: dict[tuple[str, str], dict[str, Any]] = {
-    ("put", "/v1/retention"): {"json": {"days": 30}},
-    ("get", "/v1/audit"): {},
-    ("get", "/v1/models"): {},
-    ("get", "/v1/models/{name}"): {},
-    ("delete", "/v1/models/{name}"): {},
-    ("post", "/v1/uploads/{upload_id}/model"): {},
-    ("post", "/v1/imports"): {"content": b"x"},
-    ("get", "/v1/imports"): {},
-    ("get", "/v1/imports/{import_id}"): {},
-    ("get", "/v1/imports/{import_id}/events"): {},
-    ("post", "/v1/imports/{import_id}/cancel"): {},
-}
-"""The same of every route that admins alone may ask"""
-_ANY = dict.fromkeys(("media_id", "upload_id", "batch_id", "job_id", "name", "import_id"), "a")
-_FOR_ALL = {("post", "/v1/session"), ("delete", "/v1/session")}
-_CHANGING = {"post", "put", "patch", "delete"}
-
-CALLS: dict[str, Any] = {
-    "Upload": [pb.UploadRequest(name="a.mp4"), pb.UploadRequest(content=b"a")],
-    "CreateUpload": pb.CreateUploadRequest(name="a.mp4", length=1),
-    "GetUpload": pb.GetUploadRequest(upload_id="a"),
-    "AppendUpload": [pb.AppendUploadRequest(place=pb.UploadPlace(upload_id="a"))],
-    "FinishUpload": pb.FinishUploadRequest(upload_id="a"),
-    "DeleteUpload": pb.DeleteUploadRequest(upload_id="a"),
-    "DeleteMedia": pb.DeleteMediaRequest(media_id="a"),
-    "StartPreflight": pb.StartPreflightRequest(media_id="a"),
-    "CancelPreflight": pb.CancelPreflightRequest(media_id="a"),
-    "CreateBatch": pb.CreateBatchRequest(audio_id="a", video_ids=["b"]),
-    "CancelBatch": pb.CancelBatchRequest(batch_id="a"),
-    "CancelJob": pb.CancelJobRequest(job_id="a"),
-    "RetryJob": pb.RetryJobRequest(job_id="a"),
-    "DeleteJob": pb.DeleteJobRequest(job_id="a"),
-    "DeleteJobs": pb.DeleteJobsRequest(job_ids=["a"]),
-}
-CALLS_OF_ADMINS: dict[str, Any] = {
-    "ListAudit": pb.ListAuditRequest(),
-    "PreviewRetention": pb.PreviewRetentionRequest(days=1),
-    "ChangeRetention": pb.ChangeRetentionRequest(days=1),
-    "ListModels": pb.ListModelsRequest(),
-    "GetModel": pb.GetModelRequest(name="a"),
-    "RemoveModel": pb.RemoveModelRequest(name="a"),
-    "StartImport": pb.StartImportRequest(upload_id="a"),
-    "GetImport": pb.GetImportRequest(import_id="a"),
-    "ListImports": pb.ListImportsRequest(),
-    "WatchImport": pb.WatchImportRequest(import_id="a"),
-    "CancelImport": pb.CancelImportRequest(import_id="a"),
-}
-_CALLS_FOR_ALL = {"LogIn", "LogOut"}
-_LOOKING = ("Get", "List", "Watch", "Download", "ReadLog")
 
 
 @pytest.fixture(scope="module")
@@ -128,23 +71,16 @@ def log_in(gateway: Gateway, name: str, password: str = PASSWORD) -> str:
         return str(answer.cookies.get("chorus_session", ""))
 
 
-def change(gateway: Gateway, method: str, path: str, named: dict[str, str], key: dict[str, str]) -> httpx.Response:
-    """The answer to one of CHANGES or OF_ADMINS, on the things of those ids."""
-    sent = {**CHANGES, **OF_ADMINS}[method, path]
-    headers = {**key, **sent.get("headers", {})}
-    return gateway.http.request(method, path.format(**named), **{**sent, "headers": headers})
-
-
 def bearer(key: str) -> dict[str, str]:
     return {"authorization": f"Bearer {key}"}
 
 
 def test_a_viewer_changes_nothing_over_rest(gateway: Gateway, keys: dict[str, dict[str, str]]) -> None:
     paths = gateway.http.get("/openapi.json", headers=keys["vera"]).json()["paths"]
-    changing = {(method, path) for path, methods in paths.items() for method in methods if method in _CHANGING}
-    assert changing - _FOR_ALL - set(OF_ADMINS) == set(CHANGES)
+    changing = {(method, path) for path, methods in paths.items() for method in methods if method in CHANGING}
+    assert changing - FOR_ALL - set(OF_ADMINS) == set(CHANGES)
     for method, path in CHANGES:
-        answer = change(gateway, method, path, _ANY, keys["vera"])
+        answer = change(gateway, method, path, ANY, keys["vera"])
         error = answer.json()["error"]
         assert (path, answer.status_code, error["code"]) == (path, 403, "role-needed")
         assert error["values"] == {"role": "maker", "own": "viewer"}
@@ -152,10 +88,10 @@ def test_a_viewer_changes_nothing_over_rest(gateway: Gateway, keys: dict[str, di
 
 def test_what_admins_alone_may_do_is_refused_to_makers(gateway: Gateway, keys: dict[str, dict[str, str]]) -> None:
     for method, path in OF_ADMINS:
-        answer = change(gateway, method, path, _ANY, keys["ben"])
+        answer = change(gateway, method, path, ANY, keys["ben"])
         assert (path, answer.status_code) == (path, 403), answer.text
         assert answer.json()["error"]["values"] == {"role": "admin", "own": "maker"}
-    model = {**_NEW, "Upload-Metadata": f"purpose {base64.b64encode(b'model').decode()}"}
+    model = {**NEW, "Upload-Metadata": f"purpose {base64.b64encode(b'model').decode()}"}
     assert gateway.http.post("/v1/uploads", headers={**model, **keys["ben"]}).status_code == 403
     for name, message in CALLS_OF_ADMINS.items():
         call = getattr(GatewayServiceStub(gateway.channel), name)
@@ -167,8 +103,8 @@ def test_what_admins_alone_may_do_is_refused_to_makers(gateway: Gateway, keys: d
 def test_a_viewer_changes_nothing_over_grpc(gateway: Gateway, keys: dict[str, dict[str, str]]) -> None:
     methods = [each.name for each in pb.DESCRIPTOR.services_by_name["GatewayService"].methods]
     known = {**CALLS, **CALLS_OF_ADMINS}
-    looking = [name for name in methods if name.startswith(_LOOKING) and name not in known]
-    assert sorted([*looking, *known, *_CALLS_FOR_ALL]) == sorted(methods)
+    looking = [name for name in methods if name.startswith(LOOKING) and name not in known]
+    assert sorted([*looking, *known, *CALLS_FOR_ALL]) == sorted(methods)
     for name, messages in CALLS.items():
         request = iter(messages) if isinstance(messages, list) else messages
         with pytest.raises(grpc.RpcError) as refusal:
@@ -343,7 +279,7 @@ def test_where_everybody_sees_their_own_others_do_not_exist(
     reads = [path for path, each in paths.items() if "get" in each and "{" in path and ("get", path) not in OF_ADMINS]
     assert len(reads) > 8
     for path in reads:
-        headers = {**keys["dora"], **_TUS}
+        headers = {**keys["dora"], **TUS}
         assert (path, secretive.http.get(path.format(**named), headers=headers).status_code) == (path, 404)
     for method, path in CHANGES:
         if "{" in path:
