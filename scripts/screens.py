@@ -67,6 +67,8 @@ def main() -> None:
                 "chosen": ("/history", _tick),
                 "compare": (f"/compare/{job}", _play),
                 "log": ("/log", None),
+                "models": ("/models", None),
+                "audit": ("/audit", None),
                 "settings": ("/settings", None),
             },
         )
