@@ -134,6 +134,8 @@ class _Child:
         command = [sys.executable, "-m", "services.media.reading_child"]
         with theirs:
             self._process = subprocess.Popen(dying_with_us(command), stdin=theirs.fileno())
+        # One that is killed while it waits for a file is buried at once, not when somebody next looks at it.
+        threading.Thread(target=self._process.wait, name="reading child", daemon=True).start()
         self._files = 0
         self._is_reading = False
 

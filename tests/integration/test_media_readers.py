@@ -128,7 +128,7 @@ def test_a_child_that_hangs_is_ended(own: Own, video: Path, monkeypatch: pytest.
     (loaded,) = own.children
     monkeypatch.setattr(readers_module, "_SILENT_SECONDS", 1.0)
     loaded.kill()  # it is replaced; the next one has the shorter patience
-    wait_until(lambda: loaded.status() == psutil.STATUS_ZOMBIE)
+    wait_until(lambda: not loaded.is_running())
     clip = open_clip(video, name="clip.mp4")
     with closing(own.frames(clip)) as frames:
         next(frames)
@@ -139,8 +139,15 @@ def test_a_child_that_hangs_is_ended(own: Own, video: Path, monkeypatch: pytest.
     assert not child.is_running()
 
 
+def test_one_that_is_killed_while_it_waits_leaves_no_zombie(own: Own) -> None:
+    (waiting,) = own.children
+    waiting.kill()
+    wait_until(lambda: not psutil.pid_exists(waiting.pid))
+
+
 def test_a_picture_for_which_memory_does_not_do_is_refused_in_words(tmp_path: Path) -> None:
-    make_clip(tmp_path / "large.mp4", ClipRecipe(frames=1, size=(3840, 2160)))
+    # Its luma is more than the allocator takes from what was freed before (32 MiB).
+    make_clip(tmp_path / "large.mp4", ClipRecipe(frames=1, size=(7680, 4608)))
     said = subprocess.run(
         [sys.executable, "-c", _SMALL.format(path=str(tmp_path / "large.mp4"))],
         capture_output=True,
@@ -159,6 +166,7 @@ from services.media import open_clip, reading_child
 from services.media.wire import HEADER_BYTES, Header, receive
 clip = open_clip(Path("{path}"), name="large.mp4")
 ours, theirs = socket.socketpair()
+theirs.settimeout(20)
 data = int(next(line for line in Path("/proc/self/status").read_text().splitlines() if "VmData" in line).split()[1])
 reading_child.confine(data * 1024 + (4 << 20))
 reading_child._answer(theirs, clip)
