@@ -9,10 +9,14 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Final
 
 from services.local.log_file import Drain, LogFile
 from services.local.settings import child_environment
 from services.parent_death import dying_with_us
+
+# Of what a service had started, once it has ended itself.
+_REST_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +90,18 @@ class Child:
         """Wait for it until `deadline` (monotonic), then kill it with all that it started."""
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(max(0.0, deadline - time.monotonic()))
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.kill()
         self._process.wait()
+        with suppress(ProcessLookupError):
+            self._let_the_rest_end()
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+    def _let_the_rest_end(self) -> None:
+        """Some of what it started removes what it left outside: multiprocessing's tracker its semaphores.
+
+        ProcessLookupError when nothing is left of it.
+        """
+        end = time.monotonic() + _REST_SECONDS
+        while time.monotonic() < end:
+            os.killpg(self._process.pid, 0)
+            time.sleep(0.02)

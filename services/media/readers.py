@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import pickle
+import signal
 import socket
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import threading
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -36,10 +38,15 @@ _START_SECONDS: Final = 60.0
 # Of one frame or block.
 _SILENT_SECONDS: Final = 60.0
 _STOP_SECONDS: Final = 5.0
+_END_SECONDS: Final = 1.0
 # More than lie between two processes: what is sent before it sees that it shall stop.
 _CHUNKS_AFTER_STOP: Final = 1000
 _BLOCK_BYTES: Final = 64 << 20
 _ERROR_BYTES: Final = 64 << 10
+
+
+class _KilledError(Exception):
+    """A child was killed while it read."""
 
 
 class Readers:
@@ -85,19 +92,36 @@ class Readers:
                 yield frame_of(clip, index, split_planes(chunk, clip.pixel_format, clip.width, clip.height))
 
     def _read(self, wanted: Wanted, name: str, most: int) -> Generator[bytearray]:
-        with self._child(name) as child:
-            child.ask(wanted)
-            yield from child.chunks(most)
+        given = 0
+        for is_last in (False, True):
+            try:
+                with self._child(name) as child:
+                    child.ask(wanted)
+                    for chunk in islice(child.chunks(most), given, None):
+                        given += 1
+                        yield chunk
+            except _KilledError as error:
+                if is_last:
+                    raise _unreadable(name) from error
+            else:
+                return
 
     @contextmanager
     def _child(self, name: str) -> Iterator[_Child]:
-        """One that nobody else uses; INVALID_INPUT when it dies of the file called `name`, or is silent."""
+        """One that nobody else uses.
+
+        INVALID_INPUT when it dies of the file called `name`, or is silent; _KilledError when somebody killed it, who
+        need not have meant that file.
+        """
         child = self._take() or self._start()
         try:
             yield child
         except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+            was_killed = child.was_killed()
             child.end()
             _log.warning("reading %s ended without an answer: %r", name, error)
+            if was_killed:
+                raise _KilledError from error
             raise _unreadable(name) from error
         finally:
             child.stop()
@@ -160,6 +184,12 @@ class _Child:
     def is_fit(self) -> bool:
         """True when it may read another file."""
         return self._process.poll() is None and self._files < _FILES_A_CHILD and not self._is_reading
+
+    def was_killed(self) -> bool:
+        """True when it has ended by SIGKILL, which is not how files end a process; it may be ending just now."""
+        with suppress(subprocess.TimeoutExpired):
+            return self._process.wait(_END_SECONDS) == -signal.SIGKILL
+        return False
 
     def stop(self) -> None:
         """Have it leave the file that it reads, if it reads one; it has some seconds for that."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool
@@ -12,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from pebble import ProcessFuture, ProcessPool
+from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 from services.confined import FILE_MEMORY_BYTES, confine
 from services.errors import ChorusError, ErrorKind
@@ -43,7 +44,7 @@ class ProbePool:
 
     def probe(self, path: Path, name: str) -> tuple[MediaFacts, bytes]:
         """What the file is and a JPEG of its first picture; INVALID_INPUT when the file called `name` is of no use."""
-        for _ in range(2):
+        for is_last in (False, True):
             try:
                 found: tuple[MediaFacts, bytes] = self._schedule(path, name).result()
             except BrokenProcessPool:
@@ -55,6 +56,8 @@ class ProbePool:
             except Exception as error:
                 if is_disk_full(error):
                     raise storage_error(error, name) from error
+                if _was_killed(error) and not is_last:
+                    continue
                 # Overdue, dead, or an error that nobody foresaw: files of strangers find those.
                 _log.warning("the probe of %s ended without an answer: %r", name, error)
                 raise ChorusError(ErrorKind.INVALID_INPUT, "probe-failed", name=name) from error
@@ -85,6 +88,11 @@ class ProbePool:
         # At once, so that FFmpeg is loaded before the first file comes.
         pool.schedule(_load)
         return pool
+
+
+def _was_killed(error: Exception) -> bool:
+    """True when the child was killed by somebody, who need not have meant its file; files cause other ends."""
+    return isinstance(error, ProcessExpired) and error.exitcode == -signal.SIGKILL
 
 
 def _end(pool: ProcessPool) -> None:

@@ -69,6 +69,11 @@ def _wait_for(condition: Callable[[], object], seconds: float = 15) -> None:
         time.sleep(0.05)
 
 
+def _wait_for_lines(path: Path, count: int) -> list[str]:
+    _wait_for(lambda: path.exists() and path.read_text().count("\n") >= count)
+    return path.read_text().splitlines()
+
+
 def _children() -> list[psutil.Process]:
     """What the tests of this file have started; a server of the session makes new processes all the time."""
     everybody = psutil.Process().children(recursive=True)
@@ -238,6 +243,34 @@ def test_one_that_never_gets_ready_is_told_in_time(log: LogFile) -> None:
     assert error.value.kind is ErrorKind.DEADLINE
     supervisor.stop()
     assert _children() == []
+
+
+def test_what_a_killed_service_shared_is_removed(log: LogFile, tmp_path: Path) -> None:
+    """By the tracker that multiprocessing starts for that, if it is left the time."""
+    said: list[str] = []
+    stop = threading.Event()
+    program = f"""
+import multiprocessing, pathlib, time
+lock = multiprocessing.get_context("spawn").Lock()
+with pathlib.Path({str(tmp_path / "names")!r}).open("a") as names:
+    print(lock._semlock.name, file=names)
+time.sleep(600)
+"""
+    supervisor = Supervisor([[_service("one", program, (tmp_path / "names").exists)]], log, said.append)
+    supervisor.start(stop)
+    first = supervisor.pid("one")
+    assert first is not None
+
+    def kill_and_wait() -> None:
+        (name,) = _wait_for_lines(tmp_path / "names", 1)
+        assert (Path("/dev/shm") / f"sem.{name[1:]}").exists()
+        os.kill(first, signal.SIGKILL)
+        _wait_for_lines(tmp_path / "names", 2)
+        assert not (Path("/dev/shm") / f"sem.{name[1:]}").exists()
+
+    with _acting(kill_and_wait, stop):
+        supervisor.watch(stop)
+    supervisor.stop()
 
 
 def test_stopping_kills_the_stubborn_and_the_grandchildren(log: LogFile) -> None:

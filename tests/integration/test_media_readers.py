@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from services.errors import ChorusError, ErrorKind
-from services.media import Extend, Readers, glances, open_clip, read_frames, read_speech
+from services.media import Clip, Extend, Readers, glances, open_clip, read_frames, read_speech
 from services.media import readers as readers_module
 from tests.gateway_stack import wait_until
 from tests.media_samples import ClipRecipe, make_clip, make_sound
@@ -49,6 +49,17 @@ def own() -> Iterator[Own]:
 def _children() -> list[psutil.Process]:
     found = psutil.Process().children(recursive=True)
     return [each for each in found if "services.media.reading_child" in each.cmdline()[-1:]]
+
+
+def _kill_at_each_frame(own: Own, clip: Clip) -> None:
+    with closing(own.frames(clip)) as frames:
+        for _ in frames:
+            _only(own).kill()
+
+
+def _only(own: Own) -> psutil.Process:
+    (child,) = own.children
+    return child
 
 
 @pytest.mark.parametrize("gop", [5, 12, 250])
@@ -121,6 +132,19 @@ def test_a_child_that_dies_refuses_its_own_file_only(own: Own, video: Path) -> N
         assert refusal.value.kind is ErrorKind.INVALID_INPUT
         assert len(list(others)) == good.frames - 1
     assert sum(1 for _ in own.frames(odd)) == odd.frames
+
+
+def test_who_kills_a_child_that_reads_costs_nothing_and_twice_the_file(own: Own, video: Path) -> None:
+    clip = open_clip(video, name="clip.mp4")
+    with closing(own.frames(clip)) as frames:
+        first = next(frames)
+        _only(own).kill()
+        others = list(frames)
+    assert [first.index, *(each.index for each in others)] == list(range(clip.frames))
+    wanted = [each.y for each in read_frames(clip, clip.frames, Extend.CUT)]
+    assert all(np.array_equal(each.y, luma) for each, luma in zip(others, wanted[1:], strict=True))
+    with pytest.raises(ChorusError, match=r"clip\.mp4 cannot be read"):
+        _kill_at_each_frame(own, clip)
 
 
 def test_a_child_that_hangs_is_ended(own: Own, video: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -82,12 +83,26 @@ def test_a_child_that_dies_refuses_its_own_file_only(pool: ProbePool, slow_pictu
     media_samples.make_sound(good)
     with ThreadPoolExecutor(1) as thread:
         waiting = thread.submit(pool.probe, slow_picture, "odd.png")
-        wait_until(lambda: _who_reads(slow_picture)).kill()
+        wait_until(lambda: _who_reads(slow_picture)).send_signal(signal.SIGSEGV)
         assert pool.probe(good, "tone.m4a")[0].kind == "audio"
         with pytest.raises(ChorusError, match=r"odd\.png cannot be read") as refusal:
             waiting.result(30)
     assert refusal.value.kind is ErrorKind.INVALID_INPUT
     assert pool.probe(slow_picture, "slow.png")[0].kind == "still"
+
+
+def test_who_kills_a_child_costs_nothing_and_twice_the_file(pool: ProbePool, slow_picture: Path) -> None:
+    with ThreadPoolExecutor(1) as thread:
+        waiting = thread.submit(pool.probe, slow_picture, "slow.png")
+        wait_until(lambda: _who_reads(slow_picture)).kill()
+        assert waiting.result(30)[0].kind == "still"
+        waiting = thread.submit(pool.probe, slow_picture, "twice.png")
+        for _ in range(2):
+            child = wait_until(lambda: _who_reads(slow_picture))
+            child.kill()
+            wait_until(lambda: _who_reads(slow_picture) != child)  # noqa: B023  # called at once
+        with pytest.raises(ChorusError, match=r"twice\.png cannot be read"):
+            waiting.result(30)
 
 
 def test_a_child_that_hangs_is_ended(pool: ProbePool, slow_picture: Path, monkeypatch: pytest.MonkeyPatch) -> None:
