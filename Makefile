@@ -43,9 +43,10 @@ prometheus: ## Debian's Prometheus and promtool in build/, for the tests of aler
 		&& { apt-get download -qq prometheus || { $(SUDO) apt-get update -qq && apt-get download -qq prometheus; }; } \
 		&& dpkg -x prometheus_*.deb . && rm prometheus_*.deb; }
 
-# Two at once, on however many cores: each of them runs whole stacks. A file stays with one of them.
+# Three at once, on however many cores: each of them runs whole stacks, and waits for them more than half of its time. A file
+# stays with one of them.
 test: install browser prometheus lint types proto-check ## everything that must pass: lint, types, all tests but those of the targets below
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile \
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile \
 		-m "not chaos and not bench and not quality and not cluster and not load and not importing"
 
 test-fast: install ## the tests that need no process of ours

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import wave
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
 from tests.e2e.face_variants import encode, face_frames
-from tests.running_stack import SAMPLES, RunningStack
+from tests.running_stack import RunningStack
 
 _PATIENCE_MS = 30_000
 WIDE = {"width": 1280, "height": 900}
@@ -121,16 +120,6 @@ def two_faces(path: Path) -> Path:
             yield av.VideoFrame.from_ndarray(np.hstack([picture, picture[:, ::-1]]), format="rgb24")
 
     return encode(path, doubled())
-
-
-def speech(path: Path, *, seconds: float) -> Path:
-    """The sample recording, cut off there or begun again until then."""
-    with wave.open(str(SAMPLES / "announcement_en.wav")) as source, wave.open(str(path), "wb") as target:
-        target.setparams(source.getparams())
-        sound = source.readframes(source.getnframes())
-        size = int(seconds * source.getframerate()) * source.getsampwidth() * source.getnchannels()
-        target.writeframes((sound * (1 + size // len(sound)))[:size])
-    return path
 
 
 def landscape(path: Path) -> Path:

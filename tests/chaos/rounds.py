@@ -12,11 +12,11 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final
 
+from tests.announcement import announcement
 from tests.chaos.census import Held, take_census
 from tests.chaos.faults import Fault, all_faults
 from tests.chaos.invariants import Beginning, broken, look_at
 from tests.chaos.world import World
-from tests.cluster.caller import short_speech
 from tests.load.inputs import made_different, short_clip
 
 _SECONDS: Final = Fraction(1)
@@ -112,7 +112,7 @@ class Rounds:
 
     def _start(self, name: str, by_rest: bool, count: int) -> list[str]:
         """A batch of clips that nobody has sent before."""
-        audio = short_speech(self.folder / "speech.wav", float(_SECONDS))
+        audio = announcement(self.folder / "speech.wav", float(_SECONDS))
         clip = short_clip(self.folder / f"{name}.mp4", float(_SECONDS))
         videos = [made_different(clip, len(self.known) + each) for each in range(count)]
         ids = self.world.start_batch(audio, videos, by_rest=by_rest)

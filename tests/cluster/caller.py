@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-import wave
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -63,14 +62,6 @@ class Caller:
         listed = self.insist("GET", "/v1/jobs", params={"limit": 500}).json()["items"]
         found = {job["id"]: job for job in listed}
         return [found[each] for each in ids]
-
-
-def short_speech(path: Path, seconds: float) -> Path:
-    """The beginning of the sample recording."""
-    with wave.open(str(SAMPLES / "announcement_en.wav")) as source, wave.open(str(path), "wb") as target:
-        target.setparams(source.getparams())
-        target.writeframes(source.readframes(round(seconds * source.getframerate())))
-    return path
 
 
 def until(reached: Callable[[], Any], seconds: float) -> float:

@@ -14,7 +14,8 @@ from rich.table import Table
 
 from services.gateway.v1 import gateway_pb2 as pb
 from services.gateway.v1 import gateway_pb2_grpc as rpc
-from tests.cluster.caller import Caller, Load, short_speech, until
+from tests.announcement import announcement
+from tests.cluster.caller import Caller, Load, until
 from tests.cluster.cluster import COMPONENTS, TOKEN, Cluster
 
 SPEECH_SECONDS = 3
@@ -33,7 +34,7 @@ def caller(cluster: Cluster) -> Caller:
 
 def test_a_batch_outlives_every_kind_of_death(cluster: Cluster, caller: Caller, tmp_path: Path) -> None:
     begun = time.monotonic()
-    jobs = caller.start_batch(short_speech(tmp_path / "speech.wav", SPEECH_SECONDS), VIDEOS)
+    jobs = caller.start_batch(announcement(tmp_path / "speech.wav", SPEECH_SECONDS), VIDEOS)
     recoveries: dict[str, float] = {}
     until(lambda: len(running(caller, jobs)) == 2, 120)
     recoveries["worker killed: its job runs again"] = kill_worker(cluster, caller, jobs)
@@ -131,7 +132,7 @@ def assert_every_output_is_there_once(cluster: Cluster, caller: Caller, jobs: li
 def test_a_rolling_restart_of_everything_fails_no_request_and_tries_no_job_twice(
     cluster: Cluster, caller: Caller, tmp_path: Path
 ) -> None:
-    speech = short_speech(tmp_path / "speech.wav", SPEECH_SECONDS)
+    speech = announcement(tmp_path / "speech.wav", SPEECH_SECONDS)
     jobs = caller.start_batch(speech, VIDEOS, first=100)
     until(lambda: len(running(caller, jobs)) == 2, 120)
     load, seconds = Load(), {}

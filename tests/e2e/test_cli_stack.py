@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.announcement import announcement
 from tests.running_stack import SAMPLES, RunningStack
 
 CHORUS = str(Path(sys.executable).parent / "chorus")
@@ -20,8 +21,8 @@ AUDIO = SAMPLES / "announcement_en.wav"
 VIDEO = SAMPLES / "astronaut.mp4"
 
 
-def _run(stack: RunningStack, *videos: Path, output_dir: Path) -> subprocess.Popen[str]:
-    command = [CHORUS, "run", "--audio", str(AUDIO), "--output-dir", str(output_dir), "--video", *map(str, videos)]
+def _run(stack: RunningStack, audio: Path, *videos: Path, output_dir: Path) -> subprocess.Popen[str]:
+    command = [CHORUS, "run", "--audio", str(audio), "--output-dir", str(output_dir), "--video", *map(str, videos)]
     return subprocess.Popen(command, env=stack.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
@@ -30,7 +31,8 @@ def test_run_counts_the_failed_and_finishes_the_rest(stack: RunningStack, tmp_pa
     fake = tmp_path / "fake.mp4"
     fake.write_text("this is no video")
     output_dir = tmp_path / "outputs"
-    process = _run(stack, tmp_path / "missing.mp4", fake, VIDEO, output_dir=output_dir)
+    audio = announcement(tmp_path / "short.wav", 2)
+    process = _run(stack, audio, tmp_path / "missing.mp4", fake, VIDEO, output_dir=output_dir)
     said, _ = process.communicate(timeout=200)
     assert process.returncode == 2, said
     assert "missing.mp4 failed: " in said
@@ -42,7 +44,7 @@ def test_run_counts_the_failed_and_finishes_the_rest(stack: RunningStack, tmp_pa
 
 @pytest.mark.timeout(120)
 def test_ctrl_c_cancels_the_batch(stack: RunningStack, tmp_path: Path) -> None:
-    process = _run(stack, VIDEO, output_dir=tmp_path)
+    process = _run(stack, AUDIO, VIDEO, output_dir=tmp_path)
     assert process.stdout is not None
     with process.stdout:
         assert "astronaut.mp4" in process.stdout.readline()

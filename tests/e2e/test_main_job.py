@@ -9,7 +9,6 @@ import re
 import subprocess
 import sys
 import time
-import wave
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +21,7 @@ import yaml
 
 from services.media import open_clip, probe, read_frames
 from services.timeline import Extend
+from tests.announcement import announcement
 from tests.otlp_receiver import Collector, Received, orphans
 from tests.painting_net import write_painting_net
 from tests.prometheus_server import MONITORING, Prometheus, metrics_of, panels, running_prometheus
@@ -198,7 +198,8 @@ def test_prometheus_keeps_the_traces_of_slow_jobs_as_exemplars(
 def test_the_command_line_uses_the_running_stack_and_counts_failures(
     stack: RunningStack, faceless: Path, tmp_path: Path
 ) -> None:
-    command = [str(Path(sys.executable).parent / "chorus"), "run", "--audio", str(AUDIO)]
+    short = announcement(tmp_path / "short.wav", 1)
+    command = [str(Path(sys.executable).parent / "chorus"), "run", "--audio", str(short)]
     command += [
         "--video",
         str(STILL),
@@ -279,10 +280,8 @@ def test_a_users_own_net_becomes_a_family_of_the_running_stack(stack: RunningSta
     assert all(row["ms_per_face"] > row["model_ms_per_face"] > 0 for row in rows)
 
     options = {"family": "mine", "still_motion": False, "crf": 0, "preset": "ultrafast", "delivery": "source"}
-    with wave.open(str(AUDIO)) as whole, wave.open(str(tmp_path / "short.wav"), "wb") as part:
-        part.setparams(whole.getparams())
-        part.writeframes(whole.readframes(2 * whole.getframerate()))
-    job = stack.wait_for(stack.create_batch(tmp_path / "short.wav", [STILL], **options)["jobs"][0]["id"])
+    short = announcement(tmp_path / "short.wav", 2)
+    job = stack.wait_for(stack.create_batch(short, [STILL], **options)["jobs"][0]["id"])
     assert job["state"] == "succeeded", job
     output, source = (
         open_clip(path, name=path.name) for path in (stack.download(job["id"], tmp_path / "mine.mp4"), STILL)

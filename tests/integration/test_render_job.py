@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-import wave
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -36,6 +35,7 @@ from services.preprocess.probing import ProbePool
 from services.render.line import Rendered, RenderServices, render
 from services.storage import Storage
 from services.triton import TritonClient
+from tests.announcement import announcement
 from tests.media_samples import ClipRecipe, make_clip
 from tests.quality.onnx_models import OnnxModels
 from tests.rpc_loop import running_preprocess
@@ -98,11 +98,7 @@ def studio(readers: Readers, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Speech, then silence."""
     path = tmp_path_factory.mktemp("speech") / "speech.wav"
-    with wave.open(str(SAMPLES / "announcement_en.wav")) as source, wave.open(str(path), "wb") as target:
-        target.setparams(source.getparams())
-        target.writeframes(source.readframes(int(SPEECH_SECONDS * source.getframerate())))
-        target.writeframes(bytes(2 * int(SILENCE_SECONDS * source.getframerate())))
-    return path
+    return announcement(path, SPEECH_SECONDS, silence=SILENCE_SECONDS)
 
 
 @pytest.fixture(scope="module")
@@ -198,10 +194,7 @@ def test_calibration_takes_the_faces_of_talking_footage_with_their_sound(
 
 
 def test_the_output_goes_on_at_rest_when_asked_to(studio: Studio, moving: Path, tmp_path: Path) -> None:
-    short = tmp_path / "short.wav"
-    with wave.open(str(SAMPLES / "announcement_en.wav")) as source, wave.open(str(short), "wb") as target:
-        target.setparams(source.getparams())
-        target.writeframes(source.readframes(int(0.2 * source.getframerate())))
+    short = announcement(tmp_path / "short.wav", 0.2)
     rendered, output, _ = studio.render(moving, short, RenderOptions(after_audio="rest", preset="ultrafast"))
     assert rendered.frames == 32
     with av.open(str(output)) as container:

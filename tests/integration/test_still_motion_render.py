@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import wave
 from pathlib import Path
 
 import cv2
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from services.jobs.options import RenderOptions
 from services.media import Frame
+from tests.announcement import announcement
 from tests.integration.test_render_job import SAMPLES, Studio, frames_of, studio
 from tests.quality.face_meter import FaceMeter
 from tests.quality.onnx_models import OnnxModels
@@ -35,11 +35,7 @@ def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def sentence(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("sentence") / "sentence.wav"
-    with wave.open(str(SAMPLES / "announcement_en.wav")) as source, wave.open(str(path), "wb") as target:
-        target.setparams(source.getparams())
-        target.writeframes(source.readframes(SECONDS * source.getframerate()))
-    return path
+    return announcement(tmp_path_factory.mktemp("sentence") / "sentence.wav", SECONDS)
 
 
 def rendered(studio: Studio, photo: Path, sentence: Path, *, still_motion: bool) -> list[Frame]:

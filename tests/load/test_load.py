@@ -9,8 +9,8 @@ import psutil
 import pytest
 from rich.console import Console
 
+from tests.announcement import announcement
 from tests.bench.process_costs import process_costs
-from tests.cluster.caller import short_speech
 from tests.load.clients import doors_of, drive
 from tests.load.inputs import short_clip
 from tests.load.outcome import find_jobs, table
@@ -26,7 +26,7 @@ def test_many_clients(request: pytest.FixtureRequest, servers: Servers, tmp_path
     jobs, clients = request.config.getoption("--jobs"), request.config.getoption("--clients")
     on_postgres = request.config.getoption("--database") == "postgresql"
     state = {"CHORUS_DATABASE_URL": servers.postgres.new_database()} if on_postgres else {}
-    audio, video = short_speech(tmp_path / "speech.wav", SECONDS), short_clip(tmp_path / "clip.mp4", SECONDS)
+    audio, video = announcement(tmp_path / "speech.wav", SECONDS), short_clip(tmp_path / "clip.mp4", SECONDS)
     # All clients are one address.
     with running_stack(tmp_path, {**state, "CHORUS_REQUESTS_PER_MINUTE": "1000000"}) as stack:
         doors = doors_of(stack)

@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from tests.cluster.caller import short_speech
+from tests.announcement import announcement
 from tests.load.clients import Notes, doors_of
 from tests.load.held import Series, quarter_of, sampled
 from tests.load.inputs import short_clip
@@ -37,7 +37,7 @@ def test_nothing_grows(request: pytest.FixtureRequest, servers: Servers, tmp_pat
     files, home = tmp_path / "files", tmp_path / "home"
     files.mkdir()
     home.mkdir()
-    audio, video = short_speech(files / "speech.wav", SECONDS), short_clip(files / "clip.mp4", SECONDS)
+    audio, video = announcement(files / "speech.wav", SECONDS), short_clip(files / "clip.mp4", SECONDS)
     # All clients are one address.
     with running_stack(home, {**state, "CHORUS_REQUESTS_PER_MINUTE": "1000000"}) as stack:
         doors = doors_of(stack)

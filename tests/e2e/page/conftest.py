@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from tests.page_browser import Visitors, landscape, open_browser, short_clip, speech
+from tests.announcement import announcement
+from tests.page_browser import Visitors, landscape, open_browser, short_clip
 from tests.running_stack import RunningStack, running_stack
 
 
@@ -43,8 +44,8 @@ def browser() -> Iterator[Browser]:
 def recordings(tmp_path_factory: pytest.TempPathFactory) -> Recordings:
     folder = tmp_path_factory.mktemp("recordings")
     return Recordings(
-        speech=speech(folder / "Welcome speech.wav", seconds=1.2),
-        long_speech=speech(folder / "Annual report.wav", seconds=40),
+        speech=announcement(folder / "Welcome speech.wav", 1.2),
+        long_speech=announcement(folder / "Annual report.wav", 40),
         clip=short_clip(folder / "Anna Meier.mp4"),
         photo=short_clip(folder / "Ben Okafor.mp4", frames=40),
         faceless=landscape(folder / "Landscape.jpg"),
