@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -93,6 +94,22 @@ class ChorusError(Exception):
     def retryable(self) -> bool:
         """True when the same request may succeed later without any change."""
         return ERROR_TABLE[self.kind].retryable
+
+
+def is_disk_full(error: Exception) -> bool:
+    """Whether that is why something was not written."""
+    # obstore passes the operating system's error on as text only.
+    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "os error 28" in str(error)
+
+
+def unforeseen(error: Exception, code: str, /, **values: Value) -> ChorusError:
+    """What a person is told of an error that nobody translated: `code` and INTERNAL, or that the disk is full.
+
+    A full disk may stop any line that writes, and whoever waits for room must know it from a fault of ours.
+    """
+    if is_disk_full(error):
+        return ChorusError(ErrorKind.STORAGE_FULL, "disk-full")
+    return ChorusError(ErrorKind.INTERNAL, code, **values)
 
 
 def exit_code_of(work: Callable[[], None]) -> int:

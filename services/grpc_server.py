@@ -18,7 +18,7 @@ from grpc_reflection.v1alpha import reflection
 from services import telemetry
 from services.crowd import Crowd
 from services.descriptors import descriptor_limit
-from services.errors import ChorusError, ErrorKind
+from services.errors import ChorusError, ErrorKind, unforeseen
 from services.grpc_client import MESSAGE_LIMIT
 from services.grpc_errors import status_of
 from services.grpc_health import Health
@@ -265,7 +265,7 @@ async def _abort(error: Exception, context: Context) -> NoReturn:
         raise error
     if not isinstance(error, ChorusError):
         _log.error("a call failed unexpectedly", exc_info=error)
-        error = ChorusError(ErrorKind.INTERNAL, "service-failed")
+        error = unforeseen(error, "service-failed")
     telemetry.refused("grpc", error.kind, error.code)
     telemetry.current_span().fail(error.code)
     code, details, trailer = status_of(error)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import mmap
 import os
 import shutil
@@ -20,7 +19,7 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, from_url
 
-from services.errors import ChorusError, ErrorKind
+from services.errors import ChorusError, ErrorKind, is_disk_full
 from services.folders import make_folder
 
 _CHUNK = 1 << 20
@@ -223,9 +222,3 @@ def storage_error(error: Exception, key: str) -> ChorusError:
     if is_disk_full(error):
         return ChorusError(ErrorKind.STORAGE_FULL, "storage-full", name=key)
     return ChorusError(ErrorKind.UNAVAILABLE, "store-failed", key=key, reason=str(error) or repr(error))
-
-
-def is_disk_full(error: Exception) -> bool:
-    """Whether that is why something was not written."""
-    # obstore passes the operating system's error on as text only.
-    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "os error 28" in str(error)

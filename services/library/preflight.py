@@ -15,7 +15,7 @@ from typing import Final, Protocol
 import sqlalchemy as sa
 
 from services.acting import Role, needs
-from services.errors import ChorusError, ErrorKind
+from services.errors import ChorusError, ErrorKind, unforeseen
 from services.jobs import tables
 from services.jobs.watching import Watch
 from services.library.findings import FINDINGS_VERSION, Findings, Preflight, PreflightState, Verdict
@@ -129,9 +129,9 @@ class Preflights:
             # What breaks off because this process stops goes on with another.
             if not self._stop.is_set():
                 self._runs.fail(run, error)
-        except Exception:
+        except Exception as error:
             _log.exception("the preflight of %s failed", media.name)
-            self._runs.fail(run, ChorusError(ErrorKind.INTERNAL, "preflight-failed", name=media.name))
+            self._runs.fail(run, unforeseen(error, "preflight-failed", name=media.name))
 
     def _find(self, media: Media, run: str) -> Findings | None:
         """What the analysis says; None when it was cancelled, is another process's by now, or this one stops."""

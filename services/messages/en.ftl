@@ -25,6 +25,7 @@ no-frame-rendered = { $name }: no frame was rendered
 ## storage
 
 storage-full = No space is left to store { $name }: free disk space and try again
+disk-full = The disk of a service is full: free disk space and try again
 disk-low = The disk is nearly full: { $free } are left, and { $least } stay free for the videos that are being made. Delete what is no longer needed, or have the disk enlarged, and try again
 disk-too-small = { $name } has { $size }, and of the { $free } that are left on the disk { $least } stay free for the videos that are being made: delete what is no longer needed, or have the disk enlarged, and try again
 nothing-stored = There is no file under { $key }

@@ -22,6 +22,7 @@ no-frame-rendered = “{ $name }”没有制作出任何画面。
 ## storage：存储
 
 storage-full = 磁盘空间不足，无法保存 { $name }。请清理磁盘后重试。
+disk-full = 某个服务的磁盘已满。请清理磁盘后重试。
 disk-low = 磁盘快满了：只剩 { $free }，其中 { $least } 要留给正在制作的视频。请删除不再需要的文件或扩大磁盘，然后重试。
 disk-too-small = { $name } 有 { $size }，而磁盘只剩 { $free }，其中 { $least } 要留给正在制作的视频。请删除不再需要的文件或扩大磁盘，然后重试。
 nothing-stored = 存储中没有文件 { $key }。

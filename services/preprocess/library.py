@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services import telemetry
-from services.errors import ChorusError, ErrorKind
+from services.errors import ChorusError, ErrorKind, unforeseen
 from services.media import Clip, Readers, glances, open_clip, speech_blocks
 from services.preprocess.analysis import analyse
 from services.preprocess.detection import Inference
@@ -181,9 +181,9 @@ class FaceLibrary:
             running.error = error
         except OSError as error:
             running.error = storage_error(error, name)
-        except Exception:
+        except Exception as error:
             _log.exception("the analysis of %s failed", name)
-            running.error = ChorusError(ErrorKind.INTERNAL, "analysis-failed", name=name)
+            running.error = unforeseen(error, "analysis-failed", name=name)
         finally:
             with self._lock:
                 if self._running.get(key) is running:

@@ -16,11 +16,11 @@ from typing import Final
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 from services.confined import FILE_MEMORY_BYTES, confine
-from services.errors import ChorusError, ErrorKind
+from services.errors import ChorusError, ErrorKind, is_disk_full
 from services.media import Extend, MediaInfo, Mix, open_clip, probe, read_frames, write_poster
 from services.parent_death import die_with_parent
 from services.preprocess.summary import MediaFacts, SoundNote
-from services.storage import is_disk_full, storage_error
+from services.storage import storage_error
 
 _log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from services import telemetry
-from services.errors import ChorusError, ErrorKind, error_to_json
+from services.errors import ChorusError, ErrorKind, error_to_json, unforeseen
 from services.jobs.imported import IMPORTED
 from services.jobs.model import Progress, Stage
 from services.jobs.spec import JobSpec, spec_from_json
@@ -122,7 +122,7 @@ def _failure(error: Exception, spec: JobSpec) -> ChorusError:
     if isinstance(error, MemoryError):
         return ChorusError(ErrorKind.TOO_LARGE, "render-needs-too-much", name=spec.video_name)
     _log.error("rendering %s failed", spec.video_name, exc_info=error)
-    return ChorusError(ErrorKind.INTERNAL, "render-failed", name=spec.video_name, job=spec.job_id)
+    return unforeseen(error, "render-failed", name=spec.video_name, job=spec.job_id)
 
 
 def _emit(document: Mapping[str, Any]) -> None:

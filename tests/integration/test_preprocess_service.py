@@ -305,17 +305,30 @@ def test_the_speech_of_two_hours_arrives_whole(service: Service, pictures: Pictu
     assert len(batches_of(faces)) == 1
 
 
+def on_full_disk(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
 def test_full_disk_is_named(
     service: Service, pictures: Pictures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(TrackWriter, "add", fail)
+    monkeypatch.setattr(TrackWriter, "add", on_full_disk)
     with pytest.raises(ChorusError, match="space") as caught:
         service.analyse(service.put(video(tmp_path / "clip.mp4", pictures[:8])))
     assert caught.value.kind is ErrorKind.STORAGE_FULL
     assert not list(service.scratch.iterdir())
+
+
+def test_full_disk_is_told_from_a_fault_wherever_it_is_met(
+    service: Service, pictures: Pictures, speech: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As that for the copy of a track that lies in a bucket."""
+    key = service.put(video(tmp_path / "clip.mp4", pictures[:4]))
+    service.analyse(key)
+    monkeypatch.setattr(FaceLibrary, "tracks", on_full_disk)
+    with pytest.raises(ChorusError, match="disk of a service is full") as caught:
+        service.stream(key, speech, 4)
+    assert caught.value.kind is ErrorKind.STORAGE_FULL
 
 
 def test_service_that_is_not_there_is_named() -> None:

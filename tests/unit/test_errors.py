@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import pickle
 import subprocess
@@ -9,7 +10,7 @@ import sys
 
 import pytest
 
-from services.errors import ERROR_TABLE, ChorusError, ErrorKind, error_from_json, error_to_json
+from services.errors import ERROR_TABLE, ChorusError, ErrorKind, error_from_json, error_to_json, unforeseen
 
 
 @pytest.mark.parametrize("kind", list(ErrorKind))
@@ -67,3 +68,17 @@ def test_what_is_no_error_is_told_apart(document: dict[str, object]) -> None:
 def test_a_process_without_errors_does_not_pay_for_their_texts() -> None:
     program = "import sys, services.errors; sys.exit(any(name.startswith('fluent') for name in sys.modules))"
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), ErrorKind.STORAGE_FULL),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), ErrorKind.STORAGE_FULL),
+        (RuntimeError("Generic LocalFileSystem error: No space left on device (os error 28)"), ErrorKind.STORAGE_FULL),
+        (OSError(errno.EACCES, "Permission denied"), ErrorKind.INTERNAL),
+        (ZeroDivisionError(), ErrorKind.INTERNAL),
+    ],
+)
+def test_a_full_disk_is_told_from_a_fault_of_ours(error: Exception, kind: ErrorKind) -> None:
+    assert unforeseen(error, "service-failed").kind is kind

@@ -17,7 +17,7 @@ from fastapi.responses import JSONResponse
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 
-from services.errors import ChorusError, ErrorKind
+from services.errors import ChorusError, ErrorKind, unforeseen
 from services.gateway.access.gate import Gate
 from services.gateway.access.guard import Guard
 from services.gateway.access.patience import Patience
@@ -99,6 +99,6 @@ async def _answer_http_error(request: Request, error: Exception) -> JSONResponse
     return refuse(refusal, request, status=error.status_code, headers=error.headers)
 
 
-async def _answer_unforeseen(request: Request, _error: Exception) -> JSONResponse:
+async def _answer_unforeseen(request: Request, error: Exception) -> JSONResponse:
     # The server logs the traceback; the client learns nothing of the inside.
-    return refuse(ChorusError(ErrorKind.INTERNAL, "gateway-failed"), request)
+    return refuse(unforeseen(error, "gateway-failed"), request)

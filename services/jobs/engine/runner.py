@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 import sqlalchemy as sa
 
 from services import telemetry
-from services.errors import ChorusError, ErrorKind
+from services.errors import ChorusError, ErrorKind, unforeseen
 from services.folders import make_folder
 from services.jobs import attempts, moments, tables
 from services.jobs.engine.beginning import find_beginning
@@ -268,4 +268,4 @@ def _explain(error: Exception, spec: JobSpec) -> ChorusError:
     if isinstance(error, OSError):
         return storage_error(error, spec.video_name)
     _log.error("job %s failed unexpectedly", spec.job_id, exc_info=error)
-    return ChorusError(ErrorKind.INTERNAL, "render-failed", name=spec.video_name, job=spec.job_id)
+    return unforeseen(error, "render-failed", name=spec.video_name, job=spec.job_id)
