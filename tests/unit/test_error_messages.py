@@ -20,8 +20,10 @@ _SERVICES = Path(services.__file__).parent
 _MESSAGES = Path(catalogue.__file__).parent
 # A face's number counted from 0, where the page counts from 1.
 _NOT_FOR_CHINESE = {"last"}
-# Told by whoever has words only.
-_WITHOUT_CALL = {"as-told"}
+# Told by whoever has words only; by errors.unforeseen.
+_WITHOUT_CALL = {"as-told", "disk-full"}
+# With the code as their second argument.
+_MAKERS = {"ChorusError", "unforeseen"}
 
 
 class _Variables(Visitor):
@@ -58,7 +60,7 @@ def calls() -> Iterator[tuple[str, str, set[str]]]:
     """Where a ChorusError is made, its code, and the names of its values; errors.py makes those that come as JSON."""
     for path in sorted(set(_SERVICES.rglob("*.py")) - {Path(errors.__file__)}):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "ChorusError":
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _MAKERS:
                 place = f"{path.relative_to(_SERVICES)}:{node.lineno}"
                 code = ast.unparse(node.args[1]).strip("'")
                 yield place, code, {str(each.arg) for each in node.keywords}
