@@ -28,6 +28,7 @@ class FakeProvider:
         self.issuer = issuer
         self.key = RSAKey.generate_key(2048, {"kid": "first"})
         self.claims: dict[str, Any] = {}
+        self.asked: list[str] = []
         self._waiting: dict[str, dict[str, str]] = {}
 
     def turn_key(self) -> None:
@@ -43,6 +44,15 @@ class FakeProvider:
         code = token_urlsafe(8)
         self._waiting[code] = asked
         return f"{asked['redirect_uri']}?code={code}&state={asked['state']}"
+
+    def logout_token(self, **claims: Any) -> str:
+        """What it sends when somebody has logged out there; a claim that is None is left out."""
+        now = int(time.time())
+        said = {"iss": self.issuer, "aud": CLIENT, "iat": now, "exp": now + 120, "jti": token_urlsafe(8)}
+        said |= {"events": {"http://schemas.openid.net/event/backchannel-logout": {}}}
+        header = {"alg": "RS256", "kid": self.key.kid, "typ": "logout+jwt"}
+        told = {key: value for key, value in {**said, **claims}.items() if value is not None}
+        return jwt.encode(header, told, self.key)
 
     def exchange(self, sent: dict[str, str], authorization: str) -> dict[str, Any] | None:
         """The tokens for a code, once; None when anything about it is wrong."""
@@ -61,6 +71,7 @@ class FakeProvider:
 
     def answer(self, path: str) -> dict[str, Any] | None:
         """What it tells of itself."""
+        self.asked.append(path)
         if path == "/.well-known/openid-configuration":
             return {
                 "issuer": self.issuer,

@@ -46,7 +46,7 @@ OF_ADMINS: dict[tuple[str, str], dict[str, Any]] = {
 }
 """The same of every route that admins alone may ask"""
 ANY = dict.fromkeys(("media_id", "upload_id", "batch_id", "job_id", "name", "import_id"), "a")
-FOR_ALL = {("post", "/v1/session"), ("delete", "/v1/session")}
+FOR_ALL = {("post", "/v1/session"), ("delete", "/v1/session"), ("post", "/v1/session/backchannel-logout")}
 CHANGING = {"post", "put", "patch", "delete"}
 
 CALLS: dict[str, Any] = {

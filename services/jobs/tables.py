@@ -134,6 +134,17 @@ sessions = sa.Table(
     sa.Column("address", sa.Text, nullable=False),
     sa.Column("created_ms", sa.BigInteger, nullable=False),
     sa.Column("seen_ms", sa.BigInteger, nullable=False),
+    # Hashes of what a provider calls the person and this login of theirs; NULL where it has said nothing.
+    sa.Column("subject_hash", sa.Text, index=True),
+    sa.Column("sid_hash", sa.Text, index=True),
+)
+
+# Logout tokens that have been obeyed, as long as they would be believed once more; see session_rows.py.
+logout_tokens = sa.Table(
+    "logout_tokens",
+    metadata,
+    sa.Column("id_hash", sa.Text, primary_key=True),
+    sa.Column("until_ms", sa.BigInteger, nullable=False),
 )
 
 # Tokens of programs, by a hash of their keys; see gateway/operations/token_rows.py.

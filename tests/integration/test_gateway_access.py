@@ -54,6 +54,8 @@ def test_nobody_comes_in_without_a_login(locked: Gateway, browser: httpx.Client)
     for path in ("/v1/dependencies", "/metrics"):
         assert locked.http.get(path).status_code == 401
     assert locked.http.get("/metrics", headers=BEARER).status_code == 200
+    # No provider is set that could tell of a logout.
+    assert locked.http.post("/v1/session/backchannel-logout", data={"logout_token": "x"}).status_code == 404
     sent = browser.get("/history")
     assert (sent.status_code, sent.headers["location"]) == (303, "/login?next=/history")
 

@@ -18,6 +18,9 @@ from services.jobs.owners import ANONYMOUS_PREFIX
 _NAME: Final = re.compile(r"[\w.@+-]{1,64}")
 _ANYBODY: Final = "*"
 _MARK: Final = "foreign"
+_LOGOUT_EVENT: Final = "http://schemas.openid.net/event/backchannel-logout"
+# How old a logout may be: as long its token is remembered, so that it counts once, however late it says that it ends.
+_LOGOUT_SECONDS: Final = 600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +29,24 @@ class Identity:
 
     name: str
     role: Role
+    subject: str = ""
+    """What the provider calls them, for ever; their name may change"""
+    sid: str = ""
+    """What it calls this login of theirs; empty where it has no word for that"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndedLogin:
+    """What a provider tells of somebody who has logged out there."""
+
+    subject: str
+    """Who; may be empty where `sid` is not"""
+    sid: str
+    """Which of their logins; empty: all"""
+    token_id: str
+    """No other word of the provider has it: each counts once"""
+    until: float
+    """From then on the word would be refused as too old anyway; seconds since 1970"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +82,10 @@ class Provider(ABC):
     async def identify(self, attempt: Attempt, redirect_uri: str, code: str) -> Identity:
         """Who has logged in, by the code that the browser brought back."""
 
+    @abstractmethod
+    async def ended(self, logout_token: str) -> EndedLogin:
+        """Who has logged out there, by a token that the provider has sent."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderRules:
@@ -90,7 +115,35 @@ class ProviderRules:
         given = [role for role, value in self.roles if value == _ANYBODY or value in values]
         if not given:
             raise ChorusError(ErrorKind.FORBIDDEN, "oidc-no-role", name=name)
-        return Identity(name=name, role=max(given, key=list(Role).index))
+        role = max(given, key=list(Role).index)
+        return Identity(name=name, role=role, subject=_text(claims, "sub"), sid=_text(claims, "sid"))
+
+
+def ended_login(claims: Mapping[str, Any], now: float) -> EndedLogin:
+    """What the claims of a logout token say, of which signature, issuer, audience and end are known to be right.
+
+    UNAUTHENTICATED for a token of another kind, as one of a login, for an old one, and for one that names nobody.
+    OpenID Connect Back-Channel Logout 1.0, section 2.6.
+    """
+    events = claims.get("events")
+    if not isinstance(events, Mapping) or not isinstance(events.get(_LOGOUT_EVENT), Mapping):
+        raise refused_logout("events")
+    if "nonce" in claims:
+        raise refused_logout("nonce")
+    until = claims["iat"] + _LOGOUT_SECONDS
+    if until <= now:
+        raise refused_logout("iat")
+    subject, sid, token_id = (_text(claims, name) for name in ("sub", "sid", "jti"))
+    if not (subject or sid):
+        raise refused_logout("sub, sid")
+    if not token_id:
+        raise refused_logout("jti")
+    return EndedLogin(subject=subject, sid=sid, token_id=token_id, until=until)
+
+
+def refused_logout(reason: str) -> ChorusError:
+    """The refusal of a token that shall end a login."""
+    return ChorusError(ErrorKind.UNAUTHENTICATED, "oidc-logout-refused", reason=reason)
 
 
 def foreign_proof(fingerprint: str, role: Role) -> str:
@@ -103,6 +156,11 @@ def foreign_role(proof: str, fingerprint: str | None) -> Role | None:
     mark, _, rest = proof.partition(":")
     rules, _, role = rest.partition(":")
     return Role(role) if mark == _MARK and fingerprint is not None and rules == fingerprint else None
+
+
+def _text(claims: Mapping[str, Any], name: str) -> str:
+    found = claims.get(name)
+    return found if isinstance(found, str) else ""
 
 
 def _find(claims: Mapping[str, Any], path: str) -> Any:

@@ -26,6 +26,8 @@ OWNER_COOKIE: Final = "chorus_owner"
 _MINUTE: Final = 60
 _LOGINS_AT_ONCE: Final = 2
 _LOGINS_WAITING: Final = 50
+# A provider that ends the logins of a whole company tells of them one by one.
+_LOGOUTS_WAITING: Final = 1000
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
@@ -66,6 +68,8 @@ class Gate:
         self._requests = requests
         self._throttle = Throttle(logins, sessions.is_known)
         self._desk = Desk("login", _LOGINS_AT_ONCE, _LOGINS_WAITING, too_many_logins)
+        # Of its own: a crowd that logs in keeps nobody's login alive.
+        self._logout_desk = Desk("logout", 1, _LOGOUTS_WAITING, _too_many_requests)
 
     @property
     def is_locked(self) -> bool:
@@ -106,7 +110,7 @@ class Gate:
     def check_rate(self, client: str) -> None:
         """OVERLOADED when a client asks too often."""
         if not self._requests.hit(f"request {client}", self._requests_per_minute, _MINUTE):
-            raise ChorusError(ErrorKind.OVERLOADED, "too-many-requests")
+            raise _too_many_requests()
 
     async def caller(self, authorization: str, session: str, owner: str) -> Caller | None:
         """Whoever shows the bearer token, a session, or is a browser of an installation without a lock; else None.
@@ -180,6 +184,20 @@ class Gate:
             actor = self.actor(caller, client, door)
             await self._desk.run(self.record, actor, Deed(action="logout"))
 
+    async def end_foreign_sessions(self, logout_token: str, client: str) -> None:
+        """End the sessions of whoever has logged out at the provider, which says so by a token.
+
+        Refused as Provider.ended does; NOT_FOUND without a provider, CONFLICT for a token that has been obeyed before,
+        OVERLOADED when too many wait. Looking at a token costs less than counting it would, so that no crowd can use up
+        what the provider needs; only one that is believed reaches the database.
+        """
+        if self.provider is None:
+            raise ChorusError(ErrorKind.NOT_FOUND, "oidc-none")
+        ended = await self.provider.ended(logout_token)
+        for name in await self._logout_desk.run(self.sessions.end_foreign, ended):
+            actor = Actor(name=name, role=Role.VIEWER, address=client, door="rest")
+            await self._logout_desk.run(self.record, actor, Deed(action="logout", detail="elsewhere"))
+
     def _log_in(self, name: str, password: str, client: str, door: str) -> str:
         shown = name or Caller().title
         is_right = (name == "" and self.accepts_token(password)) or (
@@ -192,6 +210,10 @@ class Gate:
         key = self.sessions.open(name, client)
         self.record(actor, Deed(action="login"))
         return key
+
+
+def _too_many_requests() -> ChorusError:
+    return ChorusError(ErrorKind.OVERLOADED, "too-many-requests")
 
 
 def _bearer(authorization: str) -> str:

@@ -24,7 +24,9 @@ from services.gateway.access.refusal import refuse
 _OPEN_PATHS: Final = frozenset({"/healthz", "/readyz"})
 # It names owners: where nobody comes in without a login, Prometheus asks the metrics port, or shows the token.
 _METRICS: Final = "/metrics"
-_LOGIN_PATHS: Final = frozenset({"/login", "/login/elsewhere", "/login/back", "/v1/session"})
+_LOGIN_PATHS: Final = frozenset(
+    {"/login", "/login/elsewhere", "/login/back", "/v1/session", "/v1/session/backchannel-logout"}
+)
 _ATTEMPT_COOKIE: Final = "chorus_login"
 _ATTEMPT_SECONDS: Final = 600
 # Who logs out is answered, though the session ends meanwhile.
@@ -72,14 +74,14 @@ class Guard:
                 new_owner = new_anonymous()
                 caller = replace(caller, owner=new_owner)
         except ChorusError as error:
-            await self._refuse(connection, error)(scope, receive, _with_headers(send, None))
+            await self._refuse(connection, error)(scope, receive, _with_headers(scope, send, None))
             return
         if caller is None:
             # Who asks for a probe has shown nothing; /metrics is open only where nobody has to.
             caller = Caller() if scope["path"] == _METRICS else Caller(role=Role.VIEWER, is_stranger=True)
         scope.setdefault("state", {})["caller"] = caller
         cookie = None if new_owner is None else owner_cookie(new_owner, connection)
-        guarded = _with_headers(send, cookie)
+        guarded = _with_headers(scope, send, cookie)
         with acting_as(self._gate.actor(caller, client_address(connection), door_of(connection))):
             if caller.session and scope["path"] not in _ENDING_PATHS:
                 await serve_while_logged_in(self._app, self._gate.sessions, caller.session, scope, receive, guarded)
@@ -182,12 +184,15 @@ def _cookies(headers: Headers) -> dict[str, str]:
         return {}
 
 
-def _with_headers(send: Send, cookie: str | None) -> Send:
+def _with_headers(scope: Scope, send: Send, cookie: str | None) -> Send:
     async def send_guarded(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             for name, value in _SECURITY_HEADERS.items():
                 headers.setdefault(name, value)
+            if scope["path"] in _LOGIN_PATHS:
+                # OpenID Connect asks for it, and what says who somebody is lies in no cache.
+                headers.setdefault("Cache-Control", "no-store")
             if cookie is not None:
                 headers.append("Set-Cookie", cookie)
         await send(message)

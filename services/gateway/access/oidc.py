@@ -5,6 +5,7 @@ Imported only where a provider is set: it needs the extra [oidc].
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping
 from typing import Any, Final
@@ -17,7 +18,16 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from services.errors import ChorusError, ErrorKind
-from services.gateway.access.foreign import Attempt, Identity, Provider, ProviderRules
+from services.gateway.access.foreign import (
+    Attempt,
+    EndedLogin,
+    Identity,
+    Provider,
+    ProviderRules,
+    ended_login,
+    refused_logout,
+)
+from services.gateway.operations.bounds import LOGOUT_TOKEN_LENGTH
 
 _DISCOVERY: Final = "/.well-known/openid-configuration"
 _SCOPE: Final = "openid profile email"
@@ -26,6 +36,9 @@ _ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES2
 _CALL_SECONDS: Final = 10.0
 _KEPT_SECONDS: Final = 3600.0
 _LEEWAY_SECONDS: Final = 60
+# What anybody may send must not make us ask the provider for its keys each time.
+_BETWEEN_QUESTIONS_SECONDS: Final = 10.0
+_UNREADABLE: Final = (JoseError, ValueError, TypeError, RecursionError)
 
 
 class OidcProvider(Provider):
@@ -36,6 +49,8 @@ class OidcProvider(Provider):
         self._secret = client_secret
         self._described: tuple[float, dict[str, Any]] | None = None
         self._keys: KeySet | None = None
+        self._asked = -_BETWEEN_QUESTIONS_SECONDS
+        self._strangers = asyncio.Lock()
 
     async def address(self, attempt: Attempt, redirect_uri: str) -> str:
         """Where the browser goes to log in; UNAVAILABLE when the provider does not answer."""
@@ -65,38 +80,62 @@ class OidcProvider(Provider):
             raise self._away(error) from error
         return self._rules.identity(await self._claims(str(token.get("id_token", "")), attempt.nonce))
 
+    async def ended(self, logout_token: str) -> EndedLogin:
+        """Who has logged out there; UNAUTHENTICATED for what cannot be trusted, UNAVAILABLE without the keys for it."""
+        if len(logout_token) > LOGOUT_TOKEN_LENGTH:
+            raise refused_logout(f"{len(logout_token)} > {LOGOUT_TOKEN_LENGTH}")
+        try:
+            claims = (await self._decode_of_stranger(logout_token)).claims
+            self._wanted(iat={"essential": True}, jti={"essential": True}).validate(claims)
+        except _UNREADABLE as error:
+            raise refused_logout(str(error)) from error
+        return ended_login(claims, time.time())
+
     async def _claims(self, id_token: str, nonce: str) -> Mapping[str, Any]:
         """What a token says, once it is known to be the provider's, for us, of now and of this attempt."""
-        wanted = jwt.JWTClaimsRegistry(
-            leeway=_LEEWAY_SECONDS,
-            iss={"essential": True, "value": self._rules.issuer},
-            aud={"essential": True, "value": self._rules.client_id},
-            exp={"essential": True},
-            nonce={"essential": True, "value": nonce},
-        )
         try:
             claims = (await self._decode(id_token)).claims
-            wanted.validate(claims)
-        except (JoseError, ValueError) as error:
+            self._wanted(nonce={"essential": True, "value": nonce}).validate(claims)
+        except _UNREADABLE as error:
             raise _refused(str(error)) from error
         if claims.get("azp", self._rules.client_id) != self._rules.client_id:
             raise _refused("azp")
         return dict(claims)
 
-    async def _decode(self, id_token: str) -> jwt.Token:
-        known = self._keys is not None
+    def _wanted(self, **further: jwt.ClaimsOption) -> jwt.JWTClaimsRegistry:
+        """What every token of the provider says that is for us and of now."""
+        return jwt.JWTClaimsRegistry(
+            now=None,  # the present
+            leeway=_LEEWAY_SECONDS,
+            iss={"essential": True, "value": self._rules.issuer},
+            aud={"essential": True, "value": self._rules.client_id},
+            exp={"essential": True},
+            **further,
+        )
+
+    async def _decode_of_stranger(self, token: str) -> jwt.Token:
+        """What anybody may have made up: one at a time, and without a question to the provider for each."""
+        async with self._strangers:
+            may_ask = time.monotonic() - self._asked >= _BETWEEN_QUESTIONS_SECONDS
+            if self._keys is None and not may_ask:
+                raise ChorusError(
+                    ErrorKind.UNAVAILABLE, "oidc-away", issuer=self._rules.issuer, reason="its keys are not known"
+                )
+            return await self._decode(token, may_ask=may_ask)
+
+    async def _decode(self, token: str, *, may_ask: bool = True) -> jwt.Token:
+        keys, is_new = self._keys, self._keys is None
         try:
-            return jwt.decode(id_token, await self._key_set(), algorithms=_ALGORITHMS)
-        except (JoseError, ValueError):
-            if not known:
+            return jwt.decode(token, keys or await self._ask_keys(), algorithms=_ALGORITHMS)
+        except _UNREADABLE:
+            if is_new or not may_ask:
                 raise
             # Signed by a key that came after we asked for them.
-            self._keys = None
-            return jwt.decode(id_token, await self._key_set(), algorithms=_ALGORITHMS)
+            return jwt.decode(token, await self._ask_keys(), algorithms=_ALGORITHMS)
 
-    async def _key_set(self) -> KeySet:
-        if self._keys is None:
-            self._keys = KeySet.import_key_set(await self._get((await self._about())["jwks_uri"]))
+    async def _ask_keys(self) -> KeySet:
+        self._asked = time.monotonic()
+        self._keys = KeySet.import_key_set(await self._get((await self._about())["jwks_uri"]))
         return self._keys
 
     async def _about(self) -> dict[str, Any]:

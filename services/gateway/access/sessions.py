@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Final
@@ -17,7 +17,7 @@ from typing import Final
 from services.acting import Role
 from services.errors import ChorusError
 from services.gateway.access.accounts import Accounts
-from services.gateway.access.foreign import Identity, ProviderRules, foreign_proof, foreign_role
+from services.gateway.access.foreign import EndedLogin, Identity, ProviderRules, foreign_proof, foreign_role
 from services.gateway.operations.session_rows import Session, SessionRows, token_role
 from services.gateway.operations.token_rows import hash_key
 from services.threaded import call_in_threads
@@ -62,7 +62,8 @@ class Sessions:
 
     def open_foreign(self, identity: Identity, address: str) -> str:
         """The same for somebody who logged in at the provider; with other rules than today's it is over."""
-        return self._rows.add(identity.name, foreign_proof(self._foreign or "", identity.role), address)
+        proof = foreign_proof(self._foreign or "", identity.role)
+        return self._rows.add(identity.name, proof, address, subject=identity.subject, sid=identity.sid)
 
     def role(self, session: Session) -> Role:
         """What somebody may do; the least there is for a user who was taken out this very moment."""
@@ -96,6 +97,16 @@ class Sessions:
         if key:
             self._rows.end(hash_key(key))
             self._finish(hash_key(key))
+
+    def end_foreign(self, ended: EndedLogin) -> Sequence[str]:
+        """End the logins that somebody has ended at the provider, as `end` does; returns whose they were.
+
+        CONFLICT when that word of the provider has been obeyed before.
+        """
+        gone = self._rows.end_foreign(ended.subject, ended.sid, ended.token_id, round(ended.until * 1000))
+        for session in gone:
+            self._finish(session.key_hash)
+        return sorted({session.name for session in gone})
 
     @contextmanager
     def ending_with(self, session: str, end: End) -> Iterator[None]:

@@ -13,6 +13,8 @@ from services.library.limits import ID_LENGTH, LARGEST_OFFSET, MOST_RETENTION_DA
 
 LOG_LINES: Final = 10_000
 """Lines of the log in one answer"""
+LOGOUT_TOKEN_LENGTH: Final = 16_000
+"""Characters of what a provider sends when somebody has logged out there"""
 _FILE_NAME_LENGTH: Final = 1000
 _OWNER_LENGTH: Final = 100
 _PASSWORD_LENGTH: Final = 1000

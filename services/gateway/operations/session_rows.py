@@ -5,7 +5,7 @@ A token of a program (token_rows.py) is found here as well: a session that nobod
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from secrets import token_urlsafe
 from typing import Any, Final
@@ -13,6 +13,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from services.acting import Role
+from services.errors import ChorusError, ErrorKind
 from services.gateway.operations.token_rows import Token, TokenRows, hash_key
 from services.jobs import moments, tables
 
@@ -48,10 +49,14 @@ class SessionRows:
         self._life_ms = round(hours * _HOUR_MS)
         self._idle_ms = round(idle_hours * _HOUR_MS)
 
-    def add(self, name: str, proof: str, address: str) -> str:
-        """A new one; returns its key, which nobody can find out later."""
+    def add(self, name: str, proof: str, address: str, *, subject: str = "", sid: str = "") -> str:
+        """A new one; returns its key, which nobody can find out later.
+
+        `subject` and `sid`: what a provider calls the person and their login there, by which it may be ended.
+        """
         key, now = token_urlsafe(32), moments.now_ms()
         row = {"name": name, "proof": proof, "address": address, "created_ms": now, "seen_ms": now}
+        row |= {"subject_hash": _hash_or_null(subject), "sid_hash": _hash_or_null(sid)}
         with tables.transaction(self._database) as connection:
             connection.execute(sa.insert(tables.sessions).values(key_hash=hash_key(key), **row))
         return key
@@ -85,9 +90,31 @@ class SessionRows:
         """Log a user out everywhere; returns how many sessions that were."""
         return self._delete(tables.sessions.c.name == name)
 
+    def end_foreign(self, subject: str, sid: str, token_id: str, until_ms: int) -> Sequence[Session]:
+        """End those of one login at a provider, or without `sid` all of a person; returns them.
+
+        Of a login whose `sid` was never said it cannot be known that it is another one: it ends too. CONFLICT when a
+        token of that id has been obeyed before; it is remembered until `until_ms`.
+        """
+        table, seen = tables.sessions, tables.logout_tokens
+        conditions = [] if not subject else [table.c.subject_hash == hash_key(subject)]
+        if sid:
+            is_it = table.c.sid_hash == hash_key(sid)
+            conditions.append(is_it | table.c.sid_hash.is_(None) if subject else is_it)
+        try:
+            with tables.transaction(self._database) as connection:
+                connection.execute(sa.insert(seen).values(id_hash=hash_key(token_id), until_ms=until_ms))
+                ended = connection.execute(sa.delete(table).where(*conditions).returning(table))
+                return [_session(row) for row in ended]
+        except sa.exc.IntegrityError:
+            raise ChorusError(ErrorKind.CONFLICT, "oidc-logout-repeated") from None
+
     def sweep(self) -> None:
-        """Remove the rows of those that are over."""
-        self._delete(self._is_over(moments.now_ms()))
+        """Remove the rows of those that are over, and of logout tokens that nobody would believe any more."""
+        now = moments.now_ms()
+        self._delete(self._is_over(now))
+        with tables.transaction(self._database) as connection:
+            connection.execute(sa.delete(tables.logout_tokens).where(tables.logout_tokens.c.until_ms < now))
 
     def _is_over(self, now: int) -> sa.ColumnElement[bool]:
         columns = tables.sessions.c
@@ -101,6 +128,10 @@ class SessionRows:
 def token_role(proof: str) -> Role | None:
     """What the token may do whose proof that is; None for that of a login."""
     return Role(proof.removeprefix(_PROGRAM)) if proof.startswith(_PROGRAM) else None
+
+
+def _hash_or_null(told: str) -> str | None:
+    return hash_key(told) if told else None
 
 
 def _session_of(token: Token, now: int) -> Session:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
+from typing import Annotated
 
+from fastapi import APIRouter, Form, Request, Response
+
+from services.errors import ChorusError, ErrorKind
 from services.gateway.access.gate import Gate
 from services.gateway.access.guard import client_address, door_of, session_cookie, session_key
+from services.gateway.access.refusal import refuse
 from services.gateway.rest import schemas
 from services.gateway.rest.parameters import REFUSALS, Who
 
@@ -38,6 +42,22 @@ async def end_session(request: Request) -> Response:
     authorization = request.headers.get("authorization", "")
     await _gate(request).close_session(session_key(request), authorization, client_address(request), door_of(request))
     return Response(status_code=204, headers={"Set-Cookie": session_cookie("", 0, request)})
+
+
+@router.post("/backchannel-logout", response_class=Response)
+async def end_foreign_sessions(request: Request, logout_token: Annotated[str, Form()] = "") -> Response:
+    """For the OpenID Connect provider alone: ends the sessions of whoever has logged out there.
+
+    OpenID Connect Back-Channel Logout 1.0: 200 when they are ended or there were none, 400 for a token that is not
+    believed or when it failed; 404 where nobody logs in elsewhere.
+    """
+    try:
+        await _gate(request).end_foreign_sessions(logout_token, client_address(request))
+    except ChorusError as error:
+        if error.kind in (ErrorKind.NOT_FOUND, ErrorKind.OVERLOADED):
+            raise
+        return refuse(error, request, status=400)
+    return Response()
 
 
 def _gate(request: Request) -> Gate:
