@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 from pydantic import SecretStr
 
+from chorus_client import Chorus, ChorusError
 from services.acting import Role
 from services.gateway.access.accounts import Accounts
 from services.gateway.operations.session_rows import SessionRows
@@ -20,6 +21,7 @@ from services.gateway.operations.token_rows import hash_key
 from services.gateway.v1 import gateway_pb2 as pb
 from services.gateway.v1.gateway_pb2_grpc import GatewayServiceStub
 from services.jobs import moments, tables
+from tests.blocking import open_async
 from tests.gateway_stack import Gateway, make_settings, open_gateway, wait_until
 from tests.states import NewState
 
@@ -218,3 +220,28 @@ def test_a_role_that_is_taken_ends_the_session(pair: Pair) -> None:
     pair.accounts.give_role("ben", Role.VIEWER)
     assert pair.status(key) == {401}
     pair.accounts.give_role("ben", Role.MAKER)
+
+
+@pytest.mark.parametrize("open_client", [Chorus, open_async], ids=["blocking", "asyncio"])
+def test_the_client_logs_in_and_out(pair: Pair, open_client: Callable[..., Chorus]) -> None:
+    with open_client(pair.one.rpc_address, deadline_seconds=20) as chorus:
+        with pytest.raises(ChorusError) as refusal:
+            chorus.log_in("ben", "wrong guess")
+        assert refusal.value.code == "login-wrong"
+        login = chorus.log_in("ben", PASSWORD)
+        assert login.seconds == pair.one.settings.session_hours * 3600
+        assert pair.status(login.key) == {200}
+        assert [each.id for each in chorus.list_jobs()] == [pair.job_id]
+        chorus.log_out()
+        wait_until(lambda: pair.status(login.key) == {401})
+        chorus.log_out()  # there is none any more
+        with pytest.raises(ChorusError) as refusal:
+            chorus.limits()
+        assert refusal.value.code == "token-needed"
+    with open_client(pair.one.rpc_address, token=TOKEN, deadline_seconds=20) as program:
+        program.log_in("vera", PASSWORD)
+        with pytest.raises(ChorusError) as refusal:
+            program.list_models()
+        assert refusal.value.code == "role-needed"
+        program.log_out()
+        assert program.list_models()

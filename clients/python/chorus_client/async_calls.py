@@ -12,7 +12,7 @@ import grpc
 
 from chorus_client import requests
 from chorus_client.attempts import FINISH_SECONDS, FORGET_SECONDS, STREAM_SECONDS, Attempts
-from chorus_client.connection import EVERYTHING, SERVING, Metadata
+from chorus_client.connection import EVERYTHING, SERVING, call_metadata
 from chorus_client.errors import ChorusError, ErrorKind, read_error
 from chorus_client.files import PartialFile, Progress, append_requests
 from chorus_client.v1 import gateway_pb2 as pb
@@ -31,10 +31,25 @@ DownloadAnswer = TypeVar("DownloadAnswer", bound=requests.DownloadAnswer)
 class AsyncCalls:
     """How each kind of call is made; every error that comes out is a ChorusError."""
 
-    def __init__(self, stub: GatewayServiceAsyncStub, metadata: Metadata, deadline_seconds: float) -> None:
+    def __init__(self, stub: GatewayServiceAsyncStub, token: str, deadline_seconds: float) -> None:
         self._stub = stub
-        self._metadata = metadata
+        self._token = token
+        self._metadata = call_metadata(token)
         self._deadline_seconds = deadline_seconds
+
+    def show(self, key: str) -> None:
+        """Have every further call vouched for by `key`."""
+        self._metadata = call_metadata(key)
+
+    async def log_out(self) -> None:
+        """End the login whose key is shown, and show the token again."""
+        try:
+            await self.call(self._stub.LogOut, pb.LogOutRequest())
+        except ChorusError as error:
+            # Over already, be it by a try before this one whose answer was lost.
+            if error.kind is not ErrorKind.UNAUTHENTICATED:
+                raise
+        self.show(self._token)
 
     async def call(
         self,

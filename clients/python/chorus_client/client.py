@@ -11,7 +11,7 @@ import grpc
 
 from chorus_client import requests
 from chorus_client.calls import Calls
-from chorus_client.connection import CHANNEL_OPTIONS, HEALTH_CHECK, Certificate, call_metadata, read_credentials
+from chorus_client.connection import CHANNEL_OPTIONS, HEALTH_CHECK, Certificate, read_credentials
 from chorus_client.files import Progress
 from chorus_client.v1 import gateway_pb2 as pb
 from chorus_client.v1.gateway_pb2_grpc import GatewayServiceStub
@@ -43,7 +43,7 @@ class Chorus:
         else:
             self._channel = grpc.secure_channel(address, credentials, CHANNEL_OPTIONS)
         self._stub = GatewayServiceStub(self._channel)
-        self._calls = Calls(self._stub, call_metadata(token), deadline_seconds)
+        self._calls = Calls(self._stub, token, deadline_seconds)
 
     def __enter__(self) -> Chorus:
         return self
@@ -60,6 +60,23 @@ class Chorus:
     def wait_until_ready(self, seconds: float = 60.0) -> None:
         """Be back when the installation answers that it serves; UNAVAILABLE or DEADLINE after `seconds`."""
         self._calls.wait_until_serving(self._channel.unary_unary(HEALTH_CHECK), seconds)
+
+    def log_in(self, name: str, password: str) -> pb.Login:
+        """Come in as somebody with a password there; from now on every call is theirs, in place of the token's.
+
+        UNAUTHENTICATED for a wrong name or password, OVERLOADED after too many tries; tried once. The login ends by
+        log_out, or after `seconds`, and not with this client; its key may be shown elsewhere as a token.
+        """
+        login = self._calls.call_once(self._stub.LogIn, pb.LogInRequest(name=name, password=password))
+        self._calls.show(login.key)
+        return login
+
+    def log_out(self) -> None:
+        """End that login, with all that is open for it; calls show the token again, if there was one.
+
+        Nothing else happens when it had ended before, or never begun.
+        """
+        self._calls.log_out()
 
     def limits(self) -> pb.Limits:
         """What is accepted."""
