@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+import sqlalchemy as sa
 from playwright.sync_api import Browser, Page, expect
 
 from services.acting import Role
 from services.gateway.access.accounts import Accounts
+from services.jobs import moments, tables
 from tests.api_process import ApiProcess, running_api
 
 PASSWORD = "correct horse"
@@ -52,6 +54,45 @@ def test_an_admin_sets_how_long_things_are_kept(browser: Browser, api: ApiProces
     expect(page.get_by_text("Finished videos are deleted after 14 days.")).to_be_visible()
     page.get_by_role("button", name="As set up").click()
     expect(page.get_by_text("As this installation was set up.")).to_be_visible()
+
+
+def keep_upload(api: ApiProcess, *, days: int) -> None:
+    """As if somebody had uploaded a recording that many days ago."""
+    database = tables.open_database(f"sqlite:///{api.log.parent / 'chorus.db'}")
+    row = {"id": f"old-{days}", "name": "old.wav", "kind": "audio", "bytes": 1, "sha256": f"{days}", "seconds": 1.0}
+    created = moments.now_ms() - days * 24 * 3600 * 1000
+    with tables.transaction(database) as connection:
+        connection.execute(sa.insert(tables.media).values(**row, has_audio=True, created_ms=created))
+    database.dispose()
+
+
+def test_an_admin_is_asked_before_anything_is_deleted(browser: Browser, api: ApiProcess) -> None:
+    keep_upload(api, days=100)
+    page = open_as(browser, api, "anna", "/settings")
+    days, save = page.get_by_label("Days (0: until somebody deletes them)"), page.get_by_role("button", name="Save")
+    dialog, set_up = page.get_by_role("dialog"), page.get_by_text("As this installation was set up.")
+    days.fill("30")
+    cancel: Callable[[], None] = dialog.get_by_role("button", name="Cancel").click
+    for leave in (cancel, lambda: page.keyboard.press("Escape")):
+        save.click()
+        expect(dialog).to_contain_text("Delete what is older?")
+        expect(dialog).to_contain_text("0 finished videos and 1 upload are older than 30 days")
+        leave()
+        expect(dialog).to_have_count(0)
+        expect(set_up).to_be_visible()
+    save.click()
+    dialog.get_by_role("button", name="Delete").click()
+    expect(page.get_by_text("Set by anna")).to_be_visible()
+    page.reload()
+    expect(page.get_by_text("Finished videos are deleted after 30 days.")).to_be_visible()
+    page.wait_for_function("window.did_handshake")
+    # Nothing is that old: nobody is asked.
+    days.fill("200")
+    save.click()
+    expect(page.get_by_text("Saved. It takes effect within the hour.")).to_be_visible()
+    expect(dialog).to_have_count(0)
+    page.get_by_role("button", name="As set up").click()
+    expect(set_up).to_be_visible()
 
 
 def test_others_see_neither_that_nor_who_did_what(browser: Browser, api: ApiProcess) -> None:
