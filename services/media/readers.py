@@ -1,4 +1,4 @@
-"""Decodes whole files of strangers in child processes: one that crashes or hangs FFmpeg is refused alone."""
+"""Opens and decodes files of strangers in child processes: one that crashes or hangs FFmpeg is refused alone."""
 
 from __future__ import annotations
 
@@ -25,8 +25,20 @@ from services.media.clip import Clip
 from services.media.frame import Frame
 from services.media.frames import frame_of
 from services.media.planes import frame_bytes, split_planes
-from services.media.wire import HEADER_BYTES, Glances, Header, Recording, Wanted, Word, receive
+from services.media.told_clip import believed_clip
+from services.media.wire import (
+    HEADER_BYTES,
+    Description,
+    Frames,
+    Glances,
+    Header,
+    Recording,
+    Wanted,
+    Word,
+    receive,
+)
 from services.parent_death import dying_with_us
+from services.timeline import Extend, source_index
 
 _log = logging.getLogger(__name__)
 
@@ -42,6 +54,10 @@ _END_SECONDS: Final = 1.0
 # More than lie between two processes: what is sent before it sees that it shall stop.
 _CHUNKS_AFTER_STOP: Final = 1000
 _BLOCK_BYTES: Final = 64 << 20
+# Of a day at 120 pictures a second.
+_TIMES_BYTES: Final = 96 << 20
+_CLIP_PARTS: Final = 3
+_BEGINNINGS_AT_ONCE: Final = 4
 _ERROR_BYTES: Final = 64 << 10
 
 
@@ -55,13 +71,27 @@ class Readers:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._idle: list[_Child] = []
+        # A large photo takes most of what a child may have until its picture is there; what follows takes little.
+        self._beginnings = threading.Semaphore(_BEGINNINGS_AT_ONCE)
         # The kernel ends a child when the thread that started it ends.
         self._starter = ThreadPoolExecutor(1, "readers")
         self._keep(self._start())
 
-    def frames(self, clip: Clip) -> Generator[Frame]:
-        """As media.read_frames gives them, once from the first to the last."""
-        yield from self._frames(clip, clip, range(clip.frames))
+    def clip(self, path: Path, *, name: str) -> Clip:
+        """As media.open_clip."""
+        with closing(self._read(Description(path, name), name, _TIMES_BYTES)) as chunks:
+            parts = list(islice(chunks, _CLIP_PARTS + 1))
+        try:
+            return believed_clip(path, name, parts)
+        except ValueError as error:
+            _log.warning("what was told of %s is no clip: %s", name, error)
+            raise _unreadable(name) from error
+
+    def frames(self, clip: Clip, count: int | None = None, extend: Extend = Extend.CUT) -> Generator[Frame]:
+        """As media.read_frames; by default once from the first to the last."""
+        count = clip.frames if count is None else count
+        shown = (source_index(frame, clip.frames, extend) for frame in range(count))
+        yield from self._frames(clip, Frames(clip, count, extend), shown)
 
     def glances(self, clip: Clip, indices: tuple[int, ...]) -> Generator[Frame]:
         """As media.read_glances gives them."""
@@ -74,6 +104,12 @@ class Readers:
             for block in blocks:
                 samples += block
         return np.frombuffer(samples, np.float32)
+
+    def speech_blocks(self, path: Path, *, name: str) -> Generator[NDArray[np.float32]]:
+        """As media.speech_blocks; whoever has heard enough closes it."""
+        with closing(self._read(Recording(path, name), name, _BLOCK_BYTES)) as blocks:
+            for block in blocks:
+                yield np.frombuffer(block, np.float32)
 
     def close(self) -> None:
         """End the children; what they read is refused."""
@@ -96,8 +132,7 @@ class Readers:
         for is_last in (False, True):
             try:
                 with self._child(name) as child:
-                    child.ask(wanted)
-                    for chunk in islice(child.chunks(most), given, None):
+                    for chunk in islice(self._chunks(child, wanted, most), given, None):
                         given += 1
                         yield chunk
             except _KilledError as error:
@@ -105,6 +140,16 @@ class Readers:
                     raise _unreadable(name) from error
             else:
                 return
+
+    def _chunks(self, child: _Child, wanted: Wanted, most: int) -> Iterator[bytearray]:
+        """What comes of a file; only so many begin at once."""
+        with self._beginnings:
+            child.ask(wanted)
+            chunks = child.chunks(most)
+            first = next(chunks, None)
+        if first is not None:
+            yield first
+            yield from chunks
 
     @contextmanager
     def _child(self, name: str) -> Iterator[_Child]:

@@ -1,8 +1,8 @@
 """Decodes the files of strangers for its parent, one after the other, on the socket that is its standard input.
 
-The parent sends a pickle for each file: its clip, whole or a few frames of it, or path and name of a recording. Answers
-are never pickles, since a file that takes this process over shall not have its parent: chunks of samples, then an end
-or an error as JSON.
+The parent sends a pickle for each file: path and name of a clip or a recording, or a clip and which of its frames.
+Answers are never pickles, since a file that takes this process over shall not have its parent: chunks of numbers or
+JSON, then an end or an error as JSON.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from services.confined import FILE_MEMORY_BYTES, confine
 from services.errors import ChorusError, ErrorKind, error_to_json
 from services.media.audio import speech_blocks
-from services.media.clip import Clip
+from services.media.clip import open_clip
 from services.media.frames import read_frames, read_glances
-from services.media.wire import HEADER_BYTES, Glances, Header, Wanted, Word, receive
-from services.timeline import Extend
+from services.media.told_clip import tell_clip
+from services.media.wire import HEADER_BYTES, Description, Frames, Glances, Header, Wanted, Word, receive
 
 
 def serve(parent: socket.socket) -> None:
@@ -49,8 +49,11 @@ def _answer(parent: socket.socket, wanted: Wanted) -> None:
 
 
 def _chunks(wanted: Wanted) -> Iterator[Sequence[NDArray[Any]]]:
-    if isinstance(wanted, Clip):
-        for frame in read_frames(wanted, wanted.frames, Extend.CUT):
+    if isinstance(wanted, Description):
+        for part in tell_clip(open_clip(wanted.path, name=wanted.name)):
+            yield [part]
+    elif isinstance(wanted, Frames):
+        for frame in read_frames(*wanted):
             yield frame.planes
     elif isinstance(wanted, Glances):
         for frame in read_glances(*wanted):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from services.media.clip import Clip
+from services.timeline import Extend
 
 _FORMAT: Final = struct.Struct("<BI")
 HEADER_BYTES: Final = _FORMAT.size
@@ -19,7 +20,7 @@ class Word(IntEnum):
     """What a header is of."""
 
     CHUNK = 1
-    """Samples: the planes of a frame, or a block of sound"""
+    """Samples, the planes of a frame or a block of sound; or a part of what a clip is"""
     END = 2
     ERROR = 3
     """JSON, see errors.error_to_json"""
@@ -36,6 +37,26 @@ class Recording(NamedTuple):
     name: str
 
 
+class Description(NamedTuple):
+    """A file that is to be opened as a clip."""
+
+    path: Path
+    name: str
+
+
+class Frames(NamedTuple):
+    """A clip of which frames are wanted as media.read_frames gives them."""
+
+    clip: Clip
+    frames: int
+    extend: Extend
+
+    @property
+    def name(self) -> str:
+        """As the user knows the file."""
+        return self.clip.name
+
+
 class Glances(NamedTuple):
     """A clip of which a few frames are wanted."""
 
@@ -48,7 +69,7 @@ class Glances(NamedTuple):
         return self.clip.name
 
 
-Wanted = Clip | Glances | Recording
+Wanted = Description | Frames | Glances | Recording
 """What a reading child can be asked for"""
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.errors import ChorusError, ErrorKind
-from services.media import Clip, Frame, read_frames, source_index
+from services.media import Clip, Extend, Frame, source_index
 from services.preprocess.crops import crop_side, crop_to_frame, cut, cut_region, inverse_affine
 from services.preprocess.faces import LANDMARKS, MEL_BANDS, CropSpec, FaceBatch, FaceIntroduction, FaceRequest
 from services.preprocess.mel import mel_window
@@ -26,6 +27,8 @@ NO_TRACK: Final = -1
 _ROWS_SEEN: Final = 1000
 """Of a track, to tell how far its mouth opens"""
 
+Read = Callable[[Clip, int, Extend], Generator[Frame]]
+"""As media.read_frames, whoever decodes"""
 _Shown = tuple[int, Frame | None]
 """A source frame's index, and the frame where pixels are wanted"""
 
@@ -98,11 +101,12 @@ class TrackFaces:
 
 
 def stream_batches(
-    clip: Clip, tracks: TrackFile, mel: NDArray[np.float32], request: FaceRequest
+    clip: Clip, tracks: TrackFile, mel: NDArray[np.float32], request: FaceRequest, read: Read
 ) -> Iterator[FaceIntroduction | FaceBatch]:
     """Batches of up to 8 frames that cover the output; one ends where the track changes or the face goes away.
 
-    NO_FACE when the video has no face of the rank that was asked for.
+    `read` gives the frames where the request asks for pixels. NO_FACE when the video has no face of the rank that was
+    asked for.
     """
     chosen = choose_tracks(tracks, request)
     track_of, row_of = frame_rows(
@@ -113,15 +117,16 @@ def stream_batches(
         clip.frames,
     )
     faces: TrackFaces | None = None
-    for first_frame, track, frames in _groups(clip, request, track_of):
-        if track == NO_TRACK:
-            yield faceless(first_frame, len(frames))
-            continue
-        if faces is None or faces.number != track:
-            faces = TrackFaces(tracks, chosen[track], request.crop)
-            yield faces.introduction()
-        mels = _mel_windows(mel, first_frame, len(frames), clip.frame_rate, request.mel.window)
-        yield faces.batch([faces.face(frame, int(row_of[index])) for index, frame in frames], first_frame, mels)
+    with closing(_shown_frames(clip, request, read)) as shown:
+        for first_frame, track, frames in _groups(shown, track_of):
+            if track == NO_TRACK:
+                yield faceless(first_frame, len(frames))
+                continue
+            if faces is None or faces.number != track:
+                faces = TrackFaces(tracks, chosen[track], request.crop)
+                yield faces.introduction()
+            mels = _mel_windows(mel, first_frame, len(frames), clip.frame_rate, request.mel.window)
+            yield faces.batch([faces.face(frame, int(row_of[index])) for index, frame in frames], first_frame, mels)
 
 
 def choose_tracks(tracks: TrackFile, request: FaceRequest) -> dict[int, StoredTrack]:
@@ -169,10 +174,10 @@ def joined(
     )
 
 
-def _groups(clip: Clip, request: FaceRequest, track_of: NDArray[np.int32]) -> Iterator[tuple[int, int, list[_Shown]]]:
+def _groups(every: Iterator[_Shown], track_of: NDArray[np.int32]) -> Iterator[tuple[int, int, list[_Shown]]]:
     """(first output frame, track, frames) of every batch."""
     first_frame, track, frames = 0, NO_TRACK, list[_Shown]()
-    for output_frame, shown in enumerate(_shown_frames(clip, request)):
+    for output_frame, shown in enumerate(every):
         current = int(track_of[shown[0]])
         if frames and (current != track or len(frames) == BATCH_FRAMES):
             yield first_frame, track, frames
@@ -184,12 +189,14 @@ def _groups(clip: Clip, request: FaceRequest, track_of: NDArray[np.int32]) -> It
         yield first_frame, track, frames
 
 
-def _shown_frames(clip: Clip, request: FaceRequest) -> Iterator[_Shown]:
+def _shown_frames(clip: Clip, request: FaceRequest, read: Read) -> Generator[_Shown]:
     """What every output frame shows; nothing is decoded when nobody asked for pixels."""
     if request.crop.pixels:
-        return ((frame.index, frame) for frame in read_frames(clip, request.frame_count, request.extend))
-    indices = (source_index(frame, clip.frames, request.extend) for frame in range(request.frame_count))
-    return ((index, None) for index in indices)
+        with closing(read(clip, request.frame_count, request.extend)) as frames:
+            yield from ((frame.index, frame) for frame in frames)
+        return
+    for frame in range(request.frame_count):
+        yield source_index(frame, clip.frames, request.extend), None
 
 
 def _mel_windows(

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from services import telemetry
 from services.errors import ChorusError, ErrorKind, unforeseen
-from services.media import Clip, Readers, glances, open_clip, speech_blocks
+from services.media import Clip, Extend, Frame, Readers, glances
 from services.preprocess.analysis import analyse
 from services.preprocess.detection import Inference
 from services.preprocess.faces import Speech
@@ -114,7 +114,8 @@ class FaceLibrary:
         """Whether anybody speaks in a recording, heard from its start until somebody does; None when nobody can say."""
         try:
             most = self._max_minutes * 60 * SAMPLE_RATE
-            return speech_is_heard(speech_blocks(path, name), self._triton, most)
+            with closing(self._readers.speech_blocks(path, name=name)) as blocks:
+                return speech_is_heard(blocks, self._triton, most)
         except ChorusError as error:
             _log.warning("whether somebody speaks in %s could not be heard: %s", name, error)
             return None
@@ -129,10 +130,14 @@ class FaceLibrary:
     def clip(self, video_key: str, name: str) -> Iterator[Clip]:
         """The video, valid inside the block; NOT_FOUND, INVALID_INPUT or TOO_LARGE when it cannot be used."""
         with self._storage.local_copy(video_key) as path:
-            clip = open_clip(path, name=name)
+            clip = self._readers.clip(path, name=name)
             if clip.seconds > self._max_minutes * 60:
                 raise self._too_long(name, float(clip.seconds))
             yield clip
+
+    def frames(self, clip: Clip, count: int, extend: Extend) -> Generator[Frame]:
+        """As media.read_frames, of a clip of this library."""
+        return self._readers.frames(clip, count, extend)
 
     @contextmanager
     def speech(self, audio_key: str) -> Iterator[Speech]:

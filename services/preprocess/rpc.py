@@ -94,7 +94,7 @@ class PreprocessServicer(PreprocessServiceServicer):
             yield from self._library.ensure_speech(request.audio_key, request.audio_name)
             with self._library.speech(request.audio_key) as speech:
                 yield speech
-                yield from stream_batches(clip, tracks, speech.mel, request)
+                yield from stream_batches(clip, tracks, speech.mel, request, self._library.frames)
 
 
 def no_face(name: str) -> ChorusError:

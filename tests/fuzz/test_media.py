@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from services.errors import ChorusError, ErrorKind
-from services.media import Readers, open_clip
+from services.media import Readers
 from services.preprocess.probing import ProbePool
 from tests.fuzz.mutations import mutated
 from tests.media_samples import ClipRecipe, Tone, make_clip, make_sound
@@ -104,7 +104,7 @@ def _read(path: Path, name: str, probes: ProbePool, readers: Readers) -> str:
     if facts.kind == "audio":
         assert np.isfinite(readers.speech(path, name=name)).all()
         return "read"
-    clip = open_clip(path, name=name)
+    clip = readers.clip(path, name=name)
     if clip.seconds > 60:
         return "long"
     assert sum(1 for _ in readers.frames(clip)) == clip.frames

@@ -7,11 +7,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
+from PIL import Image
 
 from services.errors import ChorusError, ErrorKind
 from services.media import Clip, Extend, Readers, glances, open_clip, read_frames, read_speech
@@ -95,9 +97,46 @@ def test_frames_are_those_that_are_read_here(readers: Readers, tmp_path: Path, p
             assert one.flags.writeable
 
 
+@pytest.mark.parametrize("extend", [Extend.PINGPONG, Extend.FREEZE, Extend.LOOP])
+def test_frames_come_in_the_order_of_an_output(readers: Readers, tmp_path: Path, extend: Extend) -> None:
+    make_clip(tmp_path / "clip.mp4", ClipRecipe(size=(64, 48), frames=10))
+    clip = open_clip(tmp_path / "clip.mp4", name="clip.mp4")
+    pairs = list(zip(readers.frames(clip, 25, extend), read_frames(clip, 25, extend), strict=True))
+    assert [there.index for there, _ in pairs] == [here.index for _, here in pairs]
+    assert all(np.array_equal(there.y, here.y) for there, here in pairs)
+
+
+RECIPES = {
+    "as usual": ("clip.mp4", ClipRecipe(size=(320, 180))),
+    "turned, wide pixels, 10 bits": (
+        "clip.mov",
+        ClipRecipe(size=(320, 180), pixel_format="yuv422p10le", rotation=90, aspect=Fraction(4, 3)),
+    ),
+    "without stamps": ("clip.avi", ClipRecipe(size=(64, 48))),
+    "a photo": ("photo.png", None),
+}
+
+
+@pytest.mark.parametrize(("name", "recipe"), RECIPES.values(), ids=RECIPES.keys())
+def test_a_clip_is_what_is_opened_here(readers: Readers, tmp_path: Path, name: str, recipe: ClipRecipe | None) -> None:
+    if recipe is None:
+        Image.new("RGB", (64, 48), (90, 60, 30)).save(tmp_path / name)
+    else:
+        make_clip(tmp_path / name, recipe)
+    there, here = readers.clip(tmp_path / name, name="his"), open_clip(tmp_path / name, name="his")
+    assert there == here
+    assert there.timing.frame_rate == here.timing.frame_rate
+    assert there.timing.counted is here.timing.counted
+    np.testing.assert_array_equal(there.timing.times, here.timing.times)
+    np.testing.assert_array_equal(there.timing.keyframes, here.timing.keyframes)
+
+
 def test_speech_is_that_which_is_heard_here(readers: Readers, tmp_path: Path) -> None:
     sound = make_sound(tmp_path / "tone.m4a")
     np.testing.assert_array_equal(readers.speech(sound, name="tone.m4a"), read_speech(sound, name="tone.m4a"))
+    with closing(readers.speech_blocks(sound, name="tone.m4a")) as blocks:
+        first = next(blocks)
+    np.testing.assert_array_equal(first, read_speech(sound, name="tone.m4a")[: len(first)])
 
 
 def test_an_error_arrives_as_it_was_raised(readers: Readers, tmp_path: Path) -> None:
@@ -186,14 +225,14 @@ def test_a_picture_for_which_memory_does_not_do_is_refused_in_words(tmp_path: Pa
 _SMALL = """
 import resource, socket, sys
 from pathlib import Path
-from services.media import open_clip, reading_child
-from services.media.wire import HEADER_BYTES, Header, receive
+from services.media import Extend, open_clip, reading_child
+from services.media.wire import HEADER_BYTES, Frames, Header, receive
+data = int(next(line for line in Path("/proc/self/status").read_text().splitlines() if "VmData" in line).split()[1])
 clip = open_clip(Path("{path}"), name="large.mp4")
 ours, theirs = socket.socketpair()
 theirs.settimeout(20)
-data = int(next(line for line in Path("/proc/self/status").read_text().splitlines() if "VmData" in line).split()[1])
 reading_child.confine(data * 1024 + (4 << 20))
-reading_child._answer(theirs, clip)
+reading_child._answer(theirs, Frames(clip, 1, Extend.CUT))
 import json
 print(json.loads(receive(ours, Header.unpack(receive(ours, HEADER_BYTES)).size))["code"])
 """

@@ -16,6 +16,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from services.errors import ChorusError, ErrorKind
 from services.media import Readers
@@ -131,6 +132,22 @@ def test_stream_gives_speech_introduction_and_every_frame(
         assert corners == pytest.approx(np.full(len(corners), 128), abs=3)
         assert batch.rest[:, [13, 14], 1].mean(axis=1) == pytest.approx(np.full(len(corners), 94), abs=6)
         assert np.abs(batch.rest - batch.landmarks)[:, :, :2].max() < 12
+
+
+def test_the_process_itself_opens_no_file_of_a_stranger(
+    service: Service, pictures: Pictures, speech: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = service.put(video(tmp_path / "clip.mp4", pictures[:4]))
+
+    def refuse(*_arguments: object, **_named: object) -> None:
+        raise AssertionError("opened in preprocess itself")
+
+    monkeypatch.setattr(av, "open", refuse)
+    monkeypatch.setattr(Image, "open", refuse)
+    assert service.look.probe(speech, name="speech.wav").facts.kind == "audio"
+    assert service.look.probe(key, name="her.mp4").facts.kind == "video"
+    (batch,) = batches_of(service.stream(key, speech, 4))
+    assert batch.crops.shape == (4, 256, 256, 3)
 
 
 def test_crop_shows_what_the_affine_says(service: Service, pictures: Pictures, speech: str, tmp_path: Path) -> None:

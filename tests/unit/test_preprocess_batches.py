@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Generator, Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +16,6 @@ from numpy.typing import NDArray
 from services.errors import ChorusError, ErrorKind
 from services.media import Clip, Extend, Frame, source_index
 from services.media.colour import Matrix, Range
-from services.preprocess import batches
 from services.preprocess.batches import stream_batches
 from services.preprocess.faces import LANDMARKS, CropSpec, FaceBatch, FaceIntroduction, FaceRequest, MelSpec
 from services.preprocess.pose import TrackMotion
@@ -69,12 +69,10 @@ def tracks(tmp_path: Path) -> Iterator[TrackFile]:
         yield opened
 
 
-@pytest.fixture(autouse=True)
-def frames_without_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    def read(clip: Clip, count: int, extend: Extend) -> Iterator[Frame]:
-        return (frame(source_index(index, clip.frames, extend)) for index in range(count))
-
-    monkeypatch.setattr(batches, "read_frames", read)
+def read(clip: Clip, count: int, extend: Extend) -> Generator[Frame]:
+    """Frames without a file."""
+    for index in range(count):
+        yield frame(source_index(index, clip.frames, extend))
 
 
 def stream(
@@ -83,7 +81,7 @@ def stream(
     clip = _clip(tracks)
     crop = CropSpec(-0.75, -0.55, 1.5, (256, 384), pixels)
     request = FaceRequest("v", "a", crop, MelSpec(window), frame_count, Extend.PINGPONG, face, "her.mp4")
-    return list(stream_batches(clip, tracks, MEL, request))
+    return list(stream_batches(clip, tracks, MEL, request, read))
 
 
 def _clip(tracks: TrackFile) -> Clip:
@@ -162,7 +160,7 @@ def test_without_pixels_nothing_is_decoded_and_all_else_is_the_same(
     tracks: TrackFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with_pixels = stream(tracks, 45)
-    monkeypatch.setattr(batches, "read_frames", None)
+    monkeypatch.setattr(sys.modules[__name__], "read", None)
     without = stream(tracks, 45, pixels=False)
     assert shape_of(without) == shape_of(with_pixels)
     for item, full in zip(without, with_pixels, strict=True):
