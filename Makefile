@@ -142,9 +142,10 @@ locks: install $(TOOLS)/.installed ## write deploy/docker/locks anew: what image
 	$(BIN)/python -m scripts.locks $(TOOLS)/bin/uv
 
 # Strict: a package of which PyPI says nothing, as some mirrors do, is a failure and no "all is well".
-audit: $(TOOLS)/.installed ## ask PyPI for known vulnerabilities of what images install
+audit: $(TOOLS)/.installed ## ask PyPI (SERVICE=osv: OSV) for known vulnerabilities of what images install
 	@failed=0; for lock in deploy/docker/locks/*.txt; do echo "$$lock"; \
-		$(TOOLS)/bin/pip-audit --requirement $$lock --require-hashes --disable-pip --strict || failed=1; done; exit $$failed
+		$(TOOLS)/bin/pip-audit --requirement $$lock --require-hashes --disable-pip --strict \
+			--vulnerability-service $(or $(SERVICE),pypi) || failed=1; done; exit $$failed
 
 manifests: install ## write deploy/k8s/rendered anew and check all manifests (npm, for the types of custom resources)
 	$(BIN)/python -m scripts.check_manifests
