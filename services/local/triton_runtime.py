@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -18,6 +19,9 @@ from services.errors import ChorusError, ErrorKind
 from services.parent_death import dying_with_us
 
 REQUIREMENTS: Final = Path(__file__).with_name("triton-requirements.txt")
+GPU_REQUIREMENTS: Final = REQUIREMENTS.with_name("triton-gpu-requirements.txt")
+# What ONNX Runtime's wheel for GPUs was built with. PyPI has a package that fetches NVIDIA's own from pypi.nvidia.com.
+TENSORRT: Final = "tensorrt-cu13-libs==10.16.1.11"
 INSTALL_COMMAND: Final = f"{sys.executable} -m services.local install-triton"
 GLIBC_NEEDED: Final = (2, 35)
 _PYTHON: Final = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -38,6 +42,8 @@ class TritonRuntime:
     stub: Path
     libpython: Path
     """Folder of libpython3.X.so.1.0"""
+    cuda: tuple[Path, ...]
+    """Folders of the libraries of CUDA and TensorRT; none where it was installed for the processor alone"""
 
 
 def find_runtime(place: Path) -> TritonRuntime:
@@ -53,6 +59,7 @@ def find_runtime(place: Path) -> TritonRuntime:
         python_backend=tritonserver / "backends" / "python",
         stub=tritonserver / "python_backend_stubs" / _PYTHON / "triton_python_backend_stub",
         libpython=find_libpython(),
+        cuda=(*sorted(packages.glob("nvidia/*/lib")), *sorted(packages.glob("tensorrt_libs"))),
     )
     if not (runtime.server.exists() and runtime.stub.exists()):
         raise ChorusError(ErrorKind.UNAVAILABLE, "triton-not-installed", folder=str(place), command=INSTALL_COMMAND)
@@ -70,9 +77,14 @@ def runtime_engines(runtime: TritonRuntime) -> str:
     if failure:
         raise ChorusError(ErrorKind.UNAVAILABLE, "triton-no-engine", reason=failure, command=INSTALL_COMMAND)
     version, *providers = done.stdout.split()
-    found = [name.removesuffix("ExecutionProvider") for name in providers]
-    # It comes with every build, and runs nothing here.
-    return f"ONNX Runtime {version} for {', '.join(name for name in found if name != 'Azure')}"
+    found = [name.removesuffix("ExecutionProvider").replace("Tensorrt", "TensorRT") for name in providers]
+    # Azure comes with every build, and runs nothing here; TensorRT with every one for GPUs, but not its libraries.
+    idle = {"Azure"} if any(_is_tensorrt(folder) for folder in runtime.cuda) else {"Azure", "TensorRT"}
+    return f"ONNX Runtime {version} for {', '.join(name for name in found if name not in idle)}"
+
+
+def _is_tensorrt(folder: Path) -> bool:
+    return folder.name == "tensorrt_libs"
 
 
 def find_libpython() -> Path:
@@ -107,21 +119,47 @@ def glibc_version() -> tuple[int, ...]:
         return (0,)
 
 
-def install_runtime(place: Path) -> bool:
-    """Make the runtime at `place`; False when it is there already, and so nothing was done."""
+def install_runtime(place: Path, *, gpu: bool | None = None, report: Callable[[str], None] = lambda _: None) -> bool:
+    """Make the runtime at `place`; False when it is there already, and so nothing was done.
+
+    `gpu`: with CUDA's libraries (3 GB) and, where NVIDIA's packages can be had, TensorRT's, or without; None: as it is.
+    `report` hears why TensorRT is left out.
+    """
     stamp = place / "chorus-installed"
-    content = f"{_PYTHON} {hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()}\n"
-    if stamp.exists() and stamp.read_text() == content:
+    before = stamp.read_text() if stamp.exists() else ""
+    if gpu is None:
+        gpu = before.startswith("gpu ")
+    requirements = GPU_REQUIREMENTS if gpu else REQUIREMENTS
+    content = f"{'gpu ' if gpu else ''}{_PYTHON} {hashlib.sha256(requirements.read_bytes()).hexdigest()}\n"
+    if before == content:
         return False
     if (problem := platform_problem()) is not None:
         raise problem
     _run([sys.executable, "-m", "venv", "--clear", str(place)])
-    options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--requirement", str(REQUIREMENTS)]
-    _run([str(place / "bin" / "python"), "-m", "pip", "install", *options])
+    install = [
+        str(place / "bin" / "python"),
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+    ]
+    _run([*install, "--requirement", str(requirements)])
+    if gpu:
+        _add_tensorrt(install, report)
     _ensure_libpython()
     find_runtime(place)
     stamp.write_text(content)
     return True
+
+
+def _add_tensorrt(install: list[str], report: Callable[[str], None]) -> None:
+    """Without it CUDA computes."""
+    try:
+        _run([*install, TENSORRT])
+    except ChorusError as error:
+        report(f"TensorRT is left out, CUDA computes: {error}")
 
 
 def _ensure_libpython() -> None:
