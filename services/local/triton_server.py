@@ -82,7 +82,7 @@ def triton_service(
     given = acceleration or Acceleration("cpu")
     patient = TritonClient(address, timeout_seconds=_LOAD_SECONDS + given.plan_seconds)
 
-    _build_backends(runtime, backends)
+    build_backends(runtime, backends)
     if not families.exists():
         make_folder(families, private=True)
     return Service(
@@ -157,7 +157,8 @@ def _sweep(region_prefix: str, engines: Path) -> None:
         segment.unlink(missing_ok=True)
 
 
-def _build_backends(runtime: TritonRuntime, folder: Path) -> None:
+def build_backends(runtime: TritonRuntime, folder: Path) -> None:
+    """Make Triton's folder of backends, ours among them, in the place of what was there."""
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(_OUR_BACKENDS, folder, ignore=shutil.ignore_patterns("__pycache__"))
     python = folder / "python"
