@@ -183,4 +183,4 @@ def memory_used() -> int | None:
 
 def _short(text: str) -> str:
     """The first lines of an error, as one."""
-    return " ".join(text.split())[:300]
+    return " ".join(text.split())[:700]

@@ -41,7 +41,7 @@ def _rows(found: Sequence[Measured]) -> Iterator[Row]:
     for model in _keys(found, "in_job"):
         yield f"{model} in jobs, ms a request", [_number(each.in_job.get(model), "{:.2f}") for each in found]
     label = "memory of the GPUs, MiB: before, loaded, most"
-    yield label, [_numbers(each.memory, "{}") or "no GPU" for each in found]
+    yield label, [_numbers(each.memory, "{}") or ("" if each.failure else "no GPU") for each in found]
 
 
 def _keys(found: Sequence[Measured], name: str) -> list[str]:

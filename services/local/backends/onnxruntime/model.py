@@ -95,7 +95,8 @@ def bound_imported(args):
 
     Each model has a process of its own. On a GPU the libraries reserve more than they use, and nothing is bounded.
     """
-    if args["model_instance_kind"] != "GPU" and (Path(args["model_repository"]) / "family.json").exists():
+    on_gpu = args["model_instance_kind"] == "GPU" and accelerators.variable("CHORUS_MODEL_ENGINE") != "cpu"
+    if not on_gpu and (Path(args["model_repository"]) / "family.json").exists():
         resource.setrlimit(resource.RLIMIT_DATA, (IMPORTED_BYTES, IMPORTED_BYTES))
 
 
