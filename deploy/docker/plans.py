@@ -36,16 +36,31 @@ def main(arguments: Sequence[str]) -> int:
     options = _options(arguments)
     try:
         engine, gpus = choose(options.engine, find_gpus())
-        plans = options.plans / plan_key(gpus) if engine == "tensorrt" else options.plans
-        names = prepare(options.models, options.repository, plans, engine)
+        if engine == "tensorrt":
+            engine = _with_plans(options, gpus)
+        else:
+            prepare(options.models, options.repository, options.plans, engine)
         _say(f"{engine} computes the models{' on ' if gpus else ''}{'; '.join(gpu.text for gpu in gpus)}")
-        if names and engine == "tensorrt":
-            with alone(plans, options.seconds):
-                make_plans(options, plans)
     except (RuntimeError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0
+
+
+def _with_plans(options: argparse.Namespace, gpus: Sequence[Gpu]) -> str:
+    """The engine: CUDA where TensorRT does not come to it, and nobody asked for it by name."""
+    plans = options.plans / plan_key(gpus)
+    try:
+        if prepare(options.models, options.repository, plans, "tensorrt"):
+            with alone(plans, options.seconds):
+                make_plans(options, plans)
+    except RuntimeError as error:
+        if options.engine != "auto":
+            raise
+        sys.stderr.write(f"TensorRT is left out: {error}\n")
+        prepare(options.models, options.repository, plans, "cuda")
+        return "cuda"
+    return "tensorrt"
 
 
 def choose(asked: str, gpus: list[Gpu]) -> tuple[str, list[Gpu]]:

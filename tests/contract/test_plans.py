@@ -181,11 +181,17 @@ def test_plans_are_made_by_one_start_of_triton_that_is_stopped_again(machine: Ma
     [("raise SystemExit(3)", "exit code 3"), ("import time; time.sleep(60)", "within 1 s")],
     ids=["ends", "never ready"],
 )
-def test_a_triton_that_does_not_load_them_stops_the_pod(machine: Machine, server: str, words: str) -> None:
+def test_nets_that_tensorrt_does_not_load_are_cudas_unless_it_was_asked_for_by_name(
+    machine: Machine, server: str, words: str
+) -> None:
     machine.program("tritonserver", server)
     done = machine.run("--seconds", "1")
-    assert done.returncode == 1
+    assert done.returncode == 0
     assert words in done.stderr
+    assert "cuda computes the models on NVIDIA H200" in done.stdout
+    assert machine.config() == CONFIGS["face_detection"]
+    done = machine.run("--seconds", "1", "--engine=tensorrt")
+    assert (done.returncode, words in done.stderr, done.stdout) == (1, True, "")
 
 
 def test_without_a_gpu_that_was_asked_for_by_name_nothing_starts(machine: Machine) -> None:
