@@ -31,10 +31,13 @@ class Question:
     scale: float
     """Of the output's numbers, to the unit"""
     unit: str
+    best: bool = False
+    """Of each row's results only the first counts: those that are hardly any may change places"""
 
     def answer(self, model: str, triton: TritonClient) -> NDArray[np.float64]:
         """Raises what TritonClient.infer does."""
-        return np.asarray(triton.infer(model, self.inputs, [self.output])[self.output], np.float64) * self.scale
+        found = np.asarray(triton.infer(model, self.inputs, [self.output])[self.output], np.float64) * self.scale
+        return found[:, :1] if self.best else found
 
 
 def questions() -> dict[str, Question]:
@@ -46,7 +49,7 @@ def questions() -> dict[str, Question]:
     voice = {"samples": sound[None, : 64 + 512 * 100], "state": np.zeros((1, 2, 128), np.float32)}
     return {
         FAMILY: Question(faces(8), "mouth", 1, "of 255"),
-        "face_detection": Question({"image": portraits(8)}, "boxes", SIDE, "pixels of 192"),
+        "face_detection": Question({"image": portraits(8)}, "boxes", SIDE, "pixels of 192", best=True),
         "face_landmarks": Question({"crop": portraits(8)}, "landmarks", 1, "pixels of 192"),
         "speech_features": Question({"samples": sound[None]}, "features", 1, "1"),
         "speech_to_mouth": Question({"mel": mel, "features": features}, "coefficients", 1, "0 to 1"),
