@@ -79,12 +79,12 @@ def runtime_engines(runtime: TritonRuntime) -> str:
     version, *providers = done.stdout.split()
     found = [name.removesuffix("ExecutionProvider").replace("Tensorrt", "TensorRT") for name in providers]
     # Azure comes with every build, and runs nothing here; TensorRT with every one for GPUs, but not its libraries.
-    idle = {"Azure"} if any(_is_tensorrt(folder) for folder in runtime.cuda) else {"Azure", "TensorRT"}
+    idle = {"Azure"} if _has_tensorrt(runtime) else {"Azure", "TensorRT"}
     return f"ONNX Runtime {version} for {', '.join(name for name in found if name not in idle)}"
 
 
-def _is_tensorrt(folder: Path) -> bool:
-    return folder.name == "tensorrt_libs"
+def _has_tensorrt(runtime: TritonRuntime) -> bool:
+    return any(folder.name == "tensorrt_libs" for folder in runtime.cuda)
 
 
 def find_libpython() -> Path:
@@ -123,43 +123,40 @@ def install_runtime(place: Path, *, gpu: bool | None = None, report: Callable[[s
     """Make the runtime at `place`; False when it is there already, and so nothing was done.
 
     `gpu`: with CUDA's libraries (3 GB) and, where NVIDIA's packages can be had, TensorRT's, or without; None: as it is.
-    `report` hears why TensorRT is left out.
+    `report` hears why TensorRT is left out, which is tried again whenever `gpu` is asked for.
     """
     stamp = place / "chorus-installed"
     before = stamp.read_text() if stamp.exists() else ""
-    if gpu is None:
-        gpu = before.startswith("gpu ")
-    requirements = GPU_REQUIREMENTS if gpu else REQUIREMENTS
-    content = f"{'gpu ' if gpu else ''}{_PYTHON} {hashlib.sha256(requirements.read_bytes()).hexdigest()}\n"
+    with_gpu = before.startswith("gpu ") if gpu is None else gpu
+    requirements = GPU_REQUIREMENTS if with_gpu else REQUIREMENTS
+    content = f"{'gpu ' if with_gpu else ''}{_PYTHON} {hashlib.sha256(requirements.read_bytes()).hexdigest()}\n"
     if before == content:
-        return False
+        return gpu is True and not _has_tensorrt(find_runtime(place)) and _add_tensorrt(place, report)
     if (problem := platform_problem()) is not None:
         raise problem
     _run([sys.executable, "-m", "venv", "--clear", str(place)])
-    install = [
-        str(place / "bin" / "python"),
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--no-deps",
-    ]
-    _run([*install, "--requirement", str(requirements)])
-    if gpu:
-        _add_tensorrt(install, report)
+    _run([*_pip(place), "--requirement", str(requirements)])
+    if with_gpu:
+        _add_tensorrt(place, report)
     _ensure_libpython()
     find_runtime(place)
     stamp.write_text(content)
     return True
 
 
-def _add_tensorrt(install: list[str], report: Callable[[str], None]) -> None:
-    """Without it CUDA computes."""
+def _pip(place: Path) -> list[str]:
+    options = ["--quiet", "--disable-pip-version-check", "--no-deps"]
+    return [str(place / "bin" / "python"), "-m", "pip", "install", *options]
+
+
+def _add_tensorrt(place: Path, report: Callable[[str], None]) -> bool:
+    """False where it cannot be had; CUDA computes then."""
     try:
-        _run([*install, TENSORRT])
+        _run([*_pip(place), TENSORRT])
     except ChorusError as error:
         report(f"TensorRT is left out, CUDA computes: {error}")
+        return False
+    return True
 
 
 def _ensure_libpython() -> None:

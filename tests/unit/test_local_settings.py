@@ -7,6 +7,7 @@ import sys
 import threading
 from pathlib import Path
 from socket import socket
+from types import SimpleNamespace
 
 import pytest
 
@@ -173,10 +174,12 @@ def test_a_runtime_for_gpus_stays_one_until_it_is_told_otherwise(
 
     told: list[str] = []
     monkeypatch.setattr(triton_runtime, "_run", run)
-    monkeypatch.setattr(triton_runtime, "find_runtime", lambda _: None)
+    monkeypatch.setattr(triton_runtime, "find_runtime", lambda _: SimpleNamespace(cuda=[Path("nvidia/cudnn/lib")]))
     assert triton_runtime.install_runtime(tmp_path, gpu=True, report=told.append)
     assert commands[1:] == [str(triton_runtime.GPU_REQUIREMENTS), triton_runtime.TENSORRT]
     assert "not reached" in told[0]
+    assert not triton_runtime.install_runtime(tmp_path, gpu=True, report=told.append)
+    assert (commands[3:], len(told)) == ([triton_runtime.TENSORRT], 2), "what was out of reach is tried again"
     assert not triton_runtime.install_runtime(tmp_path), "make install must not take the GPU away"
     assert triton_runtime.install_runtime(tmp_path, gpu=False)
     assert commands[-1] == str(triton_runtime.REQUIREMENTS)
