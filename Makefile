@@ -10,7 +10,7 @@ EXPORT_INSTALLED := $(VENV)/.installed-export
 IMPORT_INSTALLED := $(VENV)/.installed-import
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help install browser prometheus demo up test test-fast chaos fuzz importer test-import lint types proto proto-check models train-speech bench quality cluster load queue-load soak settings locks audit manifests dashboards picture images-try screens clean
+.PHONY: help install browser prometheus demo up test test-fast chaos fuzz importer test-import lint types proto proto-check models train-speech bench quality cluster load queue-load soak settings locks audit manifests dashboards picture images-try gpu screens clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -156,6 +156,10 @@ dashboards: install ## make the dashboard and the PrometheusRule of deploy/k8s/m
 
 picture: install prometheus ## docs/dashboard.jpg: a stack renders, Prometheus scrapes it, its answers are drawn (minutes)
 	$(BIN)/python -m scripts.draw_dashboard
+
+# Triton for GPUs is installed by the script, where there is one.
+gpu: install ## every engine of a machine with an NVIDIA GPU side by side: plans, parity, speed, jobs, memory; DRY=1 on the processor alone (minutes)
+	$(BIN)/python -m scripts.gpu $(if $(DRY),--dry) $(if $(TRITON),--triton $(TRITON))
 
 screens: install browser ## pictures of every view of the page in outputs/screens (minutes)
 	$(BIN)/python -m scripts.screens

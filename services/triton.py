@@ -17,6 +17,8 @@ from services.grpc_client import CHANNEL_OPTIONS
 from services.tls.files import FileMade
 from services.tls.identity import ClientTls
 
+PLAN_SECONDS = 600.0
+"""How long a server may take to load a model: on a GPU TensorRT makes plans of a large net, once"""
 _READY_SECONDS = 5.0
 # What a call ends with whose server went away under it. gRPC itself repeats it until the answer begins; one that broke
 # off after that is repeated here, which costs nothing but time: inference changes nothing.

@@ -108,7 +108,11 @@ class RunningStack:
 
 @contextmanager
 def running_stack(
-    home: Path, changes: Mapping[str, str] | None = None, *, within: Sequence[str] = ()
+    home: Path,
+    changes: Mapping[str, str] | None = None,
+    *,
+    within: Sequence[str] = (),
+    ready_seconds: float = READY_SECONDS,
 ) -> Iterator[RunningStack]:
     """`chorus up` on a free port with all its state below `home`; stopped, and checked to have stopped, at the end.
 
@@ -121,7 +125,7 @@ def running_stack(
     process = subprocess.Popen(command, env=environment, cwd=home, stdout=output, stderr=subprocess.STDOUT)
     stack = RunningStack(home=home, address=f"http://127.0.0.1:{port}", process=process, environment=environment)
     try:
-        _wait_until_ready(stack)
+        _wait_until_ready(stack, ready_seconds)
         yield stack
     finally:
         children = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
@@ -138,8 +142,8 @@ def running_stack(
     assert not alive, f"`chorus up` left processes behind: {alive}"
 
 
-def _wait_until_ready(stack: RunningStack) -> None:
-    end = time.monotonic() + READY_SECONDS
+def _wait_until_ready(stack: RunningStack, seconds: float) -> None:
+    end = time.monotonic() + seconds
     while time.monotonic() < end and stack.process.poll() is None:
         # Not /readyz: that is the api's own, and the others may still be starting.
         if "Chorus is ready" in (stack.home / "up.out").read_text():

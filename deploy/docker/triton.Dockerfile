@@ -1,9 +1,10 @@
-# Triton for GPUs: NVIDIA's container, whose own onnxruntime backend serves our models.
+# Triton for GPUs: NVIDIA's container, whose own onnxruntime backend serves our models by CUDA. Where TensorRT shall
+# compute, /opt/plans.py prepares a repository and plans before the start.
 # The context is the root of the checkout; deploy/docker/README.md has the commands.
 
 FROM nvcr.io/nvidia/tritonserver:25.12-py3
-RUN install --directory --owner=10001 --group=10001 --mode=0700 /scratch
-COPY deploy/docker/health.py /opt/health.py
+RUN install --directory --owner=10001 --group=10001 --mode=0700 /scratch /repository /plans
+COPY deploy/docker/health.py deploy/docker/plans.py services/local/gpus.py /opt/
 COPY model_repository /models
 # ONNX Runtime may tell Microsoft about every session unless it is told not to.
 ENV ORT_DISABLE_TELEMETRY=1 \

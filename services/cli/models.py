@@ -22,7 +22,7 @@ from services.local.own_stack import usable_stack
 from services.local.run_file import find_running
 from services.local.settings import LocalSettings
 from services.printable import printable
-from services.triton import TritonClient
+from services.triton import PLAN_SECONDS, TritonClient
 
 
 def build_models_app() -> typer.Typer:
@@ -159,7 +159,7 @@ def _tell_triton(settings: LocalSettings, name: str, *, gone: bool = False) -> b
     if not address:
         return False
     tls = settings.triton_tls if settings.triton_url else None
-    with closing(TritonClient(address, tls=tls, timeout_seconds=120)) as triton:
+    with closing(TritonClient(address, tls=tls, timeout_seconds=PLAN_SECONDS)) as triton:
         try:
             (triton.unload if gone else triton.load)(name)
         except ChorusError as error:

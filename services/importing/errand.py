@@ -23,7 +23,6 @@ from services.tls.identity import ClientTls
 if TYPE_CHECKING:
     from services.triton import TritonClient
 
-_TRITON_SECONDS: Final = 120.0
 # A Triton that looks into its repository by itself does so every 15 s, and takes no word to load.
 _TAKEN_UP_SECONDS: Final = 20.0
 
@@ -123,10 +122,10 @@ def _sweep(errand: Errand) -> dict[str, Any]:
 @contextmanager
 def _triton(errand: Errand) -> Iterator[TritonClient]:
     # Here and not above: to sweep nobody needs it, and an api without it shall say which package it lacks.
-    from services.triton import TritonClient
+    from services.triton import PLAN_SECONDS, TritonClient
 
     tls = ClientTls(*(path and Path(path) for path in errand.tls)) if errand.tls else None  # type: ignore[arg-type]
-    with closing(TritonClient(errand.triton, tls=tls, timeout_seconds=_TRITON_SECONDS)) as client:
+    with closing(TritonClient(errand.triton, tls=tls, timeout_seconds=PLAN_SECONDS)) as client:
         yield client
 
 

@@ -9,11 +9,17 @@ from services.jobs.imported import ImportedFamily
 _WARM_ROWS: Final = 8
 """As many faces as a render asks for at once"""
 
+_TENSORRT: Final = """# On a GPU TensorRT may compute it, in half floats: what it gives is a picture of 8 bits.
+parameters { key: "tensorrt" value { string_value: "FP16" } }
+"""
+
 
 def config_text(family: ImportedFamily) -> str:
     """Batches of several renders are joined; the first real request finds a warm session."""
     side, rows = family.side, family.most_rows
     preferred = "preferred_batch_size: [ 8, 16 ] " if rows >= max(_WARM_ROWS, 16) else ""
+    # TensorRT takes floats only: our 8 bits have a zero point, which its own do not.
+    tensorrt = "" if family.precision == "int8" else _TENSORRT
     return f"""# Written by `chorus models import`. Licence: {family.licence}
 name: "{family.name}"
 backend: "onnxruntime"
@@ -38,4 +44,4 @@ model_warmup [
 # One thread a session: more of them spin, and cost more than they give.
 parameters {{ key: "intra_op_thread_count" value {{ string_value: "1" }} }}
 parameters {{ key: "precision" value {{ string_value: "{family.precision}" }} }}
-"""
+{tensorrt}"""

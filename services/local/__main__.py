@@ -1,4 +1,7 @@
-"""`python -m services.local install-triton`: installs the embedded Triton; quick when it is there already."""
+"""`python -m services.local install-triton [--gpu | --cpu]`: installs the embedded Triton; quick when it is there.
+
+--gpu brings CUDA and TensorRT for NVIDIA's GPUs (3 GB), --cpu takes them away; without either it stays as it is.
+"""
 
 from __future__ import annotations
 
@@ -8,24 +11,30 @@ from services.errors import ChorusError
 from services.local.settings import LocalSettings
 from services.local.triton_runtime import install_runtime, platform_problem
 
+_GPU = {"--gpu": True, "--cpu": False}
+
 
 def main(arguments: list[str]) -> int:
     """The exit code of the command."""
-    if arguments != ["install-triton"]:
-        sys.stderr.write(f"{__doc__}\n")
+    if arguments[:1] != ["install-triton"] or arguments[1:] not in ([], ["--gpu"], ["--cpu"]):
+        _warn(str(__doc__))
         return 2
     if (problem := platform_problem()) is not None:
         # No failure: everything else runs here, with a Triton elsewhere.
-        sys.stderr.write(f"{problem}\n")
+        _warn(str(problem))
         return 0
     place = LocalSettings().triton_runtime
     try:
-        installed = install_runtime(place)
+        installed = install_runtime(place, gpu=_GPU.get("".join(arguments[1:])), report=_warn)
     except ChorusError as error:
-        sys.stderr.write(f"{error}\n")
+        _warn(str(error))
         return 1
     sys.stdout.write(f"Triton {'installed in' if installed else 'is already in'} {place}\n")
     return 0
+
+
+def _warn(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
 
 
 if __name__ == "__main__":

@@ -14,10 +14,18 @@ from services.errors import ChorusError
 from services.jobs.engines import ENGINES
 from services.jobs.families import family_cards
 from services.jobs.imported import IMPORTED
+from services.local.gpus import find_gpus
 from services.local.ports import is_free
 from services.local.run_file import find_running
 from services.local.settings import LocalSettings
-from services.local.triton_runtime import find_libpython, find_runtime, glibc_version, platform_problem, runtime_engines
+from services.local.triton_runtime import (
+    INSTALL_COMMAND,
+    find_libpython,
+    find_runtime,
+    glibc_version,
+    platform_problem,
+    runtime_engines,
+)
 
 _PYTHON_VERSIONS = ((3, 11), (3, 12))
 _DISK_NEEDED = 2 << 30
@@ -43,6 +51,7 @@ def examine(settings: LocalSettings) -> Iterator[Finding]:
     else:
         yield _attempt("libpython", lambda: str(find_libpython()))
         yield _attempt("triton", lambda: str(find_runtime(settings.triton_runtime).server))
+        yield _gpu(settings)
         yield _engine(settings)
     yield _models(settings)
     yield _families(settings)
@@ -69,6 +78,26 @@ def _attempt(name: str, find: Callable[[], str]) -> Finding:
         return Finding(name, True, find())
     except ChorusError as error:
         return Finding(name, False, error.message)
+
+
+def _gpu(settings: LocalSettings) -> Finding:
+    """Whether there is one, and whether the embedded Triton can use it."""
+    gpus = find_gpus()
+    wanted = settings.model_engine
+    if not gpus:
+        advice = f", and CHORUS_MODEL_ENGINE={wanted} needs one: set it to auto, or mend the driver"
+        lacking = wanted in ("cuda", "tensorrt")
+        return Finding("gpu", not lacking, "none that nvidia-smi shows" + (advice if lacking else ""))
+    found = "; ".join(gpu.text for gpu in gpus)
+    if wanted == "cpu":
+        return Finding("gpu", True, f"{found}; not used (CHORUS_MODEL_ENGINE=cpu)")
+    try:
+        usable = bool(find_runtime(settings.triton_runtime).cuda)
+    except ChorusError:
+        usable = True  # told above
+    return Finding(
+        "gpu", True, found if usable else f"{found}; not used: `{INSTALL_COMMAND} --gpu` makes Triton use it"
+    )
 
 
 def _engine(settings: LocalSettings) -> Finding:

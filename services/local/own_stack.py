@@ -15,8 +15,10 @@ from services.errors import ChorusError, ErrorKind
 from services.local.run_file import RunningStack, await_running, find_running
 from services.local.settings import Folders, LocalSettings, child_environment
 from services.parent_death import dying_with_us
+from services.triton import PLAN_SECONDS
 
-_START_SECONDS = 180.0
+# With the time that TensorRT may make plans in.
+_START_SECONDS = 180.0 + PLAN_SECONDS
 _STOP_SECONDS = 20.0
 
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
@@ -34,6 +35,11 @@ class Folders:
     def engines(self) -> Path:
         """What computes each model, as the embedded Triton says."""
         return self.scratch / "engines"
+
+    @property
+    def plans(self) -> Path:
+        """What TensorRT has made of nets for this machine's GPUs."""
+        return self.scratch / "plans"
 
     @property
     def log_file(self) -> Path:
@@ -76,6 +82,8 @@ class LocalSettings(ServerTlsSettings, TritonTlsSettings):
     """host:port of a Triton elsewhere, or dns:///name:port; empty: the embedded one is started"""
     triton_runtime: Path = Path(sys.prefix) / "triton"
     """Virtual environment of the embedded Triton"""
+    model_engine: Literal["auto", "cpu", "cuda", "tensorrt"] = "auto"
+    """What computes the models of the embedded Triton: the best that is there (auto), or this one and no other"""
     model_repository: Path = CHECKOUT / "model_repository"
     """Folder of the models that Triton serves"""
     hang_seconds: float = Field(default=30, ge=1)
@@ -84,6 +92,8 @@ class LocalSettings(ServerTlsSettings, TritonTlsSettings):
     """Room that uploads and new batches leave on the disk for jobs that run, bytes; 0: no such bound"""
     families: Path | None = None
     """Folder of the families that were imported (`chorus models import`); empty: `families` in the data folder"""
+    library_path: str = Field(default="", validation_alias="LD_LIBRARY_PATH")
+    """Where the embedded Triton finds a GPU's driver when it lies in no usual place"""
     xdg_data_home: Path = Field(default=Path("~/.local/share"), validation_alias="XDG_DATA_HOME")
     """Where `chorus/` holds the state"""
     xdg_state_home: Path = Field(default=Path("~/.local/state"), validation_alias="XDG_STATE_HOME")

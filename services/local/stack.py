@@ -19,13 +19,14 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from services.errors import ChorusError, ErrorKind
 from services.grpc_client import open_channel
 from services.local.child import Service
+from services.local.gpus import find_gpus
 from services.local.log_file import LogFile
 from services.local.ports import free_port, is_free
 from services.local.run_file import RunningStack, hold_lock, publish
 from services.local.settings import Folders, LocalSettings
 from services.local.supervisor import Supervisor
 from services.local.triton_runtime import find_runtime
-from services.local.triton_server import triton_service
+from services.local.triton_server import Acceleration, triton_service
 from services.tls.identity import local_context
 from services.triton import TritonClient
 
@@ -162,8 +163,17 @@ def _triton(settings: LocalSettings, folders: Folders, ports: Ports) -> Sequence
             engines=folders.engines,
             port=ports.triton,
             metrics_port=ports.triton_metrics,
+            acceleration=acceleration_of(settings, folders),
         ),
     )
+
+
+def acceleration_of(settings: LocalSettings, folders: Folders) -> Acceleration:
+    """What may compute the models; UNAVAILABLE when what is asked for by name needs a GPU, and there is none."""
+    gpus = () if settings.model_engine == "cpu" else find_gpus()
+    if settings.model_engine in ("cuda", "tensorrt") and not gpus:
+        raise ChorusError(ErrorKind.UNAVAILABLE, "engine-no-gpu", engine=settings.model_engine)
+    return Acceleration(settings.model_engine, gpus, folders.plans, settings.library_path)
 
 
 def _check_external_triton(settings: LocalSettings) -> None:

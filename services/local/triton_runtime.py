@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -18,6 +19,9 @@ from services.errors import ChorusError, ErrorKind
 from services.parent_death import dying_with_us
 
 REQUIREMENTS: Final = Path(__file__).with_name("triton-requirements.txt")
+GPU_REQUIREMENTS: Final = REQUIREMENTS.with_name("triton-gpu-requirements.txt")
+# What ONNX Runtime's wheel for GPUs was built with. PyPI has a package that fetches NVIDIA's own from pypi.nvidia.com.
+TENSORRT: Final = "tensorrt-cu13-libs==10.16.1.11"
 INSTALL_COMMAND: Final = f"{sys.executable} -m services.local install-triton"
 GLIBC_NEEDED: Final = (2, 35)
 _PYTHON: Final = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -38,6 +42,8 @@ class TritonRuntime:
     stub: Path
     libpython: Path
     """Folder of libpython3.X.so.1.0"""
+    cuda: tuple[Path, ...]
+    """Folders of the libraries of CUDA and TensorRT; none where it was installed for the processor alone"""
 
 
 def find_runtime(place: Path) -> TritonRuntime:
@@ -53,6 +59,7 @@ def find_runtime(place: Path) -> TritonRuntime:
         python_backend=tritonserver / "backends" / "python",
         stub=tritonserver / "python_backend_stubs" / _PYTHON / "triton_python_backend_stub",
         libpython=find_libpython(),
+        cuda=(*sorted(packages.glob("nvidia/*/lib")), *sorted(packages.glob("tensorrt_libs"))),
     )
     if not (runtime.server.exists() and runtime.stub.exists()):
         raise ChorusError(ErrorKind.UNAVAILABLE, "triton-not-installed", folder=str(place), command=INSTALL_COMMAND)
@@ -70,9 +77,14 @@ def runtime_engines(runtime: TritonRuntime) -> str:
     if failure:
         raise ChorusError(ErrorKind.UNAVAILABLE, "triton-no-engine", reason=failure, command=INSTALL_COMMAND)
     version, *providers = done.stdout.split()
-    found = [name.removesuffix("ExecutionProvider") for name in providers]
-    # It comes with every build, and runs nothing here.
-    return f"ONNX Runtime {version} for {', '.join(name for name in found if name != 'Azure')}"
+    found = [name.removesuffix("ExecutionProvider").replace("Tensorrt", "TensorRT") for name in providers]
+    # Azure comes with every build, and runs nothing here; TensorRT with every one for GPUs, but not its libraries.
+    idle = {"Azure"} if _has_tensorrt(runtime) else {"Azure", "TensorRT"}
+    return f"ONNX Runtime {version} for {', '.join(name for name in found if name not in idle)}"
+
+
+def _has_tensorrt(runtime: TritonRuntime) -> bool:
+    return any(folder.name == "tensorrt_libs" for folder in runtime.cuda)
 
 
 def find_libpython() -> Path:
@@ -107,20 +119,43 @@ def glibc_version() -> tuple[int, ...]:
         return (0,)
 
 
-def install_runtime(place: Path) -> bool:
-    """Make the runtime at `place`; False when it is there already, and so nothing was done."""
+def install_runtime(place: Path, *, gpu: bool | None = None, report: Callable[[str], None] = lambda _: None) -> bool:
+    """Make the runtime at `place`; False when it is there already, and so nothing was done.
+
+    `gpu`: with CUDA's libraries (3 GB) and, where NVIDIA's packages can be had, TensorRT's, or without; None: as it is.
+    `report` hears why TensorRT is left out, which is tried again whenever `gpu` is asked for.
+    """
     stamp = place / "chorus-installed"
-    content = f"{_PYTHON} {hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()}\n"
-    if stamp.exists() and stamp.read_text() == content:
-        return False
+    before = stamp.read_text() if stamp.exists() else ""
+    with_gpu = before.startswith("gpu ") if gpu is None else gpu
+    requirements = GPU_REQUIREMENTS if with_gpu else REQUIREMENTS
+    content = f"{'gpu ' if with_gpu else ''}{_PYTHON} {hashlib.sha256(requirements.read_bytes()).hexdigest()}\n"
+    if before == content:
+        return gpu is True and not _has_tensorrt(find_runtime(place)) and _add_tensorrt(place, report)
     if (problem := platform_problem()) is not None:
         raise problem
     _run([sys.executable, "-m", "venv", "--clear", str(place)])
-    options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--requirement", str(REQUIREMENTS)]
-    _run([str(place / "bin" / "python"), "-m", "pip", "install", *options])
+    _run([*_pip(place), "--requirement", str(requirements)])
+    if with_gpu:
+        _add_tensorrt(place, report)
     _ensure_libpython()
     find_runtime(place)
     stamp.write_text(content)
+    return True
+
+
+def _pip(place: Path) -> list[str]:
+    options = ["--quiet", "--disable-pip-version-check", "--no-deps"]
+    return [str(place / "bin" / "python"), "-m", "pip", "install", *options]
+
+
+def _add_tensorrt(place: Path, report: Callable[[str], None]) -> bool:
+    """False where it cannot be had; CUDA computes then."""
+    try:
+        _run([*_pip(place), TENSORRT])
+    except ChorusError as error:
+        report(f"TensorRT is left out, CUDA computes: {error}")
+        return False
     return True
 
 

@@ -7,6 +7,7 @@ import logging
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -15,8 +16,9 @@ import psutil
 from services.errors import ChorusError
 from services.folders import make_folder
 from services.local.child import Service
+from services.local.gpus import Gpu, plan_key
 from services.local.triton_runtime import TritonRuntime
-from services.triton import TritonClient
+from services.triton import PLAN_SECONDS, TritonClient
 
 _log = logging.getLogger(__name__)
 
@@ -31,7 +33,28 @@ _NOISE: Final = (
     "Cuda failure",
 )
 
+_READY_SECONDS: Final = 120.0
+_LOAD_SECONDS: Final = 60.0
+
 _LOST: Final = frozenset({psutil.STATUS_ZOMBIE, psutil.STATUS_STOPPED})
+
+
+@dataclass(frozen=True, slots=True)
+class Acceleration:
+    """What may compute the models."""
+
+    engine: str = "auto"
+    """As LocalSettings.model_engine"""
+    gpus: Sequence[Gpu] = ()
+    plans: Path | None = None
+    """Where TensorRT's plans lie, for all kinds of GPUs; without it there are none, and no TensorRT"""
+    library_path: str = ""
+    """Where else the driver's libraries may lie"""
+
+    @property
+    def plan_seconds(self) -> float:
+        """How long a start may take for plans to be made."""
+        return PLAN_SECONDS if self.gpus and self.engine in ("auto", "tensorrt") else 0.0
 
 
 def triton_service(
@@ -44,18 +67,22 @@ def triton_service(
     engines: Path,
     port: int,
     metrics_port: int,
+    acceleration: Acceleration | None = None,
 ) -> Service:
     """Triton on 127.0.0.1 with the models of `repository` and, as they come and go, those of `families`.
 
     Makes `families` where it is missing, and its backend folder in `scratch`, which is no other stack's. In `engines`
-    each loaded model says what computes it (jobs/engines.py); it is emptied before each start.
+    each loaded model says what computes it (jobs/engines.py); it is emptied before each start. Without an acceleration
+    the processor computes everything.
     """
     address = f"127.0.0.1:{port}"
     region_prefix = f"chorus-{hashlib.sha256(str(scratch.absolute()).encode()).hexdigest()[:12]}-"
     backends = scratch / "triton-backends"
     client = TritonClient(address)
+    given = acceleration or Acceleration("cpu")
+    patient = TritonClient(address, timeout_seconds=_LOAD_SECONDS + given.plan_seconds)
 
-    _build_backends(runtime, backends)
+    build_backends(runtime, backends)
     if not families.exists():
         make_folder(families, private=True)
     return Service(
@@ -80,23 +107,33 @@ def triton_service(
             "--log-info=false",
         ),
         environment={
-            "LD_LIBRARY_PATH": f"{runtime.libraries}:{runtime.libpython}",
+            "LD_LIBRARY_PATH": ":".join(map(str, _libraries(runtime, given))),
             # The stub's Python takes the environment of the first python3 on PATH for its own.
             "PATH": f"{runtime.programs}:/usr/bin:/bin",
             "PYTHONPATH": "",
             "PYTHONHOME": "",
             "CHORUS_ENGINES": str(engines),
+            "CHORUS_MODEL_ENGINE": given.engine,
+            "CHORUS_PLANS": str(given.plans / plan_key(given.gpus)) if given.gpus and given.plans else "",
             # By itself the models' runtime tells Microsoft that it was started.
             "ORT_DISABLE_TELEMETRY": "1",
         },
         address=address,
-        is_ready=lambda: client.ready(models) and _loaded(client, families),
+        is_ready=lambda: client.ready(models) and _loaded(patient, families),
         answers=client.alive,
         is_broken=_lost_a_stub,
         clear_leftovers=lambda: _sweep(region_prefix, engines),
         is_noise=lambda line: any(words in line for words in _NOISE),
-        ready_seconds=120.0,
+        ready_seconds=_READY_SECONDS + given.plan_seconds,
     )
+
+
+def _libraries(runtime: TritonRuntime, acceleration: Acceleration) -> list[str | Path]:
+    """Folders of shared libraries; CUDA's, from their own packages, only where they are of use."""
+    plain: list[str | Path] = [runtime.libraries, runtime.libpython]
+    if not acceleration.gpus:
+        return plain
+    return [*plain, *runtime.cuda, *filter(None, acceleration.library_path.split(":"))]
 
 
 def _loaded(client: TritonClient, families: Path) -> bool:
@@ -120,7 +157,8 @@ def _sweep(region_prefix: str, engines: Path) -> None:
         segment.unlink(missing_ok=True)
 
 
-def _build_backends(runtime: TritonRuntime, folder: Path) -> None:
+def build_backends(runtime: TritonRuntime, folder: Path) -> None:
+    """Make Triton's folder of backends, ours among them, in the place of what was there."""
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(_OUR_BACKENDS, folder, ignore=shutil.ignore_patterns("__pycache__"))
     python = folder / "python"

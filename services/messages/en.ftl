@@ -279,6 +279,7 @@ process-not-ready =
     { $lines }
 triton-unusable = The Triton at CHORUS_TRITON_URL={ $address } does not answer or lacks one of these models: { $models }
 triton-no-engine = The embedded Triton's ONNX Runtime does not load: { $reason }. Remove its folder and install it again: { $command }
+engine-no-gpu = CHORUS_MODEL_ENGINE={ $engine } needs an NVIDIA GPU, and nvidia-smi shows none here: set it to auto or cpu, or mend the driver
 triton-not-installed = Triton is not installed in { $folder }: run `{ $command }`
 triton-install-failed =
     Installing Triton failed at `{ $command }`:

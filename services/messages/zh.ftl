@@ -296,6 +296,7 @@ process-not-ready =
     { $lines }
 triton-unusable = CHORUS_TRITON_URL={ $address } 的 Triton 没有响应，或者缺少其中的模型：{ $models }
 triton-no-engine = 内置 Triton 的 ONNX Runtime 无法加载：{ $reason }。请删除其文件夹并重新安装：{ $command }
+engine-no-gpu = CHORUS_MODEL_ENGINE={ $engine } 需要 NVIDIA GPU，但 nvidia-smi 在此处未显示任何 GPU：请设为 auto 或 cpu，或修复驱动
 triton-not-installed = { $folder } 里没有安装 Triton。请运行 `{ $command }`。
 triton-install-failed =
     安装 Triton 时，`{ $command }` 出错：

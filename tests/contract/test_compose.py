@@ -20,6 +20,7 @@ from services.gateway.settings import GatewaySettings
 from services.preprocess.settings import PreprocessSettings
 from services.render.settings import RenderProcessSettings
 from services.worker.settings import WorkerSettings
+from tests.plan_maker import load_plans
 
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 PLAIN = yaml.safe_load((FOLDER / "docker-compose.yaml").read_text())
@@ -150,6 +151,22 @@ def test_every_address_is_a_service_and_a_port_of_it(service: str) -> None:
         assert host in services
     aliases = services["triton-cpu"]["networks"]["default"]["aliases"]
     assert aliases == ["triton"]
+
+
+@pytest.mark.parametrize("engine", ["", "cuda"])
+def test_triton_with_gpus_serves_what_was_prepared_for_it(engine: str) -> None:
+    services = read_compose({**ENTERED, "CHORUS_MODEL_ENGINE": engine})["services"]
+    plans, triton = services["plans"], services["triton"]
+    assert plans["image"] == triton["image"]
+    assert triton["depends_on"] == {"plans": {"condition": "service_completed_successfully"}}
+    options = load_plans()._options(plans["command"])
+    assert options.engine == (engine or "auto")
+    places = dict(volume.split(":")[:2] for volume in triton["volumes"])
+    written = dict(volume.split(":")[:2] for volume in plans["volumes"])
+    assert written == {"models": str(options.repository), "plans": str(options.plans)}
+    words = read_dockerfile(dockerfiles()["triton"])[-1].words("CMD")
+    assert f"--model-repository={places['models']}" in words
+    assert places["plans"] == written["plans"]
 
 
 def test_published_ports_are_the_doors() -> None:

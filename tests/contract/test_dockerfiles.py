@@ -120,7 +120,7 @@ def test_the_builder_gets_what_images_are_made_of_and_nothing_else() -> None:
     sent = set(sent_files(ROOT, read_patterns(ROOT / ".dockerignore")))
     folders = {"services", "model_repository"}
     single = {path for path in sent if path.split("/")[0] not in folders}
-    wanted = {"LICENSE", "NOTICE", "README.md", "pyproject.toml", "deploy/docker/health.py"}
+    wanted = {"LICENSE", "NOTICE", "README.md", "pyproject.toml", "deploy/docker/health.py", "deploy/docker/plans.py"}
     assert single == wanted | {f"deploy/docker/locks/{name}.txt" for name in LOCKS}
     assert {"services/gateway/__main__.py", "model_repository/mouth_renderer/1/model.onnx"} <= sent
     assert not [path for path in sent if "__pycache__" in path]

@@ -43,6 +43,16 @@ def test_a_complete_list_is_locked_as_it_stands(name: str) -> None:
     assert pins(FOLDER / f"{name}.txt") == pins(ROOT / LOCKS[name].source)
 
 
+def test_the_embedded_triton_for_gpus_is_the_same_with_another_build_of_its_library() -> None:
+    folder = ROOT / "services" / "local"
+    plain, gpu = pins(folder / "triton-requirements.txt"), pins(folder / "triton-gpu-requirements.txt")
+    gpu["onnxruntime"] = gpu.pop("onnxruntime-gpu")
+    assert {package: version for package, version in gpu.items() if not package.startswith("nvidia-cu")} == {
+        **plain,
+        "nvidia-nvjitlink": gpu["nvidia-nvjitlink"],
+    }
+
+
 @pytest.mark.parametrize("name", EXTRAS)
 def test_versions_are_those_that_the_tests_run_with(name: str) -> None:
     tested = pins(ROOT / "constraints.txt")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -14,17 +15,30 @@ from unittest import mock
 import httpx
 import kubernetes_validate
 import pytest
+import yaml
 
 from scripts.check_manifests import is_custom
 from scripts.images.dockerfile import dockerfiles, read_dockerfile
-from scripts.manifests import FOLDER, OVERLAYS, Resource, named, of_kind, render, rendered_file, resources
+from scripts.manifests import (
+    FOLDER,
+    OVERLAYS,
+    Resource,
+    environment,
+    named,
+    of_kind,
+    render,
+    rendered_file,
+    resources,
+)
 from services.errors import ChorusError
 from services.gateway.access.lock import check_lock
 from services.gateway.rest import jobs as rest
 from services.gateway.settings import GatewaySettings
 from services.local.ports import free_port
+from services.local.settings import LocalSettings
 from services.metrics_door import open_metrics_door
 from tests.contract.workloads import Workload, workloads
+from tests.plan_maker import load_plans
 
 KUBERNETES = "1.37"
 TRITON_PORTS = {"http": 8000, "grpc": 8001, "metrics": 8002}
@@ -62,7 +76,8 @@ def test_every_pod_is_bounded_probed_and_restricted(overlay: str) -> None:
 def faults(workload: Workload) -> Iterator[str]:
     """What a pod and its container lack of what all must have."""
     yield from pod_faults(workload.pod)
-    yield from container_faults(workload.container)
+    for container in (workload.container, *workload.preparing):
+        yield from container_faults(container)
     if workload.kind != "Job" and (missing := [each for each in PROBES if each not in workload.container]):
         yield f"it has no {missing}"
 
@@ -113,6 +128,46 @@ def test_a_pod_that_lacks_something_is_found(broken: str) -> None:
     BREAKS[broken](workload)
     (fault,) = faults(workload)
     assert broken in fault
+
+
+def test_what_prepares_a_pod_is_held_to_the_same() -> None:
+    workload = copy.deepcopy(next(each for each in workloads("gpu") if each.name == "triton"))
+    workload.preparing[0]["securityContext"].pop("readOnlyRootFilesystem")
+    assert list(faults(workload)) == ["it can write its own programs"]
+
+
+def test_plans_are_made_by_the_image_of_triton_where_it_looks_for_them() -> None:
+    triton = next(each for each in workloads("gpu") if each.name == "triton")
+    (container,) = triton.preparing
+    assert container["image"] == triton.container["image"]
+    assert container["command"] == ["python3", "/opt/plans.py"]
+    variables = environment(resources("gpu"), container)
+    with mock.patch.dict(os.environ, variables, clear=True):
+        engine = LocalSettings().model_engine  # the name and the values are those of one machine's Triton
+    words = [re.sub(r"\$\((\w+)\)", lambda found: variables[found[1]], word) for word in container["args"]]
+    options = load_plans()._options(words)
+    assert (options.engine, options.models) == (engine, [Path("/models")])
+    mounts = {each["mountPath"]: each["name"] for each in container["volumeMounts"]}
+    served = {each["mountPath"]: each["name"] for each in triton.container["volumeMounts"]}
+    assert "--model-repository=/models" in triton.container["args"]
+    assert served["/models"] == mounts[str(options.repository)]
+    assert served["/plans"] == mounts[str(options.plans)]
+    gpu = {"nvidia.com/gpu": 1}
+    assert gpu.items() <= container["resources"]["limits"].items()
+    assert gpu.items() <= triton.container["resources"]["limits"].items()
+    assert triton.resource["spec"]["progressDeadlineSeconds"] > options.seconds
+
+
+def test_plans_may_lie_in_a_claim(tmp_path: Path) -> None:
+    components = os.path.relpath(FOLDER / "components", tmp_path)
+    lines = [f"resources: [{components}/../base]", f"components: [{components}/nvidia, {components}/nvidia-cache]"]
+    (tmp_path / "kustomization.yaml").write_text("\n".join(lines) + "\n")
+    found = list(yaml.safe_load_all(render(tmp_path)))
+    claim = named(found, "PersistentVolumeClaim", "triton-plans")
+    kubernetes_validate.validate(claim, KUBERNETES, strict=True)
+    volumes = named(found, "Deployment", "triton")["spec"]["template"]["spec"]["volumes"]
+    (plans,) = (each for each in volumes if each["name"] == "plans")
+    assert plans == {"name": "plans", "persistentVolumeClaim": {"claimName": claim["metadata"]["name"]}}
 
 
 @each_overlay

@@ -57,6 +57,13 @@ def test_config_names_the_model_and_how_it_runs(model: str) -> None:
     assert all(size <= config.max_batch_size for size in config.dynamic_batching.preferred_batch_size)
 
 
+def test_tensorrt_is_for_nets_of_one_shape_and_rounds_no_places() -> None:
+    """For each other length of a recording TensorRT would make another plan, in the middle of a job."""
+    hints = {model: read_config(model).parameters["tensorrt"].string_value for model in MADE_HERE}
+    fixed = {model for model in MADE_HERE if all(-1 not in tensor.dims for tensor in read_config(model).input)}
+    assert {model: hint for model, hint in hints.items() if hint} == dict.fromkeys(fixed, "FP32")
+
+
 @pytest.mark.parametrize("model", MADE_HERE)
 @pytest.mark.parametrize("side", ["input", "output"])
 def test_config_and_onnx_have_the_same_tensors(model: str, side: str) -> None:

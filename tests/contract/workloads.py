@@ -56,7 +56,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """What makes pods: a Deployment, a StatefulSet or a Job; each has one container."""
+    """What makes pods: a Deployment, a StatefulSet or a Job; each has one container that stays."""
 
     overlay: str
     resource: Resource
@@ -82,10 +82,15 @@ class Workload:
 
     @property
     def container(self) -> dict[str, Any]:
-        """The only container, init containers included."""
-        containers: list[dict[str, Any]] = [*self.pod.get("initContainers", ()), *self.pod["containers"]]
+        """The only one that stays."""
+        containers: list[dict[str, Any]] = self.pod["containers"]
         (container,) = containers
         return container
+
+    @property
+    def preparing(self) -> list[dict[str, Any]]:
+        """Those that end before it starts."""
+        return list(self.pod.get("initContainers", ()))
 
     @property
     def ports(self) -> dict[str, int]:

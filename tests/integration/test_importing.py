@@ -73,6 +73,7 @@ def test_the_config_says_what_the_graph_takes_and_warms_it_up(repository: Path) 
     (warm,) = config.model_warmup
     assert warm.batch_size == 8
     assert {key: list(value.dims) for key, value in warm.inputs.items()} == {"crop": [96, 96, 3], "mel": [80, 16]}
+    assert config.parameters["tensorrt"].string_value == "FP16"
 
 
 def test_an_import_is_a_family_at_once_and_says_its_licence(repository: Path) -> None:

@@ -197,7 +197,9 @@ def test_an_import_is_served_in_8_bits_where_the_processor_counts_in_them_and_sa
         assert IMPORTED.find("net") == family
     finally:
         IMPORTED.look_in(None)
-    assert 'key: "precision" value { string_value: "int8" }' in (tmp_path / "families/net/config.pbtxt").read_text()
+    config = (tmp_path / "families/net/config.pbtxt").read_text()
+    assert 'key: "precision" value { string_value: "int8" }' in config
+    assert "tensorrt" not in config
     model = onnx.load(tmp_path / "families/net/1/model.onnx")
     assert TensorProto.INT8 in {tensor.data_type for tensor in model.graph.initializer}
 

@@ -7,16 +7,20 @@ import sys
 import threading
 from pathlib import Path
 from socket import socket
+from types import SimpleNamespace
 
 import pytest
 
 from services.errors import ChorusError, ErrorKind
-from services.local import triton_runtime
+from services.local import doctor, stack, triton_runtime
 from services.local.doctor import examine
+from services.local.gpus import Gpu
 from services.local.ports import free_port, is_free
 from services.local.run_file import RunningStack, await_running, find_running, hold_lock, publish
 from services.local.settings import Folders, LocalSettings
 from services.local.stack import choose_ports
+
+GPU = Gpu("NVIDIA H200", "9.0", 143771, "580.65.06")
 
 
 @pytest.fixture(autouse=True)
@@ -156,6 +160,64 @@ def test_an_installed_runtime_is_not_installed_again(monkeypatch: pytest.MonkeyP
     assert len(commands) == 2
     monkeypatch.setattr(triton_runtime, "_PYTHON", "3.99")
     assert triton_runtime.install_runtime(tmp_path)
+
+
+def test_a_runtime_for_gpus_stays_one_until_it_is_told_otherwise(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    commands: list[str] = []
+
+    def run(command: list[str]) -> None:
+        commands.append(command[-1])
+        if command[-1] == triton_runtime.TENSORRT:
+            raise ChorusError(ErrorKind.UNAVAILABLE, "triton-install-failed", command="pip", lines="not reached")
+
+    told: list[str] = []
+    monkeypatch.setattr(triton_runtime, "_run", run)
+    monkeypatch.setattr(triton_runtime, "find_runtime", lambda _: SimpleNamespace(cuda=[Path("nvidia/cudnn/lib")]))
+    assert triton_runtime.install_runtime(tmp_path, gpu=True, report=told.append)
+    assert commands[1:] == [str(triton_runtime.GPU_REQUIREMENTS), triton_runtime.TENSORRT]
+    assert "not reached" in told[0]
+    assert not triton_runtime.install_runtime(tmp_path, gpu=True, report=told.append)
+    assert (commands[3:], len(told)) == ([triton_runtime.TENSORRT], 2), "what was out of reach is tried again"
+    assert not triton_runtime.install_runtime(tmp_path), "make install must not take the GPU away"
+    assert triton_runtime.install_runtime(tmp_path, gpu=False)
+    assert commands[-1] == str(triton_runtime.REQUIREMENTS)
+    assert not triton_runtime.install_runtime(tmp_path)
+
+
+def test_an_engine_that_needs_a_gpu_is_refused_where_there_is_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(stack, "find_gpus", list)
+    folders = _folders(tmp_path)
+    with pytest.raises(ChorusError, match="CHORUS_MODEL_ENGINE=cuda"):
+        stack.acceleration_of(LocalSettings(home=tmp_path, model_engine="cuda"), folders)
+    assert stack.acceleration_of(LocalSettings(home=tmp_path), folders).plan_seconds == 0
+    monkeypatch.setattr(stack, "find_gpus", lambda: [GPU])
+    found = stack.acceleration_of(LocalSettings(home=tmp_path, model_engine="tensorrt"), folders)
+    assert (found.gpus, found.plans) == ([GPU], tmp_path / "scratch" / "plans")
+    assert found.plan_seconds > 60
+    assert stack.acceleration_of(LocalSettings(home=tmp_path, model_engine="cpu"), folders).gpus == ()
+
+
+@pytest.mark.parametrize(
+    ("gpus", "engine", "good", "words"),
+    [
+        ([], "auto", True, "none"),
+        ([], "tensorrt", False, "CHORUS_MODEL_ENGINE=tensorrt needs one"),
+        ([GPU], "cpu", True, "not used (CHORUS_MODEL_ENGINE=cpu)"),
+        ([GPU], "auto", True, "NVIDIA H200, 143771 MiB, compute capability 9.0, driver 580.65.06"),
+    ],
+)
+def test_doctor_tells_of_gpus(
+    gpus: list[Gpu], engine: str, good: bool, words: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(doctor, "find_gpus", lambda: gpus)
+    settings = LocalSettings.model_validate({"home": tmp_path, "model_engine": engine, "port": 0})
+    gpu = next(finding for finding in examine(settings) if finding.name == "gpu")
+    assert gpu.good is good
+    assert words in gpu.text
 
 
 def test_doctor_finds_what_is_missing(tmp_path: Path) -> None:

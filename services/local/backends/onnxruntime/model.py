@@ -6,24 +6,15 @@ where nothing of ours can be imported and NumPy must be 1.x.
 
 import contextlib
 import json
-import os
 import resource
-import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
+import accelerators
 import numpy as np
 import onnxruntime
 import triton_python_backend_utils as triton
 
 IMPORTED_BYTES = 8 << 30
-CUDA = "CUDAExecutionProvider"
-DEVICES = {
-    "CPUExecutionProvider": "CPU",
-    CUDA: "CUDA",
-    "TensorrtExecutionProvider": "TensorRT",
-    "OpenVINOExecutionProvider": "OpenVINO",
-}
 
 
 class TritonPythonModel:
@@ -39,14 +30,14 @@ class TritonPythonModel:
         config = json.loads(args["model_config"])
         bound_imported(args)
         path = Path(args["model_repository"]) / args["model_version"] / "model.onnx"
-        self.session = onnxruntime.InferenceSession(str(path), session_options(config), providers=providers(args))
+        self.session = accelerators.open_session(path, session_options(config), args, config)
         self.outputs = [output["name"] for output in config["output"]]
         self.inputs = [tensor["name"] for tensor in config["input"]]
         missing = set(self.inputs) ^ {tensor.name for tensor in self.session.get_inputs()}
         missing |= set(self.outputs) - {tensor.name for tensor in self.session.get_outputs()}
         if missing:
             raise triton.TritonModelException(f"{path} and its config.pbtxt differ in {', '.join(sorted(missing))}")
-        self.record = tell(args["model_name"], engine(config, self.session))
+        self.record = tell(args["model_name"], accelerators.engine(config, self.session))
 
     def finalize(self):
         """The model is dropped: nobody computes it any more, unless it was loaded anew, and that has told its own."""
@@ -89,7 +80,7 @@ def session_options(config):
 
     Spinning threads cost 50 % more CPU when stages run side by side.
     """
-    threads = config.get("parameters", {}).get("intra_op_thread_count", {}).get("string_value", "1")
+    threads = accelerators.parameter(config, "intra_op_thread_count") or "1"
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = int(threads)
     options.inter_op_num_threads = 1
@@ -104,36 +95,15 @@ def bound_imported(args):
 
     Each model has a process of its own. On a GPU the libraries reserve more than they use, and nothing is bounded.
     """
-    if args["model_instance_kind"] != "GPU" and (Path(args["model_repository"]) / "family.json").exists():
+    on_gpu = args["model_instance_kind"] == "GPU" and accelerators.variable("CHORUS_MODEL_ENGINE") != "cpu"
+    if not on_gpu and (Path(args["model_repository"]) / "family.json").exists():
         resource.setrlimit(resource.RLIMIT_DATA, (IMPORTED_BYTES, IMPORTED_BYTES))
-
-
-def providers(args):
-    """The GPU that Triton chose for this instance, when ONNX Runtime can use it, and the CPU behind it."""
-    chosen = ["CPUExecutionProvider"]
-    if args["model_instance_kind"] == "GPU" and CUDA in onnxruntime.get_available_providers():
-        chosen.insert(0, (CUDA, {"device_id": args["model_instance_device_id"]}))
-    return chosen
-
-
-def engine(config, session):
-    """What computes a model: the library, its device, and the numbers that the config says the net has."""
-    first = session.get_providers()[0]
-    return {
-        "runtime": f"ONNX Runtime {onnxruntime.__version__}",
-        "device": DEVICES.get(first, first),
-        "precision": config.get("parameters", {}).get("precision", {}).get("string_value", "float32"),
-    }
 
 
 def tell(model, found):
     """Log what computes `model`, and leave it in a file for those who show it; the file and its number on the disk."""
-    message = f"{model} is computed by {', '.join(found.values())}"
-    now = datetime.now(UTC).isoformat()
-    sys.stdout.write(json.dumps({"time": now, "level": "INFO", "logger": "engine", "message": message}) + "\n")
-    sys.stdout.flush()
-    folder = os.environ.get("CHORUS_ENGINES")  # noqa: TID251  # no settings class can be imported here
-    path = Path(folder or "/nonexistent") / f"{model}.json"
+    accelerators.say(f"{model} is computed by {', '.join(found.values())}")
+    path = Path(accelerators.variable("CHORUS_ENGINES") or "/nonexistent") / f"{model}.json"
     draft = path.with_suffix(".new")
     try:
         draft.write_text(json.dumps(found))

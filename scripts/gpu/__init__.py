@@ -1,0 +1,1 @@
+"""What a GPU does for Chorus: every engine side by side, in one table (`make gpu`)."""
