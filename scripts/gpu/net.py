@@ -49,7 +49,7 @@ class _Graph:
             y = self.add("Add", [y, x])
         return y if last else self.add("Relu", [y])
 
-    def up(self, x: str, row: tuple[int, ...]) -> str:
+    def up(self, x: str, row: tuple[Any, ...]) -> str:
         """A transposed convolution and its activation."""
         into, out, kernel, stride, padding, more = row
         weights = self._weights((into, out, kernel, kernel), into * kernel * kernel / stride**2, 1.0)
