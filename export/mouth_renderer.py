@@ -25,7 +25,7 @@ from export.renderer.contours import (
 )
 from export.renderer.curves import smoothstep
 from export.renderer.interior import Paint, Teeth, paint_inside
-from export.renderer.lips import lips_at, seam_at, with_seam
+from export.renderer.lips import Lips, lips_at, seam_at, with_seam
 from export.renderer.points import LANDMARKS
 from export.renderer.warp import displace
 from export.torch_to_onnx import trace
@@ -36,6 +36,10 @@ FADE: Final = 0.10
 """Face units in which every displacement ends at the edges of the area"""
 PAINTED: Final = 0.25
 """Weight below which the footage's own mouth shows through what is painted between the lips"""
+UNSEEN: Final = 1 / 1024
+"""Share of the inside that is no level of alpha"""
+ROUND_SEEN: Final = 2
+"""Rows that whoever lays the picture over the lips may mix with those that show"""
 OUTPUTS: Final = ("around", "lips", "inside")
 
 
@@ -90,7 +94,9 @@ class MouthRenderer(nn.Module):  # type: ignore[misc]
         lips = lips_at(posed, *window)
         feather = _inwards(*window, FEATHER)
         paint = _paint(upper_teeth, upper_shares.flatten(0, 1), lower_teeth, of_faces(tones))
-        colour = paint_inside(paint, lips, posed, resting, asked, *window)
+        first, last = _open_rows(lips)
+        colour = paint_inside(paint, lips, posed, resting, asked, window_columns, window[1][:, first:last])
+        colour = _unpainted_around(colour, lips, first, last)
         seam = seam_at(lips, posed, parted_share(seen), *window)
         colour, alpha = with_seam(colour, lips, seam, paint.cavity)
         layers = torch.stack([near.upper, near.lower, lips.from_upper, feather.expand_as(near.upper)], 3)
@@ -103,6 +109,26 @@ def _inwards(x: Tensor, y: Tensor, reach: float) -> Tensor:
     """0 at the edges of a grid, 1 from `reach` inside them on, (b, rows, columns)."""
     sides = smoothstep((x - x[:, :1]) / reach) * smoothstep((x[:, -1:] - x) / reach)
     return sides[:, None] * smoothstep((y - y[:, :1]) / reach) * smoothstep((y[:, -1:] - y) / reach)
+
+
+def _open_rows(lips: Lips) -> tuple[Tensor, Tensor]:
+    """The first row of the window in which any face shows its mouth's inside, and the one behind the last; never none.
+
+    Looking up teeth and shading them is most of the work, and mouths are shut, or open by a third of the window.
+    """
+    count = lips.inside.shape[1]
+    rows = torch.arange(count)
+    seen = lips.inside.amax((0, 2)) > UNSEEN
+    first = torch.where(seen, rows, count - 1).amin() - ROUND_SEEN
+    last = torch.where(seen, rows, 0).amax() + 1 + ROUND_SEEN
+    first = first.clamp(min=0)
+    return first, torch.maximum(last.clamp(max=count), first + 1)
+
+
+def _unpainted_around(colour: Tensor, lips: Lips, first: Tensor, last: Tensor) -> Tensor:
+    """The colours (b, 3, some rows, columns) of all rows: black where nobody sees them."""
+    nothing = torch.zeros_like(lips.inside)[:, None].expand(-1, 3, -1, -1)
+    return torch.cat([nothing[:, :, :first], colour, nothing[:, :, last:]], 2)
 
 
 def _paint(upper_teeth: Tensor, upper_shares: Tensor, lower_teeth: Tensor, tones: Tensor) -> Paint:

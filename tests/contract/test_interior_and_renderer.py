@@ -216,3 +216,12 @@ def test_tracks_of_one_request_keep_their_own_teeth(session: onnxruntime.Inferen
     together = session.run(["inside"], {name: np.concatenate([one[name] for one in alone]) for name in alone[0]})[0]
     for mixed, own in zip(together, alone, strict=True):
         np.testing.assert_array_equal(mixed, session.run(["inside"], own)[0][0])
+
+
+def test_teeth_are_painted_as_far_as_any_face_shows_them(session: onnxruntime.InferenceSession) -> None:
+    wide = insides(session, [{JAW: 1.0}], upper=plain(200), lower=plain(200))[0]
+    beside = insides(session, [{CLOSE: 1.0}, {JAW: 1.0}, {}], upper=plain(200), lower=plain(200))
+    np.testing.assert_array_equal(beside[1][wide[..., 3] > 0], wide[wide[..., 3] > 0])
+    seen = np.flatnonzero(wide[:, column(), 3] > 0)
+    assert (wide[seen, column(), 0] > 0).all()
+    assert not beside[[0, 2], ..., 3].any()
