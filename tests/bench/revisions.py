@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -77,6 +76,5 @@ def sameness(source: Path, base: Path, here: Path) -> Sameness:
 
 def _git(*arguments: str) -> str:
     done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(f"git {' '.join(arguments)}: {done.stderr}")
+    assert done.returncode == 0, f"git {' '.join(arguments)}: {done.stderr}"
     return done.stdout
