@@ -110,8 +110,8 @@ train-speech: $(EXPORT_INSTALLED) $(KOKORO)/.fetched ## train the speech net by 
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[training]'
 	nice $(BIN)/python -m export.training train --folder build/training
 
-bench: install ## CPU and memory of every stage and process (minutes)
-	$(BIN)/python -m pytest tests/bench -m bench -s
+bench: install ## CPU and memory of every stage and process; BASE=revision: by that one's, in turns (minutes)
+	$(BIN)/python -m pytest $(if $(BASE),tests/bench/test_against_base.py --base "$(BASE)",tests/bench) -m bench -s
 
 quality: install ## what the lips do: closures, sync, sharpness, pictures in outputs/quality (minutes)
 	$(BIN)/python -m pytest tests/quality -m quality -s $(if $(CLIPS),--clips "$(CLIPS)") $(if $(TALKERS),--talkers "$(TALKERS)")

@@ -173,7 +173,7 @@ def _check_voice(session: onnxruntime.InferenceSession, source: Path, root: Path
 
 
 def _check_renderer(session: onnxruntime.InferenceSession, source: Path, root: Path) -> list[Difference]:
-    """The torch module, on grids of three sizes and at batches 1 and 3, on random mouths."""
+    """The torch module, on grids of three sizes, one track or two with up to three faces, on random mouths."""
     module = mouth_renderer.MouthRenderer().eval()
     largest = np.zeros(len(mouth_renderer.OUTPUTS))
     for inputs in _renderer_inputs():
@@ -191,9 +191,9 @@ def _check_renderer(session: onnxruntime.InferenceSession, source: Path, root: P
 
 def _renderer_inputs() -> Iterator[Mapping[str, NDArray[np.generic]]]:
     for pixels, teeth_size in ((60, (64, 128)), (180, (128, 256)), (500, (256, 512))):
-        for batch in (1, 3):
-            random = np.random.default_rng(pixels + batch)
-            rest = np.repeat(drawn_landmarks()[None], batch, 0)
+        for tracks, faces, ways in ((1, 1, 1), (1, 3, 2), (2, 2, 3)):
+            random = np.random.default_rng(pixels + faces)
+            rest = np.tile(drawn_landmarks(), (tracks, faces, 1, 1))
             grids = {
                 "area_columns": np.arange(-0.66, 0.66, 3 / pixels),
                 "area_rows": np.arange(-0.42, 0.95, 3 / pixels),
@@ -203,12 +203,13 @@ def _renderer_inputs() -> Iterator[Mapping[str, NDArray[np.generic]]]:
             yield {
                 "landmarks": rest + random.normal(0, 0.006, rest.shape).astype(np.float32),
                 "rest": rest,
-                "coefficients": random.random((batch, 8), np.float32),
-                "weight": random.random((batch, 1), np.float32),
-                "upper_teeth": random.integers(0, 256, (batch, *teeth_size, 4), np.uint8),
-                "lower_teeth": random.integers(0, 256, (batch, *teeth_size, 4), np.uint8),
-                "tones": random.random((batch, 3, 3), np.float32),
-            } | {name: np.repeat(places[None], batch, 0).astype(np.float32) for name, places in grids.items()}
+                "coefficients": random.random((tracks, faces, 8), np.float32),
+                "weight": random.random((tracks, faces, 1), np.float32),
+                "upper_teeth": random.integers(0, 256, (tracks, ways, *teeth_size, 4), np.uint8),
+                "upper_shares": random.dirichlet(np.ones(ways), (tracks, faces)).astype(np.float32),
+                "lower_teeth": random.integers(0, 256, (tracks, *teeth_size, 4), np.uint8),
+                "tones": random.random((tracks, 3, 3), np.float32),
+            } | {name: np.repeat(places[None], tracks, 0).astype(np.float32) for name, places in grids.items()}
 
 
 _Check = Callable[[onnxruntime.InferenceSession, Path, Path], list[Difference]]

@@ -41,11 +41,20 @@ _SHADOW_HUE: Final = (0.40, -0.62, -0.70)
 """Red, green and blue that deep shadow adds to the light in it: light in a mouth comes off flesh, it is not grey"""
 
 
-class Paint(NamedTuple):
-    """Colours of the inside (b, 3, ...) or (b, 4, ...) for textures with alpha, all 0..1."""
+class Teeth(NamedTuple):
+    """A row of teeth of t tracks, whose b / t faces each come one after the other."""
 
-    upper_teeth: Tensor
-    lower_teeth: Tensor
+    atlases: Tensor
+    """(t, k, h, w, 4) RGBA 0..255: what the row looks like, in k ways"""
+    shares: Tensor
+    """(b, k) of each of them in a face's"""
+
+
+class Paint(NamedTuple):
+    """Teeth, and colours of the inside (b, 3, ...), 0..1."""
+
+    upper_teeth: Teeth
+    lower_teeth: Teeth
     cavity: Tensor
     tongue: Tensor
     light: Tensor
@@ -131,9 +140,24 @@ def _tongue(
     return lit, share[:, None]
 
 
-def _lay_teeth(colour: Tensor, teeth: Tensor, across: Tensor, down: Tensor, light: Tensor) -> Tensor:
-    """Teeth (b, 4, h, w), looked up at across (b, 1, n) and down (b, m, 1) of -1..1, over the colour."""
+def _lay_teeth(colour: Tensor, teeth: Teeth, across: Tensor, down: Tensor, light: Tensor) -> Tensor:
+    """Teeth, looked up at across (b, 1, n) and down (b, m, 1) of -1..1, over the colour."""
     rows, columns = down.expand(-1, -1, across.shape[2]), across.expand(-1, down.shape[1], -1)
-    grid = torch.stack([columns, rows], 3)
-    seen = functional.grid_sample(teeth, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    seen = _seen_teeth(teeth, torch.stack([columns, rows], 3))
     return colour + (seen[:, :3] * light - colour) * seen[:, 3:]
+
+
+def _seen_teeth(teeth: Teeth, grid: Tensor) -> Tensor:
+    """RGBA 0..1 (b, 4, m, n) at the places of a grid (b, m, n, 2).
+
+    The faces of a track are looked up as one high picture: each would need a copy of the atlases of its own.
+    """
+    tracks, ways, height, width, _ = teeth.atlases.shape
+    faces, rows, columns, _ = grid.shape
+    atlases = teeth.atlases.permute(0, 1, 4, 2, 3).reshape(tracks, ways * 4, height, width).float()
+    places = grid.reshape(tracks, -1, columns, 2)
+    found = functional.grid_sample(atlases, places, mode="bilinear", padding_mode="zeros", align_corners=False)
+    # (t, k, 4, b / t, m, n), each by its share of its face
+    apart = found.reshape(tracks, ways, 4, -1, rows, columns)
+    shares = teeth.shares.reshape(tracks, -1, ways).permute(0, 2, 1)[:, :, None, :, None, None] / 255
+    return (apart * shares).sum(1).permute(0, 2, 1, 3, 4).reshape(faces, 4, rows, columns)

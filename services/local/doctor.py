@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.errors import ChorusError
+from services.jobs.encoders import EncoderChoice, find_encoder
 from services.jobs.engines import ENGINES
 from services.jobs.families import family_cards
 from services.jobs.imported import IMPORTED
@@ -56,6 +57,7 @@ def examine(settings: LocalSettings) -> Iterator[Finding]:
     yield _models(settings)
     yield _families(settings)
     yield _ffmpeg()
+    yield _encoder(settings.encoder)
     for folder in {_existing(each): each for each in (settings.folders.scratch, settings.folders.data)}.values():
         yield _disk(folder, settings.least_free_bytes)
     yield _port(settings)
@@ -132,6 +134,12 @@ def _ffmpeg() -> Finding:
     except ImportError as error:
         return Finding("ffmpeg", False, f"{error}: `pip install --force-reinstall av opencv-python-headless`")
     return Finding("ffmpeg", True, "PyAV loads")
+
+
+def _encoder(choice: EncoderChoice) -> Finding:
+    encoder = find_encoder(choice)
+    good = choice != "hardware" or encoder.hardware is not None
+    return Finding("encoder", good, encoder.text + ("" if good else ": install its driver, or unset CHORUS_ENCODER"))
 
 
 def _disk(folder: Path, least_free: int) -> Finding:

@@ -13,6 +13,7 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from services.folders import make_folder
+from services.jobs.encoders import EncoderChoice
 from services.tls.settings import ServerTlsSettings, TritonTlsSettings
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -90,6 +91,8 @@ class LocalSettings(ServerTlsSettings, TritonTlsSettings):
     """A process that does not answer for that long, several times in a row, is killed and started again, seconds"""
     least_free_bytes: int = Field(default=1 << 30, ge=0)
     """Room that uploads and new batches leave on the disk for jobs that run, bytes; 0: no such bound"""
+    encoder: EncoderChoice = "auto"
+    """auto: graphics hardware encodes where it is seen to work; hardware: so, and warns where none does; software"""
     families: Path | None = None
     """Folder of the families that were imported (`chorus models import`); empty: `families` in the data folder"""
     library_path: str = Field(default="", validation_alias="LD_LIBRARY_PATH")

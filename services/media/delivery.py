@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Final, Literal
 
 from services.media.clip import Clip
 from services.media.colour import ColourTags
+from services.media.hardware import HARDWARE, Bounds
 from services.media.tone_mapping import HdrMetadata, needs_mapping
 from services.media.x264 import x264_options
 
@@ -44,12 +45,15 @@ _LEVELS: Final = (
 class Encoding:
     """How the frames of a clip are coded."""
 
-    codec: Literal["libx264", "libx265"]
+    codec: str
+    """FFmpeg's name: libx264, libx265, or one of HARDWARE"""
     pixel_format: str
     colour: ColourTags
     converted: bool
     """The frames are not coded as they are"""
     options: Mapping[str, str] = field(default_factory=dict)
+    by_hardware: bool = False
+    """It may fail where software does not"""
 
     @property
     def tag(self) -> str:
@@ -57,10 +61,13 @@ class Encoding:
         return "hvc1" if self.codec == "libx265" else "avc1"
 
 
-def encoding_of(clip: Clip, delivery: Delivery, *, crf: int, preset: str) -> Encoding:
-    """The encoding of a clip; crf 0 is lossless, for which H.264 has no profile that plays everywhere."""
+def encoding_of(clip: Clip, delivery: Delivery, *, crf: int, preset: str, hardware: str | None = None) -> Encoding:
+    """The encoding of a clip; crf 0 is lossless, for which H.264 has no profile that plays everywhere.
+
+    `hardware` is which of HARDWARE works here; it makes what plays everywhere, and nothing else.
+    """
     if delivery == "compatible":
-        return _compatible(clip, crf, preset)
+        return _compatible(clip, crf, preset, hardware)
     if clip.pixel_format.endswith("10le"):
         return Encoding(
             codec="libx265",
@@ -95,20 +102,27 @@ def level_of(width: int, height: int, frame_rate: Fraction) -> _Level:
     return next(fitting, _LEVELS[-1])
 
 
-def _compatible(clip: Clip, crf: int, preset: str) -> Encoding:
+def _compatible(clip: Clip, crf: int, preset: str, hardware: str | None) -> Encoding:
     fits = plays_everywhere(clip)
-    options = x264_options(preset, crf)
-    if crf:
-        level = level_of(clip.width, clip.height, clip.frame_rate)
-        bits = str(level.bits_a_second)
-        options |= {"profile": "high", "level": level.name, "maxrate": bits, "bufsize": bits}
-    return Encoding(
+    level = level_of(clip.width, clip.height, clip.frame_rate)
+    software = Encoding(
         codec="libx264",
         pixel_format="yuv420p",
         colour=clip.colour if fits else BT709,
         converted=not fits,
-        options=options,
+        options=x264_options(preset, crf),
     )
+    if not crf:
+        return software
+    if hardware:
+        encoder = HARDWARE[hardware]
+        options = encoder.options(preset, crf, Bounds(level.name, level.bits_a_second))
+        return replace(
+            software, codec=encoder.codec, pixel_format=encoder.pixel_format, options=options, by_hardware=True
+        )
+    bits = str(level.bits_a_second)
+    held = {"profile": "high", "level": level.name, "maxrate": bits, "bufsize": bits}
+    return replace(software, options={**software.options, **held})
 
 
 def _x265_parameters(clip: Clip, crf: int) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 from av.audio.frame import AudioFrame
 from av.container import OutputContainer
 from av.error import FFmpegError
+from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -24,6 +25,7 @@ from services.media.clip import Clip
 from services.media.converting import Converter, converter_for, on_ordinary_screens
 from services.media.delivery import Delivery, Encoding, encoding_of
 from services.media.frame import Frame
+from services.media.hardware import HardwareFailedError
 from services.media.planes import plane_view
 
 _THREADS: Final = 2
@@ -45,13 +47,15 @@ def write_video(
     preset: str,
     delivery: Delivery,
     metadata: Mapping[str, str],
+    hardware: str | None = None,
 ) -> int:
     """Encode `frames` at the clip's rate with the sound of `audio_path`, cut or padded to `seconds`; frames written.
 
-    Frames are pulled one at a time. crf 0 is lossless. Mono stays mono, anything else becomes stereo. Nothing is left
-    at `path` when this raises: STORAGE_FULL when the disk is full, and whatever `frames` raises.
+    Frames are pulled one at a time. crf 0 is lossless. Mono stays mono, anything else becomes stereo. `hardware` is
+    which encoder of graphics hardware to use where that can be. Nothing is left at `path` when this raises:
+    STORAGE_FULL when the disk is full, HardwareFailedError, and whatever `frames` raises.
     """
-    encoding = encoding_of(clip, delivery, crf=crf, preset=preset)
+    encoding = encoding_of(clip, delivery, crf=crf, preset=preset, hardware=hardware)
     with (
         _finished_whole(path) as unfinished,
         _open_output(unfinished) as container,
@@ -63,13 +67,13 @@ def write_video(
         canvas = VideoFrame(clip.width, clip.height, clip.pixel_format)
         written = 0
         for frame in frames:
-            container.mux(video.encode(_picture(frame, canvas, clip, encoding, converter, written)))
+            container.mux(_encoded(video, _picture(frame, canvas, clip, encoding, converter, written), encoding))
             written += 1
             if sound:
                 sound.write_until(written / clip.frame_rate)
         if not written:
             raise ChorusError(ErrorKind.INTERNAL, "no-frame-rendered", name=clip.name)
-        container.mux(video.encode(None))
+        container.mux(_encoded(video, None, encoding))
         if sound:
             sound.finish()
     return written
@@ -131,6 +135,7 @@ def _aac_frames(blocks: Iterator[Block], rate: int, layout: Layout, total: int) 
 
 def _add_video(container: OutputContainer, clip: Clip, encoding: Encoding) -> VideoStream:
     stream = container.add_stream(encoding.codec, rate=clip.frame_rate)
+    assert isinstance(stream, VideoStream)
     stream.width, stream.height, stream.pix_fmt = clip.width, clip.height, encoding.pixel_format
     stream.options = dict(encoding.options)
     context = stream.codec_context
@@ -145,6 +150,16 @@ def _add_video(container: OutputContainer, clip: Clip, encoding: Encoding) -> Vi
     # Slices, PyAV's default, hold the caller until a picture is done; whole frames are encoded beside its next work.
     context.thread_type = "FRAME"
     return stream
+
+
+def _encoded(video: VideoStream, picture: VideoFrame | None, encoding: Encoding) -> list[Packet[VideoStream]]:
+    """What comes out when `picture` goes in; with None all that is left."""
+    try:
+        return video.encode(picture)
+    except FFmpegError as error:
+        if encoding.by_hardware:
+            raise HardwareFailedError(encoding.codec) from error
+        raise
 
 
 def _picture(

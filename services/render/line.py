@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
@@ -16,6 +17,7 @@ from services.jobs.model import Progress, Stage
 from services.jobs.options import RenderOptions
 from services.jobs.spec import JobSpec
 from services.media import Clip, Frame, open_clip, read_frames, speech_seconds, write_poster, write_video
+from services.media.hardware import HardwareFailedError
 from services.preprocess.client import PreprocessClient
 from services.preprocess.faces import FaceBatch, FaceIntroduction, FaceRequest, FaceStreamItem, Speech
 from services.preprocess.summary import AnalysisProgress
@@ -26,6 +28,8 @@ from services.render.stills.motion import StillMotion
 from services.storage import Storage
 from services.timeline import Extend, frame_count
 from services.triton import TritonClient
+
+_log = logging.getLogger(__name__)
 
 Mouths = tuple[FaceBatch, Sequence[MouthEdit]]
 """A batch and the edits of its m faces"""
@@ -49,6 +53,8 @@ class RenderServices:
     storage: Storage
     preprocess: PreprocessClient
     triton: TritonClient
+    hardware: str | None = None
+    """The encoder of graphics hardware that works here"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,10 @@ def render(spec: JobSpec, services: RenderServices, output: Path, poster: Path, 
     clock = StageClock()
     try:
         return _render(spec, services, output, poster, report, clock)
+    except HardwareFailedError as error:
+        # Its packets cannot be followed by those of another encoder, and it holds pictures back: all is made again.
+        _log.warning("%s failed (%s): %s is encoded by software", error, error.__cause__, spec.video_name)
+        return _render(spec, replace(services, hardware=None), output, poster, report, clock)
     finally:
         clock.record_spans()
 
@@ -96,7 +106,7 @@ def _render(
                 edits = with_still_motion(mouths, spec, clip, speech, count)
                 pictures = keep_poster(composite_faces(frames, edits, clock), clip, poster_frame(count), poster)
                 shown = clock.taken("encode", report_each(pictures, count, report))
-                written = write_output(output, clip, shown, audio, count, options)
+                written = write_output(output, clip, shown, audio, count, options, services.hardware)
     if written != count:
         raise ChorusError(ErrorKind.INTERNAL, "frames-missing", name=spec.video_name, written=written, count=count)
     return Rendered(written, clock.elapsed(), float(written / clip.frame_rate), dict(clock.seconds))
@@ -197,7 +207,13 @@ def keep_poster(pictures: Iterable[Frame], clip: Clip, position: int, path: Path
 
 
 def write_output(
-    path: Path, clip: Clip, pictures: Iterable[Frame], audio: Path, count: int, options: RenderOptions
+    path: Path,
+    clip: Clip,
+    pictures: Iterable[Frame],
+    audio: Path,
+    count: int,
+    options: RenderOptions,
+    hardware: str | None = None,
 ) -> int:
     """Encode the pictures with the audio, padded with silence or cut to their length; the number of frames."""
     return write_video(
@@ -210,4 +226,5 @@ def write_output(
         preset=options.preset,
         delivery=options.delivery,
         metadata={"software": "Chorus", "comment": "The lips were moved to another voice by Chorus"},
+        hardware=hardware,
     )

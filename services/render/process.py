@@ -45,7 +45,8 @@ def run(settings: RenderProcessSettings) -> int:
         telemetry.trace_continued(traceparent),
     ):
         try:
-            rendered = _render(spec, settings, Path(request["output_path"]), Path(request["poster_path"]), speaker)
+            output, poster = Path(request["output_path"]), Path(request["poster_path"])
+            rendered = _render(spec, settings, output, poster, speaker, request.get("hardware"))
         except Exception as error:
             failure = _failure(error, spec)
             speaker.say({"failed": error_to_json(failure)})
@@ -97,7 +98,14 @@ def report_to(emit: Emit) -> Callable[[Progress], None]:
     return report
 
 
-def _render(spec: JobSpec, settings: RenderProcessSettings, output: Path, poster: Path, speaker: Speaker) -> Rendered:
+def _render(
+    spec: JobSpec,
+    settings: RenderProcessSettings,
+    output: Path,
+    poster: Path,
+    speaker: Speaker,
+    hardware: str | None,
+) -> Rendered:
     # Copies for FFmpeg lie beside the output: the worker removes that folder even when this process is killed.
     storage, patience = Storage(settings.store_url, output.parent), settings.stall_seconds
     preprocess = PreprocessClient(settings.preprocess_address, tls=settings.preprocess_tls, timeout_seconds=patience)
@@ -110,7 +118,8 @@ def _render(spec: JobSpec, settings: RenderProcessSettings, output: Path, poster
             )
         ) as triton,
     ):
-        return render(spec, RenderServices(storage, preprocess, triton), output, poster, report_to(speaker.say))
+        services = RenderServices(storage, preprocess, triton, hardware)
+        return render(spec, services, output, poster, report_to(speaker.say))
 
 
 def _failure(error: Exception, spec: JobSpec) -> ChorusError:

@@ -11,6 +11,7 @@ from functools import partial
 from services import telemetry
 from services.acting import SYSTEM, acting_as
 from services.errors import exit_code_of
+from services.jobs.encoders import find_encoder, log_encoder
 from services.jobs.engine.queue import open_queue
 from services.jobs.engine.runner import RenderSettings
 from services.jobs.engine.worker import Worker
@@ -29,10 +30,13 @@ def main() -> int:
     settings = WorkerSettings()
     telemetry.configure_logging("worker", settings.log_level, settings.log_form)
     telemetry.configure_tracing("worker", settings)
+    encoder = find_encoder(settings.encoder)
+    log_encoder(encoder, settings.encoder)
     render = RenderSettings(
         command=(sys.executable, "-m", "services.render"),
         scratch=settings.scratch,
         stalls=settings.stalls,
+        hardware=encoder.hardware,
     )
     return exit_code_of(partial(run, settings, render))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from services.jobs.encoders import EncoderChoice
 from services.jobs.engine.stalls import StallLimits
 from services.jobs.settings import StateSettings
 from services.tls.settings import ClientTlsSettings
@@ -17,6 +18,8 @@ class WorkerSettings(StateSettings, ClientTlsSettings):
 
     worker_slots: int = Field(default=1, ge=1)
     """Jobs that one worker renders at the same time"""
+    encoder: EncoderChoice = "auto"
+    """auto: graphics hardware encodes where it is seen to work; hardware: so, and warns where none does; software"""
     start_stall_seconds: float = Field(default=60, gt=0)
     """A render that does not begin, or gets no byte of its files, for that long is killed and tried again, seconds"""
     fetch_stall_seconds: float = Field(default=600, gt=0)

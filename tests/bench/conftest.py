@@ -10,6 +10,12 @@ import pytest
 from tests.running_stack import RunningStack, running_stack
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--base`, `--turns`: of make bench BASE=revision."""
+    parser.addoption("--base", default="", help="revision whose costs are compared with this tree's")
+    parser.addoption("--turns", type=int, default=3, help="of both revisions, after --base")
+
+
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     home: Path = tmp_path_factory.mktemp("stack")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,6 +40,19 @@ class Costs:
         """Of all processes together."""
         return sum(self.cpu_seconds.values())
 
+    def add_cpu(self, before: Mapping[str, float], after: Mapping[str, float]) -> None:
+        """What every role has used between two looks."""
+        for role, seconds in after.items():
+            self.cpu_seconds[role] = seconds - before.get(role, 0.0)
+
+
+@contextmanager
+def process_cpu(root: psutil.Process) -> Iterator[Costs]:
+    """CPU seconds alone of `root` and everything below it during the block: to look at memory costs a machine time."""
+    costs, before = Costs(), _cpu_seconds(root)
+    yield costs
+    costs.add_cpu(before, _cpu_seconds(root))
+
 
 @contextmanager
 def process_costs(root: psutil.Process) -> Iterator[Costs]:
@@ -53,8 +66,7 @@ def process_costs(root: psutil.Process) -> Iterator[Costs]:
     finally:
         done.set()
         watcher.join()
-    for role, seconds in _cpu_seconds(root).items():
-        costs.cpu_seconds[role] = seconds - before.get(role, 0.0)
+    costs.add_cpu(before, _cpu_seconds(root))
 
 
 def _watch(root: psutil.Process, costs: Costs, done: Event) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -37,25 +38,27 @@ def session() -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
-def insides(
-    session: onnxruntime.InferenceSession,
+def track_of(
     rows: list[dict[int, float]],
     *,
     upper: Atlas | None = None,
     lower: Atlas | None = None,
     light: tuple[float, float, float] = LIGHT,
-) -> Insides:
-    """(rows, h, w, 4) of the window: what the renderer shows between the lips of a shut mouth, RGBA 0..255."""
+) -> dict[str, NDArray[np.generic]]:
+    """What the renderer is asked of one track whose mouth is shut and does what each row says."""
     many = len(rows)
     coefficients = np.zeros((many, 8), np.float32)
     for row, asked in enumerate(rows):
         coefficients[row, list(asked)] = list(asked.values())
     none = np.zeros((ROWS, 2 * ROWS, 4), np.uint8)
-    shared: dict[str, NDArray[np.generic]] = {
-        "landmarks": drawn_landmarks(0.0),
-        "rest": drawn_landmarks(0.0),
-        "weight": np.ones(1, np.float32),
-        "upper_teeth": none if upper is None else upper,
+    rest = np.repeat(drawn_landmarks(0.0)[None], many, 0)
+    track: dict[str, NDArray[np.generic]] = {
+        "landmarks": rest,
+        "rest": rest,
+        "coefficients": coefficients,
+        "weight": np.ones((many, 1), np.float32),
+        "upper_teeth": (none if upper is None else upper)[None],
+        "upper_shares": np.ones((many, 1), np.float32),
         "lower_teeth": none if lower is None else lower,
         "tones": np.array([CAVITY, TONGUE_TONE, light], np.float32),
         "area_columns": AREA.x,
@@ -63,8 +66,12 @@ def insides(
         "window_columns": WINDOW.x,
         "window_rows": WINDOW.y,
     }
-    inputs = {name: np.repeat(array[None], many, 0) for name, array in shared.items()}
-    return np.asarray(session.run(["inside"], inputs | {"coefficients": coefficients})[0], np.float64)
+    return {name: array[None] for name, array in track.items()}
+
+
+def insides(session: onnxruntime.InferenceSession, rows: list[dict[int, float]], **given: Any) -> Insides:
+    """(rows, h, w, 4) of the window: what the renderer shows between the lips of track_of's mouths, RGBA 0..255."""
+    return np.asarray(session.run(["inside"], track_of(rows, **given))[0][0], np.float64)
 
 
 def plain(value: int) -> Atlas:
@@ -193,3 +200,28 @@ def test_the_inside_changes_in_small_steps(session: onnxruntime.InferenceSession
     weighted = shown[..., :3] * shown[..., 3:] / 255
     steps = np.abs(np.diff(weighted[:, :, column() - 20 : column() + 20].mean(axis=(1, 2, 3))))
     assert steps.max() < 4
+
+
+def test_openings_that_fade_into_each_other_show_the_teeth_of_both(session: onnxruntime.InferenceSession) -> None:
+    track = track_of([{JAW: 0.8}] * 3)
+    track["upper_teeth"] = np.stack([plain(40), plain(200)])[None]
+    track["upper_shares"] = np.array([[(1, 0), (0.5, 0.5), (0, 1)]], np.float32)
+    first, between, last = session.run(["inside"], track)[0][0, ..., :3].astype(float)
+    assert np.abs(first - last).max() > 50
+    assert np.abs(between - (first + last) / 2).max() <= 1
+
+
+def test_tracks_of_one_request_keep_their_own_teeth(session: onnxruntime.InferenceSession) -> None:
+    alone = [track_of([{JAW: 0.5}, {JAW: 0.9}], upper=plain(level), lower=plain(level)) for level in (60, 220)]
+    together = session.run(["inside"], {name: np.concatenate([one[name] for one in alone]) for name in alone[0]})[0]
+    for mixed, own in zip(together, alone, strict=True):
+        np.testing.assert_array_equal(mixed, session.run(["inside"], own)[0][0])
+
+
+def test_teeth_are_painted_as_far_as_any_face_shows_them(session: onnxruntime.InferenceSession) -> None:
+    wide = insides(session, [{JAW: 1.0}], upper=plain(200), lower=plain(200))[0]
+    beside = insides(session, [{CLOSE: 1.0}, {JAW: 1.0}, {}], upper=plain(200), lower=plain(200))
+    np.testing.assert_array_equal(beside[1][wide[..., 3] > 0], wide[wide[..., 3] > 0])
+    seen = np.flatnonzero(wide[:, column(), 3] > 0)
+    assert (wide[seen, column(), 0] > 0).all()
+    assert not beside[[0, 2], ..., 3].any()

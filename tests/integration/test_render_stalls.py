@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -132,6 +133,27 @@ def test_what_hangs_again_and_again_costs_minutes_and_not_a_quarter_of_an_hour(
     with pytest.raises(ChorusError):
         runner._try_until_done(nothing, nothing, "new")
     assert len(tried) == tries
+
+
+@pytest.mark.parametrize(("number", "hardware"), [(1, "h264_nvenc"), (2, None)])
+def test_a_driver_that_hung_gets_no_second_try(
+    number: int, hardware: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, Any]] = []
+
+    class Child(nullcontext[Any]):
+        def __init__(self, command: object, request: dict[str, Any], **_: object) -> None:
+            asked.append(request)
+            super().__init__(SimpleNamespace(messages=lambda _: []))
+
+    monkeypatch.setattr("services.jobs.engine.runner.RenderChild", Child)
+    nothing: Any = None
+    settings = RenderSettings(command=(), scratch=tmp_path, stalls=LIMITS, hardware="h264_nvenc")
+    runner = JobRunner(nothing, nothing, settings)
+    monkeypatch.setattr("services.jobs.engine.runner.spec_to_json", str)
+    spec: Any = SimpleNamespace(video_name="clip.mp4")
+    runner._render(spec, number, tmp_path / "output.mp4", tmp_path / "poster.jpg", nothing)
+    assert asked[0]["hardware"] == hardware
 
 
 def test_a_store_that_hangs_ends_the_try(tmp_path: Path) -> None:

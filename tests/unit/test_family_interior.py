@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from services.preprocess.faces import FaceIntroduction
 from services.render.edits.grain import Grain
-from services.render.families.default.interior import Interior, MouthInterior, asked_openings, mouth_interior
+from services.render.families.default.interior import MouthInterior, asked_openings, mouth_interior
 from services.render.families.default.interior_colours import edge_blur, eye_white, flatness, interior_colours
 from services.render.families.default.interior_reference import luminance, read_references, saturation
 from services.render.families.default.teeth_seen import cut_teeth, enamel_seen, shows_teeth
@@ -32,36 +32,45 @@ from tests.drawn_mouth import (
 )
 
 
+def upper_at(interior: MouthInterior, opening: float) -> NDArray[np.uint8]:
+    """(rows, 2 rows, 4) of the upper teeth as lips so far apart show them."""
+    shares = interior.shares(np.array([opening], np.float32))[0]
+    assert shares.sum() == pytest.approx(1)
+    return np.rint(np.tensordot(shares, interior.upper_teeth, 1)).astype(np.uint8)
+
+
 def test_a_closed_mouth_gets_drawn_teeth_in_the_light_of_its_cheeks() -> None:
-    bright = mouth_interior(introduction(0.0, ()), CROP).at(0.1)
-    assert bright.upper_teeth.shape == bright.lower_teeth.shape == (128, 256, 4)
+    bright = mouth_interior(introduction(0.0, ()), CROP)
+    assert bright.upper_teeth.shape == (1, 128, 256, 4)
+    assert bright.lower_teeth.shape == (128, 256, 4)
     assert bright.upper_teeth.dtype == np.uint8
     assert bright.tones.shape == (3, 3)
-    dark = mouth_interior(recoloured(introduction(0.0, ()), (0.25, 0.25, 0.25)), CROP).at(0.1)
+    dark = mouth_interior(recoloured(introduction(0.0, ()), (0.25, 0.25, 0.25)), CROP)
     assert dark.tones[0].sum() < 0.45 * bright.tones[0].sum()
-    assert dark.upper_teeth[56, 122, 0] < 0.6 * bright.upper_teeth[56, 122, 0]
+    assert dark.upper_teeth[0, 56, 122, 0] < 0.6 * bright.upper_teeth[0, 56, 122, 0]
 
 
 def test_a_close_up_gets_finer_atlases() -> None:
-    close_up = mouth_interior(introduction(0.0, (), eye_distance=400), CROP).at(0.1)
-    assert close_up.upper_teeth.shape == close_up.lower_teeth.shape == (256, 512, 4)
+    close_up = mouth_interior(introduction(0.0, (), eye_distance=400), CROP)
+    assert close_up.upper_teeth.shape == (1, 256, 512, 4)
+    assert close_up.lower_teeth.shape == (256, 512, 4)
 
 
 def test_drawn_teeth_take_less_of_a_strong_colour_than_skin_does() -> None:
     orange = introduction(0.0, ())
     orange.references.crops[...] = (230, 140, 80)
-    red, green, blue = mouth_interior(orange, CROP).at(0.1).upper_teeth[56, 122, :3].astype(float)
+    red, green, blue = upper_at(mouth_interior(orange, CROP), 0.1)[56, 122, :3].astype(float)
     assert red > green > blue
     assert red / blue < 0.75 * 230 / 80
 
 
 def test_the_inside_is_red_in_colour_and_grey_in_black_and_white() -> None:
-    colour = mouth_interior(introduction(0.0, ()), CROP).at(0.1)
+    colour = mouth_interior(introduction(0.0, ()), CROP)
     assert saturation(colour.tones[0]) > 0.5
     assert colour.tones[2, 2] == 1
     image = picture(landmarks(0), ())
     grey = np.repeat(image.mean(axis=-1, keepdims=True), 3, axis=2).astype(np.uint8)
-    drained = mouth_interior(introduced([grey], [landmarks(0)]), CROP).at(0.1)
+    drained = mouth_interior(introduced([grey], [landmarks(0)]), CROP)
     assert saturation(drained.tones[0]) < 0.05
     assert drained.tones[2, 2] < 0.05
 
@@ -97,13 +106,13 @@ def test_the_persons_own_teeth_are_taken_when_they_show() -> None:
     # In the picture they lie 0.09 below the seam; they move back by three quarters of the lower lip's drop, 0.12.
     np.testing.assert_allclose(seen.lower[68, 128, :3] * 255, LOWER_TEETH, atol=40)
     np.testing.assert_allclose(seen.colour * 255, UPPER_TEETH, atol=25)
-    assert mouth_interior(shown, CROP).at(0.14).upper_teeth[67, 128, 0] == round(float(seen.upper[67, 128, 0]) * 255)
+    assert upper_at(mouth_interior(shown, CROP), 0.14)[67, 128, 0] == round(float(seen.upper[67, 128, 0]) * 255)
 
 
 def test_without_a_dark_gap_all_that_shows_is_upper_teeth() -> None:
     shown = introduction(0.10, (UPPER_TEETH,))
     assert cut_teeth(read_references(shown, CROP)[1], 128).lower is None
-    assert mouth_interior(shown, CROP).at(0.1).lower_teeth[78, 128, 3] > 240, "the lower ones are drawn"
+    assert mouth_interior(shown, CROP).lower_teeth[78, 128, 3] > 240, "the lower ones are drawn"
 
 
 def test_a_tongue_below_the_gap_is_no_row_of_teeth() -> None:
@@ -130,9 +139,9 @@ def test_own_teeth_are_found_in_every_light(light: tuple[float, float, float]) -
 def test_the_gate_refuses_what_shows_no_teeth(refused: FaceIntroduction) -> None:
     interior = mouth_interior(refused, CROP)
     assert len(interior.openings) == 1
-    np.testing.assert_array_equal(interior.at(0.1).upper_teeth, mouth_interior(refused, CROP).at(0.02).upper_teeth)
+    np.testing.assert_array_equal(upper_at(interior, 0.1), upper_at(mouth_interior(refused, CROP), 0.02))
     closed = introduced([refused.references.crops[0]], [refused.references.landmarks[0]], refused.eye_distance)
-    shape, drawn = (mouth_interior(shown, CROP).at(0.1).upper_teeth[..., 3] for shown in (refused, closed))
+    shape, drawn = (upper_at(mouth_interior(shown, CROP), 0.1)[..., 3] for shown in (refused, closed))
     np.testing.assert_array_equal(shape, drawn)
 
 
@@ -143,7 +152,7 @@ def test_drawn_teeth_of_a_small_face_have_the_colour_that_its_own_show(teeth: tu
     assert seen is not None
     np.testing.assert_allclose(seen * 255, teeth, atol=12)
     drawn, other = (
-        mouth_interior(shown, CROP).at(0.1).upper_teeth[70:74, 126:130, :3].astype(float).mean(axis=(0, 1))
+        upper_at(mouth_interior(shown, CROP), 0.1)[70:74, 126:130, :3].astype(float).mean(axis=(0, 1))
         for shown in (small, introduction(0.14, (UPPER_TEETH, GAP, UPPER_TEETH), eye_distance=60))
     )
     assert drawn[2] / drawn[0] < other[2] / other[0], "its hue"
@@ -168,7 +177,7 @@ def test_a_mouth_is_as_dark_as_the_hollows_of_its_face() -> None:
     hard, flat = (with_nostrils(level) for level in (4, 90))
     assert flatness(read_references(hard, CROP)[0]) < 0.2
     assert flatness(read_references(flat, CROP)[0]) > 0.7
-    darker, lighter = (mouth_interior(shown, CROP).at(0.1).tones for shown in (hard, flat))
+    darker, lighter = (mouth_interior(shown, CROP).tones for shown in (hard, flat))
     assert darker[0].sum() < 0.7 * lighter[0].sum(), "the cavity"
     assert darker[1].sum() < 0.9 * lighter[1].sum(), "the tongue"
     assert darker[2, 0] > lighter[2, 0], "the lips' shadow"
@@ -190,15 +199,15 @@ def test_whatever_the_references_show_there_is_an_interior(seed: int) -> None:
         points.append((landmarks(opening) + random.normal(0, 4, (478, 3))).astype(np.float32))
     for eye_distance in (40, 160, 900):
         interior = mouth_interior(introduced(pictures, points, eye_distance), CROP)
-        for opening in (0.0, 0.07, 0.2):
-            assert np.isfinite(interior.at(opening).tones).all()
+        assert np.isfinite(interior.tones).all()
+        np.testing.assert_allclose(interior.shares(np.array([0.0, 0.07, 0.2], np.float32)).sum(axis=1), 1)
 
 
 def test_a_hidden_mouth_is_not_copied() -> None:
     shown = introduction(0.14, (UPPER_TEETH, GAP, LOWER_TEETH))
-    closed = mouth_interior(introduction(0.0, ()), CROP).at(0.1)
+    closed = mouth_interior(introduction(0.0, ()), CROP)
     shown.references.weight[1] = 0.2
-    np.testing.assert_array_equal(mouth_interior(shown, CROP).at(0.1).upper_teeth, closed.upper_teeth)
+    np.testing.assert_array_equal(upper_at(mouth_interior(shown, CROP), 0.1), closed.upper_teeth[0])
     shown.references.weight[:] = 0
     assert len(read_references(shown, CROP)) == 2
 
@@ -207,7 +216,7 @@ def test_frames_less_open_show_their_own_highlights() -> None:
     openings = (0.08, 0.14)
     interior = openings_of([own_teeth(0.08, 30), own_teeth(0.14, 0)], openings)
     assert interior.openings == pytest.approx(openings, abs=0.005)
-    less, wide = (interior.at(opening).upper_teeth.astype(int) for opening in openings)
+    less, wide = (upper_at(interior, opening).astype(int) for opening in openings)
     np.testing.assert_array_equal(less[..., 3], wide[..., 3])
     column = int((-0.03 / (1.15 * 0.23) + 1) * 128)
     assert less[74, column, 1] > wide[74, column, 1] + 10
@@ -222,13 +231,9 @@ def test_a_frame_with_other_teeth_or_blurred_ones_is_left_out() -> None:
 
 
 def test_openings_fade_smoothly_and_monotonously() -> None:
-    def flat(level: int) -> Interior:
-        return Interior(
-            np.full((4, 8, 4), level, np.uint8), np.zeros((4, 8, 4), np.uint8), np.zeros((3, 3), np.float32)
-        )
-
-    interior = MouthInterior((0.05, 0.15), (flat(40), flat(200)), Grain(0, 0))
-    levels = np.array([int(interior.at(opening).upper_teeth[0, 0, 0]) for opening in np.linspace(0, 0.2, 201)])
+    flat = np.stack([np.full((4, 8, 4), level, np.uint8) for level in (40, 200)])
+    interior = MouthInterior((0.05, 0.15), flat, flat[0], np.zeros((3, 3), np.float32), Grain(0, 0))
+    levels = np.array([int(upper_at(interior, opening)[0, 0, 0]) for opening in np.linspace(0, 0.2, 201)])
     assert levels[0] == 40
     assert levels[-1] == 200
     steps = np.diff(levels)

@@ -15,7 +15,7 @@ from services.render.edits.grain import Grain
 from services.render.edits.reposing import Repose
 from services.render.families.default import animator
 from services.render.families.default.animator import CROP, DefaultAnimator
-from services.render.families.default.interior import Interior, MouthInterior
+from services.render.families.default.interior import MouthInterior
 from services.render.families.default.speech import MouthTrack
 from services.triton import TritonClient
 from tests.unit.test_reposing import same_bits, wavy_frame
@@ -33,13 +33,15 @@ class Renderer:
         self, model: str, inputs: Mapping[str, NDArray[np.generic]], outputs: Sequence[str]
     ) -> dict[str, NDArray[np.generic]]:
         assert model == "mouth_renderer"
-        assert {len(rows) for rows in inputs.values()} == {len(inputs["weight"])}
-        self.weights += inputs["weight"][:, 0].tolist()
+        assert {len(rows) for rows in inputs.values()} == {1}
+        self.weights += inputs["weight"][0, :, 0].tolist()
         area, window = (
-            (len(inputs["rest"]), inputs[f"{part}_rows"].shape[1], inputs[f"{part}_columns"].shape[1])
+            (*inputs["rest"].shape[:2], inputs[f"{part}_rows"].shape[1], inputs[f"{part}_columns"].shape[1])
             for part in ("area", "window")
         )
-        around = np.ones((*area, 2), np.float32) * inputs["landmarks"][:, 0, 0].astype(np.float32)[:, None, None, None]
+        around = (
+            np.ones((*area, 2), np.float32) * inputs["landmarks"][..., 0, 0].astype(np.float32)[..., None, None, None]
+        )
         return {
             "around": around,
             "lips": np.zeros((*window, 4), np.float32),
@@ -68,7 +70,7 @@ def batch_with(weights: Sequence[float]) -> FaceBatch:
 @pytest.fixture
 def edits_of(monkeypatch: pytest.MonkeyPatch) -> tuple[DefaultAnimator, Renderer]:
     teeth = np.zeros((4, 8, 4), np.uint8)
-    interior = MouthInterior((0.0,), (Interior(teeth, teeth, np.zeros((3, 3), np.float32)),), Grain(0, 0))
+    interior = MouthInterior((0.0,), teeth[None], teeth, np.zeros((3, 3), np.float32), Grain(0, 0))
     monkeypatch.setattr(animator, "mouth_interior", lambda *_: interior)
     renderer = Renderer()
     mouth = DefaultAnimator(

@@ -224,13 +224,16 @@ def test_doctor_finds_what_is_missing(tmp_path: Path) -> None:
     repository = tmp_path / "models"
     (repository / "eye").mkdir(parents=True)
     (repository / "eye" / "config.pbtxt").touch()
-    settings = LocalSettings(home=tmp_path, triton_runtime=tmp_path / "none", model_repository=repository, port=0)
+    settings = LocalSettings(
+        home=tmp_path, triton_runtime=tmp_path / "none", model_repository=repository, port=0, encoder="software"
+    )
     findings = {finding.name: finding for finding in examine(settings)}
     assert not findings["triton"].good
     assert "eye" in findings["models"].text
     assert not findings["models"].good
     assert findings["python"].good
     assert findings["ffmpeg"].good
+    assert (findings["encoder"].good, findings["encoder"].text) == (True, "libx264 (CHORUS_ENCODER)")
 
 
 def test_doctor_says_when_too_little_is_free_for_anything_new(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,11 +19,13 @@ from services.jobs.families import family_cards
 from services.jobs.model import Progress, Stage
 from services.jobs.options import RenderOptions
 from services.media import Extend, Frame, Matrix, Range
+from services.media.hardware import HardwareFailedError
 from services.preprocess.faces import FaceBatch, FaceIntroduction, FaceStreamItem, Speech
 from services.preprocess.summary import AnalysisProgress
+from services.render import line
 from services.render.clock import StageClock, report_each
 from services.render.families.registry import find_family
-from services.render.line import await_speech, composite_faces, output_frames, synthesise_ahead
+from services.render.line import RenderServices, await_speech, composite_faces, output_frames, synthesise_ahead
 
 SPEECH = Speech(
     np.zeros((80, 80), np.float32),
@@ -116,6 +120,25 @@ def test_fractional_rates_keep_within_a_frame_of_the_audio() -> None:
     rate = Fraction(30000, 1001)
     count = output_frames(Length(10, rate), Fraction(600), RenderOptions())
     assert 0 <= count / rate - 600 < 1 / rate
+
+
+def test_hardware_that_breaks_off_is_followed_by_software_at_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    tried: list[str | None] = []
+
+    def once(spec: object, services: RenderServices, *others: object) -> str:
+        tried.append(services.hardware)
+        if services.hardware:
+            raise HardwareFailedError(services.hardware) from OSError("the driver is gone")
+        return "rendered"
+
+    monkeypatch.setattr(line, "_render", once)
+    spec: Any = SimpleNamespace(video_name="a.mp4")
+    nobody: Any = None
+    services = RenderServices(nobody, nobody, nobody, "h264_nvenc")
+    assert line.render(spec, services, tmp_path, tmp_path, nobody) == "rendered"  # type: ignore[comparison-overlap]
+    assert tried == ["h264_nvenc", None]
 
 
 def test_families_are_those_of_the_catalogue() -> None:

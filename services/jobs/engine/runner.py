@@ -53,6 +53,8 @@ class RenderSettings:
     stalls: StallLimits
     retry_delays: Sequence[float] = (2, 5, 10, 15, 30)
     """Seconds to wait before each further try after an error that may pass"""
+    hardware: str | None = None
+    """The encoder of graphics hardware that works here"""
 
 
 @dataclass(slots=True)
@@ -205,6 +207,8 @@ class JobRunner:
             "output_path": str(output),
             "poster_path": str(poster),
             "attempt": number,
+            # A driver that hung or crashed the try before gets no second one.
+            "hardware": self._settings.hardware if number == 1 else None,
             "traceparent": telemetry.current_span().traceparent_if_sampled,
         }
         measures = RenderMeasures()

@@ -28,7 +28,7 @@ from services.triton import TritonClient
 
 CROP: Final = CropSpec(left=-0.95, top=-0.97, extent=1.9, sizes=(256, 384, 512, 768, 1024), pixels=False)
 """From the eyes, whose white tells of teeth, to the chin"""
-_ROWS: Final = 8
+_FACES: Final = 8
 """Faces of one request"""
 _AREA: Final = (-0.78, -0.42, 0.78, 0.98)
 """Left, top, right and bottom in face units of all that can move"""
@@ -75,48 +75,41 @@ class DefaultAnimator:
         weights = batch.weight * sample_presence(self._mouth.presence, frames, self._frame_rate)
         # Where the footage's own mouth shows nothing moves: there is nothing to ask the renderer for.
         shown = np.flatnonzero(weights > 0)
+        edits = [UNCHANGED] * faces
+        if not shown.size:
+            return edits
         coefficients = opened(
             sample_coefficients(self._mouth.coefficients, frames[shown], self._frame_rate), self._reach
         )
-        interiors = [self._interior.at(opening) for opening in asked_openings(coefficients).tolist()]
-        if not interiors:
-            return [UNCHANGED] * faces
-        inputs: dict[str, NDArray[np.generic]] = {
+        of_faces: dict[str, NDArray[np.generic]] = {
             "landmarks": _moved(batch.landmarks[shown], crop_to_face),
             "rest": _moved(batch.rest[shown], crop_to_face),
             "coefficients": coefficients,
             "weight": weights[shown, None].astype(np.float32),
-            "upper_teeth": np.stack([interior.upper_teeth for interior in interiors]),
-            "lower_teeth": np.stack([interior.lower_teeth for interior in interiors]),
-            "tones": np.stack([interior.tones for interior in interiors]),
-            **self._same_for_all(len(shown)),
+            "upper_shares": self._interior.shares(asked_openings(coefficients)),
         }
-        edits = [UNCHANGED] * faces
-        for face, around, lips, inside in zip(shown.tolist(), *self._fields(inputs), strict=True):
+        for face, around, lips, inside in zip(shown.tolist(), *self._fields(of_faces, self._interior), strict=True):
             to_face = _joined(batch.to_crop[face], crop_to_face)
             edits[face] = Repose(self._area, self._window, around, lips, inside, to_face, self._interior.grain)
         return edits
 
-    def _same_for_all(self, faces: int) -> dict[str, NDArray[np.generic]]:
-        """The inputs that do not change from face to face of a track."""
-        inputs: dict[str, NDArray[np.generic]] = {
+    def _fields(self, of_faces: Mapping[str, NDArray[np.generic]], interior: MouthInterior) -> Iterator[NDArray[Any]]:
+        """The model's three outputs for all faces, asked for in requests of few faces: each is one row of a batch."""
+        of_track: dict[str, NDArray[np.generic]] = {
+            "upper_teeth": interior.upper_teeth,
+            "lower_teeth": interior.lower_teeth,
+            "tones": interior.tones,
             "area_columns": self._area.x,
             "area_rows": self._area.y,
             "window_columns": self._window.x,
             "window_rows": self._window.y,
         }
-        return {name: np.repeat(array[None], faces, axis=0) for name, array in inputs.items()}
-
-    def _fields(self, inputs: Mapping[str, NDArray[np.generic]]) -> Iterator[NDArray[Any]]:
-        """The model's three outputs for all faces, asked for in requests of few faces."""
-        faces = len(inputs["rest"])
-        answers = [
-            self._triton.infer(
-                "mouth_renderer", {name: rows[start : start + _ROWS] for name, rows in inputs.items()}, _FIELDS
-            )
-            for start in range(0, faces, _ROWS)
-        ]
-        return (np.concatenate([answer[name] for answer in answers]) for name in _FIELDS)
+        answers = []
+        for start in range(0, len(of_faces["rest"]), _FACES):
+            given = of_track | {name: rows[start : start + _FACES] for name, rows in of_faces.items()}
+            row = {name: array[None] for name, array in given.items()}
+            answers.append(self._triton.infer("mouth_renderer", row, _FIELDS))
+        return (np.concatenate([answer[name][0] for answer in answers]) for name in _FIELDS)
 
 
 def grids(eye_distance: float) -> tuple[Grid, Grid]:

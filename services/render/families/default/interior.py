@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -37,39 +36,30 @@ _LEAST_LIKENESS: Final = 0.6
 
 
 @dataclass(frozen=True, slots=True)
-class Interior:
-    """What the renderer shows between the lips of one person at one opening."""
+class MouthInterior:
+    """What the renderer shows between the lips of one person."""
 
+    openings: tuple[float, ...]
+    """Face units, ascending: those at which the footage shows teeth"""
     upper_teeth: NDArray[np.uint8] = field(repr=False)
-    """(rows, 2 rows, 4) RGBA, fixed to the skull"""
+    """(openings, rows, 2 rows, 4) RGBA, fixed to the skull; all have one alpha, only colours fade into each other"""
     lower_teeth: NDArray[np.uint8] = field(repr=False)
     """(rows, 2 rows, 4) RGBA, moves with the jaw"""
     tones: NDArray[np.float32]
     """(3, 3): RGB of the cavity, RGB of the tongue, the lips' shadow on the teeth, their brightness, its redness"""
-
-
-@dataclass(frozen=True, slots=True)
-class MouthInterior:
-    """One person's interior at every opening: neighbours of those that the footage shows fade into each other."""
-
-    openings: tuple[float, ...]
-    """Face units, ascending"""
-    shown: tuple[Interior, ...] = field(repr=False)
     grain: Grain
     """Where the person's skin is smooth"""
 
-    def at(self, opening: float) -> Interior:
-        """The interior for lips that are `opening` face units apart; smooth and monotone between two neighbours."""
-        above = int(np.searchsorted(self.openings, opening))
-        if above in (0, len(self.openings)):
-            return self.shown[max(above - 1, 0)]
-        low, high = self.openings[above - 1 : above + 1]
-        way = (opening - low) / (high - low)
+    def shares(self, openings: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(n, openings) shares of the upper teeth in those of lips (n,) face units apart; smooth between neighbours."""
+        places = np.interp(openings, self.openings, np.arange(len(self.openings)))
+        before = np.floor(places).astype(int)
+        way = places - before
         share = way * way * (3 - 2 * way)
-        before, after = self.shown[above - 1], self.shown[above]
-        # All share one alpha: only colours fade.
-        upper = cv2.addWeighted(before.upper_teeth, 1 - share, after.upper_teeth, share, 0)
-        return Interior(np.asarray(upper, np.uint8), after.lower_teeth, after.tones)
+        shares = np.zeros((len(openings), len(self.openings) + 1), np.float32)
+        rows = np.arange(len(openings))
+        shares[rows, before], shares[rows, before + 1] = 1 - share, share
+        return shares[:, :-1]
 
 
 def mouth_interior(introduction: FaceIntroduction, crop: CropSpec) -> MouthInterior:
@@ -91,10 +81,11 @@ def mouth_interior(introduction: FaceIntroduction, crop: CropSpec) -> MouthInter
     if widest and own:
         lower = own.lower if own.lower is not None else lower
         bins = _bins(own.upper, widest, references)
-    lower_bytes = _to_bytes(lower)
     return MouthInterior(
         tuple(opening for opening, _ in bins),
-        tuple(Interior(_to_bytes(teeth), lower_bytes, tones) for _, teeth in bins),
+        np.stack([_to_bytes(teeth) for _, teeth in bins]),
+        _to_bytes(lower),
+        tones,
         smooth_place(luminance(closed.image), closed.to_picture, _SMOOTH),
     )
 
