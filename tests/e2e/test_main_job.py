@@ -271,7 +271,7 @@ def test_a_users_own_net_becomes_a_family_of_the_running_stack(stack: RunningSta
     with stack.http as http:
         families = http.get("/v1/families").json()
     offered = {card["name"]: card["licence"] for card in families}
-    assert offered == {"default": "Apache-2.0", "mine": "research only"}
+    assert offered == {"default": "Apache-2.0", "mine": "research only", "mine-closures": "research only"}
     assert all(re.fullmatch(r"ONNX Runtime [\d.]+, CPU, float32", card["engine"]) for card in families)
 
     measured = models("bench", "mine", "--seconds", "1", "--json")
