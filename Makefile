@@ -64,7 +64,7 @@ openvino: install ## what computes imported families on CPUs twice as fast as fl
 	$(BIN)/python -m services.local install-triton --openvino
 
 test-import: $(IMPORT_INSTALLED) openvino ## imports of the published nets against torch, Triton and OpenVINO; prints the parity table (minutes)
-	$(BIN)/python -m pytest tests/importing -m importing -s
+	$(BIN)/python -m pytest tests/importing -m importing -s $(if $(CLIPS),--clips "$(CLIPS)")
 
 chaos: install browser ## every process killed, stopped and cut off from what it needs, on both databases; ROUNDS=100 SEED=1, or ROUND=7, for random rounds alone (minutes)
 	$(BIN)/python -m pytest -m chaos $(if $(ROUNDS)$(ROUND),tests/chaos/test_rounds.py -s) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(ROUND),--round $(ROUND)) $(if $(MINUTES),--minutes $(MINUTES)) --seed $(or $(SEED),1)
