@@ -77,7 +77,10 @@ class ImportedFamilies:
 
     def _read(self, path: Path) -> ImportedFamily | None:
         try:
-            family = ImportedFamily(**json.loads(path.read_text()))
+            facts = json.loads(path.read_text())
+            if "eight_bits" in facts:  # as it was called while 8 bits were all that there was
+                facts["compared"] = facts.pop("eight_bits")
+            family = ImportedFamily(**facts)
             if family.format != FORMAT or family.name != path.parent.name:
                 raise ValueError("it is of another format, or its folder has another name")
         except (OSError, ValueError, TypeError) as error:
