@@ -74,7 +74,7 @@ def write_pairs(
             mels.append(heard)
             tried.append(np.arange(len(seen)) >= len(seen) - len(seen) // _TRIED)
     if not crops:
-        raise ChorusError(ErrorKind.INVALID_INPUT, "eight-bits-no-faces")
+        raise ChorusError(ErrorKind.INVALID_INPUT, "fewer-bits-no-faces")
     np.savez(target, crops=np.concatenate(crops), mels=np.concatenate(mels), tried=np.concatenate(tried))
 
 
@@ -108,7 +108,7 @@ def _videos(paths: Sequence[Path], storage: Storage, preprocess: str, report: Ca
             break
     if not videos:
         places = ", ".join(printable(str(path)) for path in paths)
-        raise ChorusError(ErrorKind.INVALID_INPUT, "eight-bits-no-footage", places=places)
+        raise ChorusError(ErrorKind.INVALID_INPUT, "fewer-bits-no-footage", places=places)
     return videos
 
 
@@ -145,7 +145,7 @@ def _pairs(
                     crops.append(seen_by_net(item, side)[good])
                     mels.append(sound.windows(frames[good], video.frame_rate))
     if not sum(map(len, crops)):
-        raise ChorusError(ErrorKind.NO_FACE, "eight-bits-no-faces")
+        raise ChorusError(ErrorKind.NO_FACE, "fewer-bits-no-faces")
     return np.concatenate(crops)[:most], np.concatenate(mels)[:most]
 
 

@@ -60,8 +60,8 @@ def show(context: typer.Context, name: Annotated[str, typer.Argument(help="A nam
     facts |= {"engine": card.engine} if card.engine else {}
     if (family := IMPORTED.find(name)) is not None:
         settings: LocalSettings = context.obj
-        if family.eight_bits:
-            facts["8 bits"] = _eight_bits_text(family)
+        if family.compared:
+            facts["compared"] = _compared_text(family)
         facts |= {
             "recognised": family.variant,
             "from": f"{family.container}, sha256 {family.source_sha256}",
@@ -79,7 +79,7 @@ def import_model(
     licence: Annotated[str, typer.Option(help="Shown wherever the family can be chosen")] = RESEARCH_ONLY,
     calibrate: Annotated[
         list[Path] | None,
-        typer.Option(help="Compute in 8 bits, measured with this footage: videos that talk, or folders of them"),
+        typer.Option(help="Compute in fewer bits, measured with this footage: videos that talk, or folders of them"),
     ] = None,
 ) -> None:
     """Make a checkpoint of your own a family. Only its weights are read; no code in it ever runs."""
@@ -99,8 +99,10 @@ def import_model(
         typer.echo(f"{family.name}: {family.description}; licence: {family.licence}")
         keep_if_possible(settings, Deed(action="model.import", thing=family.name))
         typer.echo(f"Its graph differs from the file's net by at most {family.steps} of 255 levels")
-        if family.eight_bits:
-            typer.echo(f"8 bits: {_eight_bits_text(family)}")
+        if family.compared:
+            typer.echo(f"{family.precision}: {_compared_text(family)}")
+        elif calibrate:
+            typer.echo("32-bit floats are served", err=True)
         loaded = _tell_triton(settings, family.name)
     except ChorusError as error:
         _fail(error)
@@ -117,22 +119,22 @@ def _calibration(settings: LocalSettings, footage: Sequence[Path]) -> Iterator[C
         return
     missing = [path for path in footage if not path.exists()]
     if missing:
-        raise ChorusError(ErrorKind.INVALID_INPUT, "eight-bits-no-footage", places=printable(str(missing[0])))
+        raise ChorusError(ErrorKind.INVALID_INPUT, "fewer-bits-no-footage", places=printable(str(missing[0])))
     with usable_stack(settings, lambda line: typer.echo(line, err=True)) as stack:
 
         def write(side: int, target: Path) -> None:
             write_pairs(stack, settings.store, footage, side, target, typer.echo)
-            typer.echo("Computing in 8 bits and comparing; this takes some minutes")
+            typer.echo("Computing in fewer bits and comparing; this takes some minutes")
 
         def refused(error: ChorusError) -> None:
-            typer.echo(f"8 bits are refused, 32-bit floats are served: {error.message}", err=True)
+            typer.echo(f"Refused: {error.message}", err=True)
 
         yield Calibration(write, refused)
 
 
-def _eight_bits_text(family: ImportedFamily) -> str:
-    """What was measured of a family in 8 bits."""
-    found = family.eight_bits
+def _compared_text(family: ImportedFamily) -> str:
+    """What was measured of a family in fewer bits."""
+    found = family.compared
     return (
         f"{found['psnr']:.1f} dB from floats in the mouth, what the sound moves agrees by r "
         f"{found['agreement']:.3f}, {found['gain']:.1f} times as fast here; {found['pairs']:.0f} pairs of the footage "

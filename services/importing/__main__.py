@@ -1,4 +1,4 @@
-"""The process that reads one foreign file, or makes a net that was read compute in 8 bits.
+"""The process that reads one foreign file, or makes a net that was read compute in fewer bits.
 
 It is bounded in memory, time and what it writes. Arguments: `read`, the file, the name to call it by, the folder for
 `1/model.onnx`; or `quantise`, the model, the name, the pairs to calibrate by, the most faces of a run, the target.
@@ -46,16 +46,20 @@ def _read(path: Path, name: str, folder: str) -> dict[str, Any]:
 
 
 def _quantise(path: Path, name: str, pairs: str, most_rows: str, target: str) -> dict[str, Any]:
-    """Write the model at `path` in 8 bits; what ImportedFamily.eight_bits says of it."""
+    """Write the model that is to be served to `target`: what ImportedFamily says of it, and why others are not."""
     _bound(path.stat().st_size)
     import onnx
 
-    from services.importing.quantising import in_eight_bits, read_pairs
+    from services.importing.choosing import fastest
+    from services.importing.quantising import read_pairs
 
     model = onnx.load_model(path, load_external_data=False)
-    made, found = in_eight_bits(model, read_pairs(Path(pairs)), int(most_rows), name)
-    Path(target).write_bytes(made.SerializeToString(deterministic=True))
-    return asdict(found)
+    engine, refused = fastest(model, read_pairs(Path(pairs)), int(most_rows), name)
+    said: dict[str, Any] = {"refused": [error_to_json(error) for error in refused], "chosen": {}}
+    if engine is not None:
+        Path(target).write_bytes(engine.model.SerializeToString(deterministic=True))
+        said["chosen"] = {"library": engine.library, "precision": engine.precision, "compared": asdict(engine.found)}
+    return said
 
 
 def _bound(size: int) -> None:

@@ -168,6 +168,7 @@ def _doubled(node: onnx.NodeProto, active: onnx.NodeProto | None, weights: _Weig
         moved = onnx.NodeProto()
         moved.CopyFrom(active)
         moved.input[0], moved.output[0] = last, f"{last}/active"
+        moved.name = moved.output[0]  # its own may be that of what it gave, which the next node gives now
         parts.append(moved)
         last, name = moved.output[0], active.output[0]
     parts.append(helper.make_node("DepthToSpace", [last], [name], name=name, blocksize=2, mode="DCR"))

@@ -28,12 +28,12 @@ _LICENCE_LETTERS: Final = 80
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """How a net is to be made to compute in 8 bits."""
+    """How a net is to be made to compute in fewer bits."""
 
     write_pairs: Callable[[int, Path], None]
     """Write pairs of faces, so many pixels a side, and their sounds into a file, as quantising.read_pairs reads it"""
     refused: Callable[[ChorusError], None]
-    """Called when it cannot be, or not without showing: the family is served in floats then"""
+    """Called for each way that cannot be, or not without showing"""
 
 
 def import_file(
@@ -69,24 +69,28 @@ def import_file(
             **facts,
         )
         if calibration is not None:
-            family = _in_eight_bits(family, draft, calibration, called)
+            family = _in_fewer_bits(family, draft, calibration, called)
         (draft / "config.pbtxt").write_text(config_text(family))
         write_manifest(draft, family)
         draft.rename(repository / name)
     return family
 
 
-def _in_eight_bits(family: ImportedFamily, draft: Path, calibration: Calibration, name: str) -> ImportedFamily:
-    """The family as it is to be served; the draft's model is replaced when 8 bits are good enough."""
-    model, pairs, made = draft / "1" / "model.onnx", draft.parent / "pairs.npz", draft.parent / "eight_bits.onnx"
+def _in_fewer_bits(family: ImportedFamily, draft: Path, calibration: Calibration, name: str) -> ImportedFamily:
+    """The family as it is to be served; the draft's model is replaced when fewer bits are good enough."""
+    model, pairs, made = draft / "1" / "model.onnx", draft.parent / "pairs.npz", draft.parent / "fewer_bits.onnx"
     try:
         calibration.write_pairs(family.side, pairs)
         found = _in_child(name, "quantise", str(model), name, str(pairs), str(family.most_rows), str(made))
     except ChorusError as error:
         calibration.refused(error)
         return family
+    for refused in found["refused"]:
+        calibration.refused(error_from_json(refused))
+    if not found["chosen"]:
+        return family
     made.replace(model)
-    return replace(family, precision="int8", eight_bits=found)
+    return replace(family, **found["chosen"])
 
 
 def remove_family(repository: Path, name: str) -> None:

@@ -44,4 +44,6 @@ model_warmup [
 # One thread a session: more of them spin, and cost more than they give.
 parameters {{ key: "intra_op_thread_count" value {{ string_value: "1" }} }}
 parameters {{ key: "precision" value {{ string_value: "{family.precision}" }} }}
+# The embedded Triton asks for it; the container's backend computes with ONNX Runtime in any case.
+parameters {{ key: "library" value {{ string_value: "{family.library}" }} }}
 {tensorrt}"""

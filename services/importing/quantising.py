@@ -8,12 +8,12 @@ of the encoder of the sound.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 import onnx
@@ -43,6 +43,15 @@ _MOUTH: Final = (slice(0.5, 0.95), slice(0.2, 0.8))
 """Rows and columns of the mouth and what moves with it, shares of a crop's side"""
 _QUANTISED: Final = ["Conv", "Add", "Relu", "LeakyRelu", "Concat", "DepthToSpace"]
 _TIMED: Final = 5
+_ROWS: Final = 8
+"""Faces of one run, as a render asks for them"""
+
+
+class Session(Protocol):
+    """What computes a graph: ONNX Runtime's, or importing.openvino's."""
+
+    def run(self, outputs: list[str], inputs: dict[str, NDArray[np.generic]], /) -> Sequence[NDArray[np.generic]]:
+        """The arrays of these outputs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +74,8 @@ class Pairs:
 
 
 @dataclass(frozen=True, slots=True)
-class EightBits:
-    """What became of a graph in 8 bits, on pairs that its calibration has not seen."""
+class Comparison:
+    """What became of a graph in fewer bits, on pairs that its calibration has not seen."""
 
     psnr: float
     """dB in the mouth, against floats"""
@@ -75,7 +84,7 @@ class EightBits:
     gain: float
     """Times as fast as floats, on this machine, one thread"""
     pairs: int
-    """By which it was calibrated"""
+    """By which it was calibrated; none where nothing is"""
     tried: int
     """By which it was compared"""
 
@@ -86,16 +95,13 @@ def read_pairs(path: Path) -> Pairs:
         return Pairs(found["crops"], found["mels"], found["tried"])
 
 
-def in_eight_bits(model: onnx.ModelProto, pairs: Pairs, most_rows: int, name: str) -> tuple[onnx.ModelProto, EightBits]:
-    """The graph in 8 bits; INVALID_INPUT with what was measured where it is not to be used.
-
-    `most_rows` are the faces that one run of the model may hold.
-    """
-    made, found = measured(model, pairs, most_rows, name)
+def refusal(found: Comparison, engine: str, name: str) -> ChorusError | None:
+    """Why a graph that `engine` computes so is not to be served, INVALID_INPUT; None where it is good."""
     if found.psnr < LEAST_PSNR or not found.agreement >= LEAST_AGREEMENT:
-        raise ChorusError(
+        return ChorusError(
             ErrorKind.INVALID_INPUT,
-            "eight-bits-show",
+            "fewer-bits-show",
+            engine=engine,
             name=name,
             psnr=f"{found.psnr:.1f}",
             least_psnr=LEAST_PSNR,
@@ -103,22 +109,31 @@ def in_eight_bits(model: onnx.ModelProto, pairs: Pairs, most_rows: int, name: st
             least_agreement=LEAST_AGREEMENT,
         )
     if found.gain < LEAST_GAIN:
-        raise ChorusError(
-            ErrorKind.INVALID_INPUT, "eight-bits-slow", name=name, gain=f"{found.gain:.2f}", least=LEAST_GAIN
+        gain = f"{found.gain:.2f}"
+        return ChorusError(
+            ErrorKind.INVALID_INPUT, "fewer-bits-slow", engine=engine, name=name, gain=gain, least=LEAST_GAIN
         )
-    return made, found
+    return None
 
 
-def measured(model: onnx.ModelProto, pairs: Pairs, most_rows: int, name: str) -> tuple[onnx.ModelProto, EightBits]:
-    """The graph in 8 bits, however good; INVALID_INPUT when there are too few pairs, or it cannot be made."""
+def check_enough(pairs: Pairs) -> None:
+    """INVALID_INPUT when they are too few to calibrate and to compare by."""
     if len(pairs) < LEAST_PAIRS or not pairs.tried.any() or pairs.tried.all():
-        raise ChorusError(ErrorKind.INVALID_INPUT, "eight-bits-few-pairs", found=len(pairs), least=LEAST_PAIRS)
+        raise ChorusError(ErrorKind.INVALID_INPUT, "fewer-bits-few-pairs", found=len(pairs), least=LEAST_PAIRS)
+
+
+def measured(model: onnx.ModelProto, pairs: Pairs, most_rows: int, name: str) -> tuple[onnx.ModelProto, Comparison]:
+    """The graph in 8 bits, however good; INVALID_INPUT when it cannot be made.
+
+    `most_rows` are the faces that one run of the model may hold.
+    """
     try:
-        calibrating = _calibrating(session_of(model), pairs)
+        floats = session_of(model)
+        calibrating = _calibrating(floats, pairs)
         made = _quantised(model, pairs, calibrating)
-        found = _compared(session_of(model), session_of(made), pairs, min(most_rows, 8), len(calibrating))
+        found = compared(floats, session_of(made), pairs, most_rows, calibrated=len(calibrating))
     except Exception as error:  # those of ONNX Runtime and its quantiser share no class
-        raise ChorusError(ErrorKind.INVALID_INPUT, "eight-bits-impossible", name=name, reason=short(error)) from error
+        raise ChorusError(ErrorKind.INVALID_INPUT, "fewer-bits-impossible", name=name, reason=short(error)) from error
     return made, found
 
 
@@ -198,31 +213,29 @@ def _is_point(node: onnx.NodeProto) -> bool:
     return any(each.name == "kernel_shape" and set(each.ints) == {1} for each in node.attribute)
 
 
-def _compared(
-    floats: onnxruntime.InferenceSession, eight: onnxruntime.InferenceSession, pairs: Pairs, rows: int, calibrated: int
-) -> EightBits:
+def compared(floats: Session, fewer: Session, pairs: Pairs, most_rows: int, *, calibrated: int) -> Comparison:
+    """Two sessions of the same net, on pairs that calibration has not seen."""
+    rows = min(most_rows, _ROWS)
     tried = np.flatnonzero(pairs.tried)
     tried = tried[np.unique(np.linspace(0, len(tried) - 1, min(_MOST_TRIED, len(tried))).astype(np.int64))]
     spoken, silent = dict[str, NDArray[np.float64]](), dict[str, NDArray[np.float64]]()
     quiet = Pairs(pairs.crops, np.full_like(pairs.mels, _SILENT), pairs.tried)
-    for name, session in (("floats", floats), ("eight", eight)):
+    for name, session in (("floats", floats), ("fewer", fewer)):
         spoken[name] = _mouths(session, pairs, tried, rows)
         silent[name] = _mouths(session, quiet, tried, rows)
-    error = float(np.square(spoken["floats"] - spoken["eight"]).mean())
-    moved = np.stack([(spoken[name] - silent[name]).ravel() for name in ("floats", "eight")])
+    error = float(np.square(spoken["floats"] - spoken["fewer"]).mean())
+    moved = np.stack([(spoken[name] - silent[name]).ravel() for name in ("floats", "fewer")])
     still = bool((moved.std(axis=1) == 0).any())
-    return EightBits(
+    return Comparison(
         psnr=99.0 if error == 0 else min(99.0, float(10 * np.log10(255**2 / error))),
         agreement=0.0 if still else float(np.asarray(np.corrcoef(moved))[0, 1]),
-        gain=_gain(floats, eight, pairs.part(tried[:rows])),
+        gain=_gain(floats, fewer, pairs.part(tried[:rows])),
         pairs=calibrated,
         tried=len(tried),
     )
 
 
-def _mouths(
-    session: onnxruntime.InferenceSession, pairs: Pairs, wanted: NDArray[np.int64], rows: int
-) -> NDArray[np.float64]:
+def _mouths(session: Session, pairs: Pairs, wanted: NDArray[np.int64], rows: int) -> NDArray[np.float64]:
     """(n, h, w, 3) levels of the mouths that it paints."""
     side = pairs.crops.shape[1]
     down, across = (slice(round(part.start * side), round(part.stop * side)) for part in _MOUTH)
@@ -231,13 +244,11 @@ def _mouths(
     return np.concatenate(painted).astype(np.float64)
 
 
-def _gain(
-    floats: onnxruntime.InferenceSession, eight: onnxruntime.InferenceSession, inputs: dict[str, NDArray[np.generic]]
-) -> float:
+def _gain(floats: Session, fewer: Session, inputs: dict[str, NDArray[np.generic]]) -> float:
     """How many times as fast; in turn, so that what else the machine does meets both."""
     took: dict[int, list[float]] = {0: [], 1: []}
     for _ in range(_TIMED):
-        for number, session in enumerate((floats, eight)):
+        for number, session in enumerate((floats, fewer)):
             started = time.process_time()
             session.run(["mouth"], inputs)
             took[number].append(time.process_time() - started)

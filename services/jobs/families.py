@@ -14,6 +14,8 @@ from services.jobs.imported import IMPORTED
 
 _log = logging.getLogger(__name__)
 
+CLOSURES: Final = "-closures"
+"""Behind the name of an imported family: the same, with lips that shut where the default family's do"""
 CARDS_GROUP: Final = "chorus.family_cards"
 """Entry points of other packages: each is a FamilyCard, in a module that loads no NumPy"""
 
@@ -43,10 +45,16 @@ DEFAULT_CARD: Final = FamilyCard(
 
 
 def family_cards() -> Mapping[str, FamilyCard]:
-    """The families that there are, by name: installed ones, and behind them those that were imported up to now."""
-    cards = dict(_installed())
-    for family in IMPORTED.all():
+    """The families that there are, by name: installed ones, and behind them those that were imported up to now.
+
+    Each of these comes with one that shuts its lips; see `families/imported/closing.py`.
+    """
+    cards, imported = dict(_installed()), IMPORTED.all()
+    for family in imported:
         cards.setdefault(family.name, FamilyCard(family.name, family.licence, family.description, (family.name,)))
+    for family in imported:
+        name, says = f"{family.name}{CLOSURES}", f"{family.description}; its lips are shut for p, b and m"
+        cards.setdefault(name, FamilyCard(name, family.licence, says, (family.name, *DEFAULT_CARD.models)))
     return cards
 
 

@@ -22,10 +22,15 @@ REQUIREMENTS: Final = Path(__file__).with_name("triton-requirements.txt")
 GPU_REQUIREMENTS: Final = REQUIREMENTS.with_name("triton-gpu-requirements.txt")
 # What ONNX Runtime's wheel for GPUs was built with. PyPI has a package that fetches NVIDIA's own from pypi.nvidia.com.
 TENSORRT: Final = "tensorrt-cu13-libs==10.16.1.11"
+OPENVINO: Final = Path(__file__).with_name("triton-openvino.txt")
 INSTALL_COMMAND: Final = f"{sys.executable} -m services.local install-triton"
 GLIBC_NEEDED: Final = (2, 35)
 _PYTHON: Final = f"{sys.version_info.major}.{sys.version_info.minor}"
-_ASK_ENGINES: Final = "import onnxruntime as o; print(o.__version__, *o.get_available_providers())"
+_ASK_ENGINES: Final = """
+from importlib import metadata, util
+import onnxruntime as o
+print(metadata.version("openvino") if util.find_spec("openvino") else "-", o.__version__, *o.get_available_providers())
+"""
 _ASK_SECONDS: Final = 30
 _INSTALL_SECONDS: Final = 1800
 
@@ -76,11 +81,12 @@ def runtime_engines(runtime: TritonRuntime) -> str:
         failure = str(error)
     if failure:
         raise ChorusError(ErrorKind.UNAVAILABLE, "triton-no-engine", reason=failure, command=INSTALL_COMMAND)
-    version, *providers = done.stdout.split()
+    openvino, version, *providers = done.stdout.split()
     found = [name.removesuffix("ExecutionProvider").replace("Tensorrt", "TensorRT") for name in providers]
     # Azure comes with every build, and runs nothing here; TensorRT with every one for GPUs, but not its libraries.
     idle = {"Azure"} if _has_tensorrt(runtime) else {"Azure", "TensorRT"}
-    return f"ONNX Runtime {version} for {', '.join(name for name in found if name not in idle)}"
+    text = f"ONNX Runtime {version} for {', '.join(name for name in found if name not in idle)}"
+    return text if openvino == "-" else f"{text}; OpenVINO {openvino}"
 
 
 def _has_tensorrt(runtime: TritonRuntime) -> bool:
@@ -117,6 +123,11 @@ def glibc_version() -> tuple[int, ...]:
         return tuple(int(part) for part in text.split("."))
     except (ValueError, OSError):
         return (0,)
+
+
+def install_openvino(place: Path) -> None:
+    """Add OpenVINO to the runtime that is installed at `place`; a runtime that is made anew has it no more."""
+    _run([*_pip(place), "--requirement", str(OPENVINO)])
 
 
 def install_runtime(place: Path, *, gpu: bool | None = None, report: Callable[[str], None] = lambda _: None) -> bool:

@@ -11,9 +11,10 @@ from tests.running_stack import RunningStack, running_stack
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--base`, `--turns`: of make bench BASE=revision."""
+    """`--base`, `--turns`: of make bench BASE=revision; `--beside`: other programs beside an imported family."""
     parser.addoption("--base", default="", help="revision whose costs are compared with this tree's")
     parser.addoption("--turns", type=int, default=3, help="of both revisions, after --base")
+    parser.addoption("--beside", action="append", default=[], help="command that takes VIDEO AUDIO OUTPUT; repeatable")
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,8 @@ BY_NAME = {"psycopg", "python-multipart"}
 # A process imports them only where its environment names a collector of traces, or a provider of logins.
 TRACING = "services.telemetry.otel"
 LOGINS = "services.gateway.access.oidc"
+# ... or where it is installed.
+OPENVINO = "services.importing.openvino"
 # One package of several distributions.
 NAMESPACE = {
     "opentelemetry.exporter.otlp.proto.grpc": "opentelemetry-exporter-otlp-proto-grpc",
@@ -38,6 +40,7 @@ NAMESPACE = {
         ("local", ["services.cli.main", "services.local.__main__"]),
         ("otel", [TRACING]),
         ("oidc", [LOGINS]),
+        ("openvino", [OPENVINO]),
         ("import", ["services.importing.__main__", "services.importing.errand"]),
     ],
 )
@@ -82,7 +85,7 @@ def distributions_of(roots: list[str]) -> set[str]:
     found: set[str] = set()
     while waiting:
         module = waiting.pop()
-        if module in (TRACING, LOGINS) and module not in roots:
+        if module in (TRACING, LOGINS, OPENVINO) and module not in roots:
             continue
         if module in seen or (path := path_of(module)) is None:
             continue

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 
 from services.errors import ChorusError, ErrorKind
 from services.importing.importer import import_file
+from services.importing.model_config import config_text
 from services.jobs.engines import Engines
 from services.local.log_file import LogFile
 from services.local.ports import free_port
@@ -136,6 +138,27 @@ def test_what_a_user_imported_is_bounded_in_memory_and_nothing_else_is(
     mouths = client.infer("bounded", {"crop": crops, "mel": _mel(2, 16)}, ["mouth"])["mouth"]
     assert mouths.shape == crops.shape
     client.unload("bounded")
+
+
+def test_without_openvino_what_asks_for_it_is_served_by_onnx_runtime(
+    triton: tuple[Supervisor, TritonClient], tmp_path: Path
+) -> None:
+    supervisor, client = triton
+    folder = Path(_argument(supervisor, "--backend-directory")).parent
+    family = import_file(
+        write_painting_net(tmp_path / "n.onnx"), folder / "families", wanted_name="fast", licence=None, taken=()
+    )
+    wanted = replace(family, library="openvino", precision="bfloat16")
+    (folder / "families" / "fast" / "config.pbtxt").write_text(config_text(wanted))
+    client.load("fast")
+    engines = Engines()
+    engines.look_in(folder / "engines")
+    text = engines.text_of(["fast"])
+    if text.startswith("OpenVINO"):
+        pytest.skip("OpenVINO is installed here: tests/importing looks at it")
+    assert re.fullmatch(r"ONNX Runtime [\d.]+, CPU, float32", text)
+    assert "OpenVINO is not installed: ONNX Runtime computes fast instead" in (folder / "chorus.log").read_text()
+    client.unload("fast")
 
 
 def test_the_server_tells_how_long_it_computed_for_a_model(triton: tuple[Supervisor, TritonClient]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from services.cli.bench import _as_table
 from services.jobs.engines import ENGINES, Engine, Engines
 from services.jobs.families import DEFAULT_CARD
-from services.jobs.imported import ImportedFamily
+from services.jobs.imported import ImportedFamilies, ImportedFamily
 from services.local.bench import measure
 from services.render.families.default.animator import DEFAULT
 from services.triton import TritonClient
@@ -91,6 +92,17 @@ def test_a_card_says_the_engine_of_the_models_that_its_family_needs(tmp_path: Pa
     finally:
         ENGINES.look_in(None)
     assert DEFAULT_CARD.engine == ""
+
+
+def test_a_family_of_the_time_when_8_bits_were_all_there_was_can_be_read(tmp_path: Path) -> None:
+    facts = asdict(family(16)) | {"precision": "int8", "eight_bits": {"psnr": 40.0}}
+    del facts["library"], facts["compared"]
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "family.json").write_text(json.dumps(facts))
+    families = ImportedFamilies()
+    families.look_in(tmp_path)
+    (found,) = families.all()
+    assert (found.library, found.precision, found.compared) == ("onnxruntime", "int8", {"psnr": 40.0})
 
 
 @pytest.mark.parametrize(("rows", "sizes"), [(16, [1, 4, 8, 16]), (5, [1, 4]), (1, [1])])

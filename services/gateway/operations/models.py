@@ -47,7 +47,10 @@ class Models:
 
     @needs(Role.ADMIN)
     def list(self) -> Sequence[Model]:
-        """All of them: Chorus's own and installed ones first, then those that were imported, by name."""
+        """All of them: Chorus's own and installed ones first, then those that were imported, by name.
+
+        Behind these the same with lips that shut, which come and go with them.
+        """
         return [_model(card) for card in family_cards().values()]
 
     @needs(Role.ADMIN)

@@ -6,11 +6,12 @@ from importlib.metadata import entry_points
 from typing import Final
 
 from services.errors import ChorusError, ErrorKind
-from services.jobs.families import family_cards
+from services.jobs.families import CLOSURES, family_cards
 from services.jobs.imported import IMPORTED
 from services.render.families.default.animator import DEFAULT
 from services.render.families.family import ModelFamily
 from services.render.families.imported.animator import imported_family
+from services.render.families.imported.closing import closing_family
 
 FAMILIES_GROUP: Final = "chorus.families"
 """Entry points of other packages, named as their cards: each is a ModelFamily"""
@@ -29,4 +30,6 @@ def find_family(name: str) -> ModelFamily:
             return family
     if (found := IMPORTED.find(name)) is not None:
         return imported_family(found)
+    if name.endswith(CLOSURES) and (found := IMPORTED.find(name.removesuffix(CLOSURES))) is not None:
+        return closing_family(found)
     raise ChorusError(ErrorKind.INVALID_INPUT, "family-unknown", family=name, choices=", ".join(family_cards()))

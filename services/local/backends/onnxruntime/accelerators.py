@@ -125,10 +125,12 @@ def engine(config, session):
     """What computes a model: the library, its device, and the numbers that it computes with."""
     first = session.get_providers()[0]
     half = first == TENSORRT and parameter(config, "tensorrt") == "FP16"
+    # A file for bfloat16 has floats, which OpenVINO alone shortens.
+    precision = (parameter(config, "precision") or "float32").replace("bfloat16", "float32")
     return {
         "runtime": f"ONNX Runtime {onnxruntime.__version__}",
         "device": DEVICES.get(first, first),
-        "precision": "float16" if half else parameter(config, "precision") or "float32",
+        "precision": "float16" if half else precision,
     }
 
 

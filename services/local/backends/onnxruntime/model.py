@@ -1,7 +1,7 @@
 """Triton backend "onnxruntime" on top of Triton's Python backend: runs <version>/model.onnx of any model.
 
 It stands in for the native backend of the same name, so one config.pbtxt serves both. Runs inside Triton's stub,
-where nothing of ours can be imported and NumPy must be 1.x.
+where nothing of ours can be imported and NumPy must be 1.x. A config may ask for OpenVINO (openvino_session.py).
 """
 
 import contextlib
@@ -12,6 +12,7 @@ from pathlib import Path
 import accelerators
 import numpy as np
 import onnxruntime
+import openvino_session
 import triton_python_backend_utils as triton
 
 IMPORTED_BYTES = 8 << 30
@@ -30,14 +31,15 @@ class TritonPythonModel:
         config = json.loads(args["model_config"])
         bound_imported(args)
         path = Path(args["model_repository"]) / args["model_version"] / "model.onnx"
-        self.session = accelerators.open_session(path, session_options(config), args, config)
+        asked = openvino_session.open_session(path, config, args)
+        self.session = asked or accelerators.open_session(path, session_options(config), args, config)
         self.outputs = [output["name"] for output in config["output"]]
         self.inputs = [tensor["name"] for tensor in config["input"]]
         missing = set(self.inputs) ^ {tensor.name for tensor in self.session.get_inputs()}
         missing |= set(self.outputs) - {tensor.name for tensor in self.session.get_outputs()}
         if missing:
             raise triton.TritonModelException(f"{path} and its config.pbtxt differ in {', '.join(sorted(missing))}")
-        self.record = tell(args["model_name"], accelerators.engine(config, self.session))
+        self.record = tell(args["model_name"], asked.engine if asked else accelerators.engine(config, self.session))
 
     def finalize(self):
         """The model is dropped: nobody computes it any more, unless it was loaded anew, and that has told its own."""

@@ -45,8 +45,9 @@ _FINEST: Final = 1 / 512
 class DefaultAnimator:
     """One job's mouth: what it does over time, and the interior and the reach of the person on screen."""
 
-    def __init__(self, mouth: MouthTrack, frame_rate: Fraction, triton: TritonClient) -> None:
+    def __init__(self, mouth: MouthTrack, frame_rate: Fraction, triton: TritonClient, crop: CropSpec = CROP) -> None:
         self._mouth = mouth
+        self._crop = crop
         self._frame_rate = frame_rate
         self._triton = triton
         self._track = -1
@@ -57,7 +58,7 @@ class DefaultAnimator:
     def introduce(self, introduction: FaceIntroduction) -> None:
         """Find the interior of the person's mouth; only that of the track on screen is kept."""
         if introduction.track != self._track:
-            self._interior = mouth_interior(introduction, CROP)
+            self._interior = mouth_interior(introduction, self._crop)
             self._reach = reach_of(introduction.speaking_opening)
             self._track = introduction.track
             self._area, self._window = grids(introduction.eye_distance)
@@ -70,8 +71,8 @@ class DefaultAnimator:
         if self._interior is None or batch.track != self._track:
             raise ChorusError(ErrorKind.INTERNAL, "track-not-introduced", track=batch.track)
         frames = batch.first_frame + np.flatnonzero(batch.present)
-        scale = CROP.extent / batch.side
-        crop_to_face = np.array([[scale, 0, CROP.left], [0, scale, CROP.top]])
+        scale = self._crop.extent / batch.side
+        crop_to_face = np.array([[scale, 0, self._crop.left], [0, scale, self._crop.top]])
         weights = batch.weight * sample_presence(self._mouth.presence, frames, self._frame_rate)
         # Where the footage's own mouth shows nothing moves: there is nothing to ask the renderer for.
         shown = np.flatnonzero(weights > 0)

@@ -1,4 +1,4 @@
-"""An import that computes in 8 bits: what stays the same, what is measured, and what is refused."""
+"""An import that computes in fewer bits: what stays the same, what is measured, and what is refused."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from onnx import TensorProto, helper, numpy_helper
 from services.errors import ChorusError, ErrorKind
 from services.importing import quantising
 from services.importing.checking import session_of
+from services.importing.choosing import fastest
 from services.importing.eight_bits import rewritten
 from services.importing.foreign import read_foreign
 from services.importing.importer import Calibration, import_file
-from services.importing.quantising import LEAST_GAIN, LEAST_PSNR, EightBits, Pairs, in_eight_bits
+from services.importing.quantising import LEAST_GAIN, LEAST_PSNR, Comparison, Pairs
 from services.importing.served_graph import served
 from services.jobs.imported import IMPORTED, ImportedFamily
 from tests.painting_net import painting_net
@@ -53,6 +54,8 @@ def upward(activation: str, *, kernel: int = 3, group: int = 1, output_padding: 
     given = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 4, None, None])
     made = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", 6, None, None])
     weights = [numpy_helper.from_array(values.astype(np.float32), name) for name, values in constants.items()]
+    for node in nodes:
+        node.name = node.output[0]
     model = helper.make_model(
         helper.make_graph(nodes, "up", [given], [made], weights), opset_imports=[helper.make_opsetid("", 17)]
     )
@@ -73,6 +76,7 @@ def test_a_doubling_becomes_a_plain_convolution_that_does_the_same(activation: s
     np.testing.assert_allclose(run(changed, x), run(model, x), atol=1e-5)
     kinds = Counter(node.op_type for node in changed.graph.node)
     assert kinds == {"Conv": 1, "DepthToSpace": 1, {"PRelu": "LeakyRelu"}.get(activation, activation): 1}
+    assert len({node.name for node in changed.graph.node}) == len(changed.graph.node), "ONNX Runtime refuses twins"
     assert len(changed.graph.initializer) == 2
     assert len(model.graph.node) == 4, "the graph that was given stays as it is"
 
@@ -99,7 +103,10 @@ def faster(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("faster")
 def test_a_net_in_8_bits_paints_the_same_mouths(tmp_path: Path) -> None:
-    made, found = in_eight_bits(graph_of(talking_net(), tmp_path), noise_pairs(), 16, "net")
+    engine, refused = fastest(graph_of(talking_net(), tmp_path), noise_pairs(), 16, "net")
+    assert engine is not None, refused
+    assert (engine.title, refused) == ("ONNX Runtime in int8", [])
+    made, found = engine.model, engine.found
     assert found.psnr >= LEAST_PSNR
     assert found.agreement > 0.995
     assert (found.pairs, found.tried) == (90, 30)
@@ -123,38 +130,36 @@ def test_how_much_faster_8_bits_are_is_measured_in_processor_time(monkeypatch: p
 
 
 def refusal(net: onnx.ModelProto, pairs: Pairs, folder: Path) -> ChorusError:
-    with pytest.raises(ChorusError) as refused:
-        in_eight_bits(graph_of(net, folder), pairs, 16, "net")
-    assert refused.value.kind is ErrorKind.INVALID_INPUT
-    return refused.value
+    engine, refused = fastest(graph_of(net, folder), pairs, 16, "net")
+    assert engine is None
+    assert [error.kind for error in refused] == [ErrorKind.INVALID_INPUT]
+    return refused[0]
 
 
 def test_a_net_whose_sound_drowns_in_the_error_is_refused(tmp_path: Path) -> None:
     error = refusal(talking_net(loudness=0.02), noise_pairs(), tmp_path)
-    assert error.code == "eight-bits-show"
+    assert error.code == "fewer-bits-show"
     assert float(str(error.values["psnr"])) > LEAST_PSNR, "the picture alone would have passed"
 
 
 def test_8_bits_that_are_no_faster_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = EightBits(psnr=50.0, agreement=1.0, gain=LEAST_GAIN - 0.01, pairs=90, tried=30)
-    monkeypatch.setattr("services.importing.quantising.measured", lambda model, *_: (model, found))
-    assert refusal(painting_net(), noise_pairs(), tmp_path).code == "eight-bits-slow"
+    found = Comparison(psnr=50.0, agreement=1.0, gain=LEAST_GAIN - 0.01, pairs=90, tried=30)
+    monkeypatch.setattr("services.importing.choosing.measured", lambda model, *_: (model, found))
+    assert refusal(painting_net(), noise_pairs(), tmp_path).code == "fewer-bits-slow"
 
 
 def test_a_net_without_convolutions_is_refused(tmp_path: Path) -> None:
     error = refusal(painting_net(), noise_pairs(), tmp_path)
-    assert (error.code, error.values["reason"]) == ("eight-bits-impossible", "it has nothing that could be")
+    assert (error.code, error.values["reason"]) == ("fewer-bits-impossible", "it has nothing that could be")
 
 
 @pytest.mark.parametrize("kept", [0, 99])
 def test_too_little_footage_is_refused(kept: int, tmp_path: Path) -> None:
     pairs = noise_pairs()
-    assert (
-        refusal(painting_net(), Pairs(pairs.crops[:kept], pairs.mels[:kept], pairs.tried[:kept]), tmp_path).values[
-            "found"
-        ]
-        == kept
-    )
+    few = Pairs(pairs.crops[:kept], pairs.mels[:kept], pairs.tried[:kept])
+    with pytest.raises(ChorusError) as refused:
+        fastest(graph_of(painting_net(), tmp_path), few, 16, "net")
+    assert (refused.value.code, refused.value.values["found"]) == ("fewer-bits-few-pairs", kept)
 
 
 def write(pairs: Pairs, target: Path) -> None:
@@ -189,7 +194,7 @@ def test_an_import_is_served_in_8_bits_where_the_processor_counts_in_them_and_sa
     family = imported(tmp_path, Calibration(write_pairs, refused.append))
     found = (sides, [error.code for error in refused], family.precision)
     if not COUNTS_IN_8_BITS:
-        assert found == ([96], ["eight-bits-slow"], "float32")
+        assert found == ([96], ["fewer-bits-slow"], "float32")
         return
     assert found == ([96], [], "int8")
     IMPORTED.look_in(tmp_path / "families")
@@ -208,8 +213,8 @@ def test_what_is_refused_in_8_bits_is_served_in_floats(tmp_path: Path) -> None:
     onnx.save(painting_net(), tmp_path / "net.onnx")
     refused: list[ChorusError] = []
     family = imported(tmp_path, Calibration(lambda side, target: write(noise_pairs(20), target), refused.append))
-    assert [error.code for error in refused] == ["eight-bits-few-pairs"]
-    assert (family.precision, family.eight_bits) == ("float32", {})
+    assert [error.code for error in refused] == ["fewer-bits-few-pairs"]
+    assert (family.precision, family.compared) == ("float32", {})
     model = onnx.load(tmp_path / "families/net/1/model.onnx")
     assert {node.op_type for node in model.graph.node} & {"QuantizeLinear", "DequantizeLinear"} == set()
     assert [path.name for path in (tmp_path / "families-drafts").iterdir()] == ["lock"]
