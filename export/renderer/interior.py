@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from export.renderer.contours import Coefficients, Pose, Rest
+from export.renderer.curves import smoothstep
 from export.renderer.lips import Lips
 
 ATLAS_HEIGHT: Final = 0.22
@@ -35,6 +36,8 @@ _FROM_ABOVE: Final = 0.68
 """Share of the light that comes from above"""
 _AMBIENT: Final = 0.33
 """Share of the light that comes through flesh and off it, wherever something lies: no mouth is black"""
+_NARROW: Final = (0.07, 0.6)
+"""Opening below which ever less light gets in, and the share that an all but shut mouth loses: real slits are dark"""
 _SIDE_SHADE: Final = 0.2
 """Exponent of the opening, by that in the middle"""
 _SHADOW_HUE: Final = (0.40, -0.62, -0.70)
@@ -68,27 +71,28 @@ def paint_inside(paint: Paint, lips: Lips, pose: Pose, rest: Rest, asked: Coeffi
     behind = lips._replace(
         upper=torch.minimum(torch.maximum(lips.upper, rest.seam[:, :, None] + _UPPER_EDGE), lips.lower)
     )
-    # Cheeks and corners let no light in from the sides.
-    sides = (gap / gap.amax(2, keepdim=True)) ** _SIDE_SHADE
+    open_by = gap.amax(2, keepdim=True)
+    # Cheeks and corners let no light in from the sides, and a slit lets in little.
+    let_in = (gap / open_by) ** _SIDE_SHADE * (1 - _NARROW[1] * (1 - smoothstep(open_by / _NARROW[0])))
     pucker = 0.05 * asked.round[:, :, None]
 
-    colour = paint.cavity * _warm(_scattered(_light(behind, _THROAT_DEPTH, y) * sides**2), paint)
-    tongue, share = _tongue(paint, lips, behind, along, asked, sides, y)
+    colour = paint.cavity * _warm(_scattered(_light(behind, _THROAT_DEPTH, y) * let_in**2), paint)
+    tongue, share = _tongue(paint, lips, behind, along, asked, let_in, y)
     colour = colour + (tongue - colour) * share
 
     across = along / ATLAS_WIDTH
     down = (y - rest.seam[:, :, None]) / ATLAS_HEIGHT
     dropped = down - _teeth_drop(pose.jaw_drop, asked.wide)[:, :, None] / ATLAS_HEIGHT
-    shade = _on_teeth(behind, _LOWER_DEPTH + pucker, y, sides, paint)
+    shade = _on_teeth(behind, _LOWER_DEPTH + pucker, y, let_in, paint)
     colour = _lay_teeth(colour, paint.lower_teeth, across, dropped, shade)
     # The raised tip lies on the lower teeth and against the upper ones.
     colour = colour + (tongue - colour) * (share * (_TIP_SHARE * asked.tongue)[:, :, None, None])
-    return _lay_teeth(colour, paint.upper_teeth, across, down, _on_teeth(lips, _UPPER_DEPTH + pucker, y, sides, paint))
+    return _lay_teeth(colour, paint.upper_teeth, across, down, _on_teeth(lips, _UPPER_DEPTH + pucker, y, let_in, paint))
 
 
-def _on_teeth(lips: Lips, depth: Tensor, y: Tensor, sides: Tensor, paint: Paint) -> Tensor:
+def _on_teeth(lips: Lips, depth: Tensor, y: Tensor, let_in: Tensor, paint: Paint) -> Tensor:
     """What of their colour teeth `depth` behind the lips have left (b, 3, rows, columns)."""
-    light = 1 - paint.light[:, 0] * (1 - _light(lips, depth, y) * sides)
+    light = 1 - paint.light[:, 0] * (1 - _light(lips, depth, y) * let_in)
     return _warm(light, paint) * paint.light[:, None, 1]
 
 
@@ -119,7 +123,7 @@ def _warm(light: Tensor, paint: Paint) -> Tensor:
 
 
 def _tongue(
-    paint: Paint, lips: Lips, behind: Lips, along: Tensor, asked: Coefficients, sides: Tensor, y: Tensor
+    paint: Paint, lips: Lips, behind: Lips, along: Tensor, asked: Coefficients, let_in: Tensor, y: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Colour and share of a mound behind the lower lip; its tip rises to the upper teeth."""
     raised = asked.tongue[:, :, None]
@@ -134,7 +138,7 @@ def _tongue(
     shine = (0.14 + 0.24 * raised) * torch.exp(-(((way - 0.26) / 0.12) ** 2)) * spots
     # Its tip comes out of the shadow of the upper teeth.
     before = behind._replace(upper=behind.upper + (lips.upper - behind.upper) * raised)
-    light = _scattered(_light(before, _TONGUE_DEPTH + (_TIP_DEPTH - _TONGUE_DEPTH) * raised, y) * sides)
+    light = _scattered(_light(before, _TONGUE_DEPTH + (_TIP_DEPTH - _TONGUE_DEPTH) * raised, y) * let_in)
     lit = paint.tongue * body[:, None] * _warm(light, paint)
     lit = lit + (shine * light)[:, None] * paint.tongue.mean(1, keepdim=True)
     return lit, share[:, None]

@@ -12,7 +12,7 @@ from export.renderer.curves import smoothstep
 
 _EDGE: Final = 0.0055
 """Softness of the lip edges"""
-_EDGE_PIXELS: Final = 0.7
+_EDGE_PIXELS: Final = 0.4
 """... and at least this much of a pixel, or they would be stairs"""
 _SEAM_WIDTH: Final = 0.008
 """Half width of the line between shut lips at half its depth"""

@@ -109,6 +109,21 @@ def hand(picture: Picture) -> None:
             cv2.line(picture, *ends, (tone * shade).tolist(), width, cv2.LINE_AA)
 
 
+def finger(picture: Picture) -> None:
+    """Upright on the lips, as if to ask for silence; the corners of the mouth are in view."""
+    x, y = MOUTH
+    for width, shade in ((19, 0.72), (14, 0.86), (9, 0.97)):
+        tone = (np.array([226, 176, 146]) * shade).tolist()
+        cv2.line(picture, (x, y - 16), (x + 4, y + 120), tone, width, cv2.LINE_AA)
+
+
+def half_a_hand(picture: Picture) -> None:
+    """Its fingers over one side of the mouth and the cheek."""
+    hidden = picture.copy()
+    hand(hidden)
+    picture[:, : MOUTH[0] - 4] = hidden[:, : MOUTH[0] - 4]
+
+
 def mask(picture: Picture) -> None:
     """Worn over nose and chin, pleated."""
     x, y = MOUTH
@@ -139,7 +154,7 @@ def test_what_is_in_front_of_the_mouth_is_left_alone(
     assert found.summary.usable < 0.7
 
 
-@pytest.mark.parametrize("thing", [microphone, cup, hand, mask])
+@pytest.mark.parametrize("thing", [microphone, cup, hand, mask, finger, half_a_hand])
 def test_what_never_leaves_the_mouth_is_left_alone(
     analysed: Callable[[Sequence[Picture]], Found], pictures: list[Picture], thing: Callable[[Picture], None]
 ) -> None:

@@ -29,7 +29,7 @@ _OPENINGS: Final = (0.04, 0.08)
 """Eye distances from which on a mouth counts as narrow, and as wide"""
 _LEAST_FRAMES: Final = 5
 """Open mouths of a kind that make a profile"""
-_LUMINANCE: Final = np.array([0.30, 0.59, 0.11])
+LUMINANCE: Final = np.array([0.30, 0.59, 0.11])
 
 Profile = NDArray[np.float64]
 """(2, HEIGHTS, 7): luminance, and red less blue, over the luminance of the cheeks"""
@@ -77,8 +77,8 @@ def inside_profile(rgb: Image, landmarks: NDArray[np.floating]) -> Profile:
     share = np.linspace(0, 1, HEIGHTS)[:, None, None]
     places = upper + (lower - upper) * share
     colours = _sampled(rgb, places)
-    cheek = float(cheek_colour(rgb, landmarks) @ _LUMINANCE)
-    return np.stack([colours @ _LUMINANCE, colours[..., 0] - colours[..., 2]]) / max(cheek, 1.0)
+    cheek = float(cheek_colour(rgb, landmarks) @ LUMINANCE)
+    return np.stack([colours @ LUMINANCE, colours[..., 0] - colours[..., 2]]) / max(cheek, 1.0)
 
 
 def cheek_colour(rgb: Image, landmarks: NDArray[np.floating]) -> NDArray[np.float64]:

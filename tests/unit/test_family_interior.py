@@ -12,7 +12,8 @@ from services.render.edits.grain import Grain
 from services.render.families.default.interior import MouthInterior, asked_openings, mouth_interior
 from services.render.families.default.interior_colours import edge_blur, eye_white, flatness, interior_colours
 from services.render.families.default.interior_reference import luminance, read_references, saturation
-from services.render.families.default.teeth_seen import cut_teeth, enamel_seen, shows_teeth
+from services.render.families.default.teeth_seen import cut_teeth, shows_teeth
+from services.render.families.default.teeth_told import enamel_seen, is_smile, lower_share
 from tests.drawn_mouth import (
     CROP,
     GAP,
@@ -61,7 +62,19 @@ def test_drawn_teeth_take_less_of_a_strong_colour_than_skin_does() -> None:
     orange.references.crops[...] = (230, 140, 80)
     red, green, blue = upper_at(mouth_interior(orange, CROP), 0.1)[56, 122, :3].astype(float)
     assert red > green > blue
-    assert red / blue < 0.75 * 230 / 80
+    assert red / blue < 0.8 * 230 / 80
+
+
+def test_teeth_in_yellow_light_are_yellow() -> None:
+    def blue_by_red(skin: tuple[int, int, int]) -> float:
+        lit = introduction(0.0, ())
+        lit.references.crops[...] = skin
+        red, _, blue = upper_at(mouth_interior(lit, CROP), 0.1)[56, 122, :3].astype(float)
+        return float(blue / red)
+
+    # Skin and lower teeth of a talker in lamp light (GRID, swiz3n): blue is .38 of red on those teeth.
+    assert blue_by_red((150, 115, 54)) < 0.55
+    assert blue_by_red((199, 150, 128)) > 0.8, "daylight"
 
 
 def test_the_inside_is_red_in_colour_and_grey_in_black_and_white() -> None:
@@ -132,9 +145,9 @@ def test_own_teeth_are_found_in_every_light(light: tuple[float, float, float]) -
         introduction(0.03, (UPPER_TEETH,)),
         introduction(0.14, (LIP,)),
         introduction(0.14, (GAP,)),
-        introduction(0.14, (UPPER_TEETH, GAP, LOWER_TEETH), eye_distance=60),
+        introduction(0.14, (UPPER_TEETH, GAP, LOWER_TEETH), eye_distance=40),
     ],
-    ids=["hardly open", "landmarks on the lips", "no teeth", "small face"],
+    ids=["hardly open", "landmarks on the lips", "no teeth", "tiny face"],
 )
 def test_the_gate_refuses_what_shows_no_teeth(refused: FaceIntroduction) -> None:
     interior = mouth_interior(refused, CROP)
@@ -145,15 +158,36 @@ def test_the_gate_refuses_what_shows_no_teeth(refused: FaceIntroduction) -> None
     np.testing.assert_array_equal(shape, drawn)
 
 
+def test_a_smile_is_copied_even_from_a_small_face() -> None:
+    smile = introduction(0.14, (UPPER_TEETH,), eye_distance=52)
+    assert is_smile(read_references(smile, CROP)[1])
+    shown, larger = mouth_interior(smile, CROP), mouth_interior(introduction(0.14, (UPPER_TEETH,)), CROP)
+    np.testing.assert_array_equal(upper_at(shown, 0.14), upper_at(larger, 0.14))
+
+
+def test_who_shows_the_lower_teeth_only_gets_those() -> None:
+    low, high = (introduction(0.14, shown, eye_distance=60) for shown in ((GAP, UPPER_TEETH), (UPPER_TEETH, GAP)))
+    assert not is_smile(read_references(low, CROP)[1])
+    assert lower_share(read_references(low, CROP)) > 0.9
+    assert lower_share(read_references(high, CROP)) == 0
+    assert lower_share(read_references(introduction(0.14, (GAP,)), CROP)) == 0, "nothing is told"
+    (upper, lower), (usual_upper, usual_lower) = (
+        (interior.upper_teeth[0, :, 128, 3], interior.lower_teeth[:, 128, 3])
+        for interior in (mouth_interior(shown, CROP) for shown in (low, introduction(0.0, ())))
+    )
+    assert np.flatnonzero(upper > 128).max() < np.flatnonzero(usual_upper > 128).max() - 3
+    assert np.flatnonzero(lower > 128).min() < np.flatnonzero(usual_lower > 128).min() - 6
+
+
 @pytest.mark.parametrize("teeth", [(235, 225, 150), (180, 172, 160)], ids=["yellow", "dull"])
 def test_drawn_teeth_of_a_small_face_have_the_colour_that_its_own_show(teeth: tuple[int, int, int]) -> None:
-    small = introduction(0.14, (teeth, GAP, teeth), eye_distance=60)
+    small = introduction(0.14, (teeth, GAP, teeth), eye_distance=40)
     seen = enamel_seen(read_references(small, CROP))
     assert seen is not None
     np.testing.assert_allclose(seen * 255, teeth, atol=12)
     drawn, other = (
         upper_at(mouth_interior(shown, CROP), 0.1)[70:74, 126:130, :3].astype(float).mean(axis=(0, 1))
-        for shown in (small, introduction(0.14, (UPPER_TEETH, GAP, UPPER_TEETH), eye_distance=60))
+        for shown in (small, introduction(0.14, (UPPER_TEETH, GAP, UPPER_TEETH), eye_distance=40))
     )
     assert drawn[2] / drawn[0] < other[2] / other[0], "its hue"
     assert drawn.sum() < other.sum(), "its brightness"

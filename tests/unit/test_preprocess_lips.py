@@ -143,10 +143,26 @@ def test_what_lies_before_the_mouth_is_none(thing: Paint, paint: Paint) -> None:
 
 @pytest.mark.parametrize("thing", [palm, microphone])
 @pytest.mark.parametrize("side", [slice(0, 68), slice(52, 120)])
-def test_one_part_of_three_is_not_enough(thing: Paint, side: slice) -> None:
+def test_one_part_of_three_does_not_show_a_mouth(thing: Paint, side: slice) -> None:
     picture, covered = drawn(), thing(drawn())
     picture[:, side] = covered[:, side]
     assert evidence(picture) < HIDDEN
+
+
+@pytest.mark.parametrize("middle", [46, 60, 74], ids=["left", "middle", "right"])
+def test_a_finger_over_a_third_of_it_is_enough(middle: int) -> None:
+    picture, reach = drawn(), 9
+    across = np.abs(np.arange(2 * reach) - reach + 0.5) / reach
+    finger = np.array([199, 150, 124]) * (1 - 0.38 * across[None, :, None] ** 2.5)
+    picture[30:, middle - reach : middle + reach] = clipped(np.repeat(finger, 90, axis=0))
+    assert evidence(picture) < HIDDEN
+    assert evidence(grey(picture)) > SHOWN, "without colours it may as well be a moustache"
+
+
+def test_a_crumb_is_no_finger() -> None:
+    picture = drawn()
+    cv2.circle(picture, (60, 61), 4, (199, 150, 124), -1)
+    assert evidence(picture) > SHOWN
 
 
 def test_nothing_depends_on_the_turn_of_the_picture() -> None:

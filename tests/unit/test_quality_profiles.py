@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from tests.quality.mouth_profiles import HEIGHTS, LOWER, UPPER, Insides, figures_of, inside_profile, markdown_of
 from tests.quality.pixel_measures import Image
+from tests.quality.slits import slit_depth
 
 EYES = 100
 SKIN = (200, 160, 140)
@@ -54,6 +55,19 @@ def test_shut_mouths_say_nothing_and_narrow_ones_are_kept_apart(opening: float, 
     assert (len(found.narrow), len(found.wide)) == kinds
     found.add(picture(opening, TEETH, HOLLOW), np.full((478, 3), np.nan, np.float32))
     assert (len(found.narrow), len(found.wide)) == kinds
+
+
+def test_a_slit_is_as_deep_as_it_is_darker_than_the_lips() -> None:
+    points = face(0.04)
+    for outer, inner, away in ((39, 81, -8), (37, 82, -8), (0, 13, -8), (267, 312, -8), (269, 311, -8)):
+        points[outer, :2] = points[inner, :2] + (0, away)
+    for outer, inner, away in ((181, 178, 8), (84, 87, 8), (17, 14, 8), (314, 317, 8), (405, 402, 8)):
+        points[outer, :2] = points[inner, :2] + (0, away)
+    cheek, hollow = (np.array([0.30, 0.59, 0.11]) @ colour for colour in (SKIN, HOLLOW))
+    assert slit_depth(picture(0.04, HOLLOW, HOLLOW), points) == pytest.approx((cheek - hollow) / cheek, abs=0.02)
+    assert slit_depth(picture(0.04, SKIN, SKIN), points) == pytest.approx(0, abs=0.01)
+    assert slit_depth(picture(0.12, HOLLOW, HOLLOW), face(0.12)) is None, "no slit"
+    assert slit_depth(picture(0.04, HOLLOW, HOLLOW), np.full((478, 3), np.nan, np.float32)) is None
 
 
 def test_figures_tell_how_far_two_kinds_of_mouths_are_apart() -> None:

@@ -14,14 +14,15 @@ from services.render.edits.grain import Grain, smooth_place
 from services.render.families.default.interior_colours import InteriorColours, edge_blur, interior_colours
 from services.render.families.default.interior_reference import Colour, Reference, luminance, read_references
 from services.render.families.default.teeth import draw_teeth
-from services.render.families.default.teeth_seen import SHADE, cut_teeth, enamel_seen, is_open, join_teeth, shows_teeth
+from services.render.families.default.teeth_seen import SHADE, cut_teeth, is_open, join_teeth, shows_teeth
+from services.render.families.default.teeth_told import enamel_seen, is_smile, lower_share
 
 _SMOOTH: Final = ((-0.34, -0.10), (0.34, -0.10), (0.0, 0.38))
 """Face units: skin of the cheeks and of the chin"""
 _CLOSE_UP: Final = 250
 """Eye distance in pixels from which on atlases are twice as fine"""
-_LEAST_EYE_DISTANCE: Final = 70
-"""Pixels; a smaller face shows no teeth worth copying."""
+_LEAST_EYE_DISTANCE: Final = 45, 70
+"""Pixels; a face smaller than the first shows no teeth worth copying, one smaller than the second only in a smile"""
 _WIDEST_OPENING: Final = 0.15
 """Mouths that are open wider show no more teeth"""
 _DRAWN_SHADE: Final = (0.90, 0.70)
@@ -67,7 +68,9 @@ def mouth_interior(introduction: FaceIntroduction, crop: CropSpec) -> MouthInter
     references = read_references(introduction, crop)
     closed, rows = references[0], atlas_rows(introduction.eye_distance)
     colours = interior_colours(closed)
-    seen = [one for one in references if introduction.eye_distance >= _LEAST_EYE_DISTANCE and shows_teeth(one)]
+    least, enough = _LEAST_EYE_DISTANCE
+    clear = shows_teeth if introduction.eye_distance >= enough else is_smile
+    seen = [one for one in references if introduction.eye_distance >= least and clear(one)]
     widest = max(seen, key=lambda one: min(one.opening, _WIDEST_OPENING), default=None)
     own = cut_teeth(widest, rows) if widest else None
     if own:
@@ -75,7 +78,8 @@ def mouth_interior(introduction: FaceIntroduction, crop: CropSpec) -> MouthInter
     else:
         enamel, brightness = _enamel(enamel_seen(references), colours)
         shade = _between(_DRAWN_SHADE, colours.flatness)
-    upper, lower = draw_teeth(closed.half_width, enamel, colours.gum, closed.smile, rows, edge_blur(closed))
+    low = lower_share(references)
+    upper, lower = draw_teeth(closed.half_width, enamel, colours.gum, closed.smile, rows, edge_blur(closed), low)
     tones = np.array([colours.cavity, colours.tongue, (shade, brightness, colours.redness)], np.float32)
     bins = [(0.0, upper)]
     if widest and own:

@@ -26,6 +26,11 @@ _WHITE_TINT: Final = np.array([1.04, 0.99, 0.97])
 """The same of the white of an eye"""
 _FULL_COLOUR: Final = 0.20
 """Saturation of skin in footage that is not black and white"""
+_HALF: Final = 0.5
+"""Share of the tint of the skin that is the light's for sure; the rest may be the skin's own"""
+_REDNESS, _CANDLELIGHT = 0.15, 0.15
+"""By how much less blue than green the tint of red skin may have, and how much more says that the light is yellow: then
+all of the tint is the light's"""
 _ENAMEL: Final = np.array([1.03, 0.985, 0.92])
 _NOSTRILS: Final = (98, 97, 2, 326, 327)
 """Under the nose, from the image's left to its right"""
@@ -67,7 +72,8 @@ def interior_colours(reference: Reference) -> InteriorColours:
         tint = 0.4 * tint + 0.6 * eyes / max(shown, 1e-3) / _WHITE_TINT
     red, flat = redness(reference), flatness(reference)
     flesh = (0.6 * brightness + 0.2 * white) * (0.3 + 0.7 * tint)
-    enamel = min(1.0, white) * (0.5 + 0.5 * tint) * _ENAMEL
+    own = _HALF + (1 - _HALF) * float(np.clip((1 - tint[2] / tint[1] - _REDNESS) / _CANDLELIGHT, 0, 1))
+    enamel = min(1.0, white) * (1 + own * (tint - 1)) * _ENAMEL
     lips = reference.lip_colour() / max(float(luminance(reference.lip_colour())), 1e-3)
     hollow = _like_lips(flesh * _CAVITY * (0.4 + flat), lips)
     mound = _like_lips(flesh * _TONGUE * (0.7 + 0.6 * flat), lips)

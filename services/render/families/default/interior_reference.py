@@ -19,6 +19,8 @@ LOWER_LIP: Final = [78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308]
 UPPER_RIM: Final = [61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291]
 LOWER_RIM: Final = [61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291]
 """Inner and outer contours of the lips, 11 landmarks each from the image's left corner to the right one"""
+HEIGHTS: Final = 15
+"""Samples from the upper lip to the lower one"""
 _LEAST_WEIGHT: Final = 0.5
 """A face whose mouth is hidden, or turned away, shows less of the effect, and nothing that should be copied"""
 _LUMINANCE: Final = np.array([0.30, 0.59, 0.11], np.float32)
@@ -80,6 +82,14 @@ class Reference:
         pixel_x = ((x - self.corner[0]) * self.scale - 0.5).astype(np.float32)
         pixel_y = ((y - self.corner[1]) * self.scale - 0.5).astype(np.float32)
         return cv2.remap(self.image, pixel_x, pixel_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[return-value]
+
+
+def between_lips(reference: Reference, columns: slice, edge: float) -> Colour:
+    """(HEIGHTS n, 3) colours between the inner lips at n of their 11 points, but for that share at either edge."""
+    upper, lower = reference.points[UPPER_LIP][columns], reference.points[LOWER_LIP][columns]
+    share = np.linspace(edge, 1 - edge, HEIGHTS)[:, None, None]
+    inside = (upper * (1 - share) + lower * share).reshape(-1, 2)
+    return np.asarray(reference.sample(inside[None, :, 0], inside[None, :, 1])[0], np.float32)
 
 
 def read_references(introduction: FaceIntroduction, crop: CropSpec) -> list[Reference]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import cv2
@@ -25,6 +25,8 @@ _NECK_TINT: Final = np.array([0.98, 0.94, 0.86])
 """Enamel is thin at the gum: the tooth shows through it"""
 _LOWER_TINT: Final = np.array([1.03, 0.98, 0.92])
 """The light on the lower row comes off the tongue and the lip"""
+_LOWER_SHOWN: Final = (0.018, 0.034)
+"""Face units by which both rows lie higher in somebody who speaks over the lower one"""
 _SMILE_SHARE = 0.5
 """The arch follows the curve of the lips by half"""
 _DEPTH_SHADE = 0.35
@@ -113,6 +115,7 @@ def draw_teeth(
     smile: float,
     rows: int,
     blur: float,
+    lower_share: float = 0.0,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Upper and lower atlas, (rows, 2 rows, 4) RGB and alpha 0..1, for a resting mouth `half_width` face units wide.
 
@@ -120,7 +123,11 @@ def draw_teeth(
     standard deviation in face units that matches the footage.
     """
     bend = float(np.clip(_SMILE_SHARE * smile, -0.35, 0.15))
-    coloured = (_UPPER, teeth), (_LOWER, (teeth * _LOWER_TINT).astype(np.float32))
+    upper_row, lower_row = (
+        replace(row, edge=row.edge - raised * lower_share)
+        for row, raised in ((_UPPER, _LOWER_SHOWN[0]), (_LOWER, _LOWER_SHOWN[1]))
+    )
+    coloured = (upper_row, teeth), (lower_row, (teeth * _LOWER_TINT).astype(np.float32))
     upper, lower = (_draw_row(row, half_width, bend, colour, gum, rows, blur) for row, colour in coloured)
     return upper, lower
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -11,14 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.render.families.default.interior_colours import light_tint, lit_skin, redness
-from services.render.families.default.interior_reference import (
-    LOWER_LIP,
-    UPPER_LIP,
-    Colour,
-    Reference,
-    luminance,
-    saturation,
-)
+from services.render.families.default.interior_reference import Colour, Reference, between_lips, luminance, saturation
 from services.render.families.default.teeth import ATLAS_REACH, ATLAS_SPREAD
 
 TEETH_DROP: Final = (0.45, 1.9)
@@ -33,12 +25,6 @@ _LEAST_LOWER: Final = 0.02
 """Face units of lower teeth that are worth copying"""
 _LOWER_SATURATION: Final = 0.45
 """More colour than that has the tongue"""
-_PALE: Final = 0.8
-"""Of the saturation of the lips: what has less is no flesh"""
-_LEAST_PALE: Final = 0.12
-"""Share of what is seen between the lips that tells the colour of teeth"""
-_ENAMEL_BY_LIPS: Final = 1.12
-"""Luminance of teeth by that of the lips; what is not brighter may be a blur of lips and teeth"""
 _TEETH_DEPTH: Final = 0.026
 UPPER_EDGE: Final = 0.024
 """Face units from the seam down to the edge of the upper teeth, in whose shadow the lower ones lie"""
@@ -64,7 +50,7 @@ def shows_teeth(reference: Reference) -> bool:
     skin = lit_skin(reference)
     tint = light_tint(skin)
     lips = reference.lip_colour()
-    colours = _between_lips(reference, slice(3, 8), 0.15)
+    colours = between_lips(reference, slice(3, 8), 0.15)
     less_coloured = saturation(colours / tint) < 0.72 * saturation(lips / tint)
     bright = luminance(colours)
     # In black-and-white footage brightness alone must tell.
@@ -78,35 +64,6 @@ def teeth_drop(lip_drop: float) -> float:
     """Face units by which the lower teeth sink when the lower lip sinks by so much."""
     first, growth = TEETH_DROP
     return lip_drop * (first + growth * lip_drop)
-
-
-def enamel_seen(references: Sequence[Reference]) -> Colour | None:
-    """(3,) of the brightest teeth that any open mouth shows, however small the face is; None: none can be told."""
-    found = [colour for colour in map(_enamel, references) if colour is not None]
-    return max(found, key=lambda colour: float(luminance(colour))) if found else None
-
-
-def _enamel(reference: Reference) -> Colour | None:
-    if not is_open(reference):
-        return None
-    colours = _between_lips(reference, slice(2, 9), 0.12)
-    tint, lips = light_tint(lit_skin(reference)), reference.lip_colour()
-    pale = colours[saturation(colours / tint) < _PALE * saturation(lips / tint)]
-    if len(pale) < _LEAST_PALE * len(colours):
-        return None
-    bright = pale[luminance(pale) >= np.quantile(luminance(pale), 0.8)]
-    # Where lips show through the blur there is more colour.
-    clear = saturation(bright)
-    teeth = np.asarray(bright[clear <= np.median(clear)].mean(axis=0), np.float32)
-    return teeth if float(luminance(teeth)) > _ENAMEL_BY_LIPS * float(luminance(lips)) else None
-
-
-def _between_lips(reference: Reference, columns: slice, edge: float) -> Colour:
-    """(n, 3) colours between the inner lips at some of their 11 points, but for that share at either edge."""
-    upper, lower = reference.points[UPPER_LIP][columns], reference.points[LOWER_LIP][columns]
-    share = np.linspace(edge, 1 - edge, 15)[:, None, None]
-    inside = (upper * (1 - share) + lower * share).reshape(-1, 2)
-    return np.asarray(reference.sample(inside[None, :, 0], inside[None, :, 1])[0], np.float32)
 
 
 @dataclass(frozen=True, slots=True)
