@@ -23,7 +23,11 @@ _FOLDERS = frozenset(
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--inputs`, `--seed`: of make fuzz; `--rounds`, `--minutes`, `--round`, `--seed`: of make chaos."""
+    """`--inputs`, `--seed`: of make fuzz; `--rounds`, `--minutes`, `--round`, `--seed`: of make chaos.
+
+    `--clips`: of make quality and make test-import; no bars hold for what is measured more.
+    """
+    parser.addoption("--clips", type=Path, help="folder of videos to measure as well; tests/quality takes stills, too")
     parser.addoption("--inputs", type=int, default=100, help="of each kind of tests/fuzz")
     parser.addoption("--rounds", type=int, default=5, help="of tests/chaos, on each kind of state")
     parser.addoption("--minutes", type=float, default=inf, help="of tests/chaos: begin no round after them")

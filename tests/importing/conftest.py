@@ -9,13 +9,8 @@ import pytest
 from tests.running_stack import SAMPLES
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--clips`: more to measure."""
-    parser.addoption("--clips", type=Path, help="folder of videos to render with an imported net as well")
-
-
 @pytest.fixture(scope="session")
 def clips(request: pytest.FixtureRequest) -> list[Path]:
     """The sample, and every video of the folder given."""
-    folder: Path | None = request.config.getoption("--clips", default=None)
+    folder: Path | None = request.config.getoption("--clips")
     return [SAMPLES / "astronaut.mp4", *(sorted(folder.glob("*.mp4")) if folder else [])]

@@ -13,15 +13,14 @@ _SUFFIXES = frozenset({".mp4", ".mov", ".mkv", ".webm", ".mpg", ".jpg", ".jpeg",
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--clips` and `--talkers`: more to measure; no bars hold for it."""
-    parser.addoption("--clips", type=Path, help="folder of videos and stills to measure as well")
+    """`--talkers`: more to measure; no bars hold for it."""
     parser.addoption("--talkers", type=Path, help="folder of people who speak their own sound, to compare with")
 
 
 @pytest.fixture(scope="session")
 def more_clips(request: pytest.FixtureRequest) -> list[Path]:
     """Every video and still of the folder given."""
-    return _clips(request.config.getoption("--clips", default=None))
+    return _clips(request.config.getoption("--clips"))
 
 
 @pytest.fixture(scope="session")
