@@ -29,6 +29,8 @@ class FamilyCard:
     description: str
     models: tuple[str, ...] = ()
     """Its models on Triton, by which `engine` finds what computes them"""
+    another_use_of: str = ""
+    """The imported family with which it comes and goes; empty for what stands by itself"""
 
     @property
     def engine(self) -> str:
@@ -54,7 +56,8 @@ def family_cards() -> Mapping[str, FamilyCard]:
         cards.setdefault(family.name, FamilyCard(family.name, family.licence, family.description, (family.name,)))
     for family in imported:
         name, says = f"{family.name}{CLOSURES}", f"{family.description}; its lips are shut for p, b and m"
-        cards.setdefault(name, FamilyCard(name, family.licence, says, (family.name, *DEFAULT_CARD.models)))
+        models = (family.name, *DEFAULT_CARD.models)
+        cards.setdefault(name, FamilyCard(name, family.licence, says, models, another_use_of=family.name))
     return cards
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -49,14 +49,14 @@ class Models:
     def list(self) -> Sequence[Model]:
         """All of them: Chorus's own and installed ones first, then those that were imported, by name.
 
-        Behind these the same with lips that shut, which come and go with them.
+        What comes and goes with one of them, as the same with lips that shut, is none by itself.
         """
-        return [_model(card) for card in family_cards().values()]
+        return [_model(card) for card in _cards().values()]
 
     @needs(Role.ADMIN)
     def get(self, name: str) -> Model:
         """One of them; NOT_FOUND when there is none."""
-        card = family_cards().get(name)
+        card = _cards().get(name)
         if card is None:
             raise ChorusError(ErrorKind.NOT_FOUND, "import-unknown", name=name)
         return _model(card)
@@ -77,6 +77,10 @@ class Models:
         if IMPORTED.find(name) is None:
             raise ChorusError(ErrorKind.NOT_FOUND, "import-unknown", name=name)
         self._repository.run("remove", name=name)
+
+
+def _cards() -> Mapping[str, FamilyCard]:
+    return {name: card for name, card in family_cards().items() if not card.another_use_of}
 
 
 def _model(card: FamilyCard) -> Model:
