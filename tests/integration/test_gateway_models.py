@@ -262,7 +262,7 @@ def test_any_replica_sees_an_import_and_ends_it(
     wait_until(lambda: not list(families.iterdir()) and not errands(), 60)
     assert gateway.http.get(f"/v1/imports/{import_id}").json()["state"] == "cancelled"
     wait_until(lambda: [each.name for each in drafts_of(families).iterdir()] == ["lock"])
-    assert list((gateway.settings.scratch / "imports").iterdir()) == []
+    wait_until(lambda: not list((gateway.settings.scratch / "imports").iterdir()))
 
 
 def errands() -> list[psutil.Process]:
