@@ -136,13 +136,21 @@ class Storage:
             raise storage_error(error, key) from error
 
     def read(self, key: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
-        """Bytes start..end (end excluded; None: to the last) in pieces of about 1 MiB; NOT_FOUND when missing."""
+        """Bytes start..end (end excluded; None: to the last) in pieces of about 1 MiB; NOT_FOUND, UNAVAILABLE."""
         size = self.size(key)
         if size is None:
             raise ChorusError(ErrorKind.NOT_FOUND, "nothing-stored", key=key)
         stop = size if end is None else min(end, size)
         for offset in range(start, stop, _CHUNK):
-            yield bytes(obstore.get_range(self._store, key, start=offset, end=min(offset + _CHUNK, stop)))
+            yield self._read_range(key, offset, min(offset + _CHUNK, stop))
+
+    def _read_range(self, key: str, start: int, end: int) -> bytes:
+        try:
+            return bytes(obstore.get_range(self._store, key, start=start, end=end))
+        except FileNotFoundError as error:  # deleted since it was looked at
+            raise ChorusError(ErrorKind.NOT_FOUND, "nothing-stored", key=key) from error
+        except BaseError as error:
+            raise storage_error(error, key) from error
 
     def delete(self, key: str) -> None:
         """Remove what lies under `key`; nothing happens when there is nothing."""

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import obstore
 import pytest
+from obstore.exceptions import BaseError
 
 from services.gateway.v1 import gateway_pb2 as pb
 from services.gateway.v1.gateway_pb2_grpc import GatewayServiceStub
@@ -233,6 +235,17 @@ def test_ranges_of_an_output(
     assert answer.headers["content-length"] == str(last + 1 - first)
     assert answer.headers.get("content-range") == (f"bytes {first}-{last}/13000" if status == 206 else None)
     assert answer.headers["content-type"] == "video/mp4"
+
+
+def test_an_output_that_the_store_does_not_give_is_an_error_and_no_half_answer(
+    gateway: Gateway, finished: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise BaseError("the bucket was killed")
+
+    monkeypatch.setattr(obstore, "get_range", fail)
+    refused = gateway.http.get(f"/v1/jobs/{finished['jobs'][0]['id']}/output")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "store-failed")
 
 
 def test_headers_of_an_output(gateway: Gateway, finished: dict[str, Any]) -> None:

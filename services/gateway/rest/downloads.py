@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from itertools import chain
 from typing import Final
 from urllib.parse import quote
 
@@ -50,7 +51,12 @@ def send_file(request: Request, file: StoredFile, read: Reader, *, disposition: 
     status = 200 if wanted is None else 206
     if request.method == "HEAD":
         return Response(status_code=status, headers=headers, media_type=file.media_type)
-    return StreamingResponse(read(file, start, end), status, headers, file.media_type)
+    return StreamingResponse(_begun(read(file, start, end)), status, headers, file.media_type)
+
+
+def _begun(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The same with the first piece there: a store that does not answer is an error, and not half of an answer."""
+    return chain([next(pieces, b"")], pieces)
 
 
 def parse_range(header: str, size: int) -> tuple[int, int] | None:
