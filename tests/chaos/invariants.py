@@ -76,7 +76,7 @@ def _of_job(world: World, job: Mapping[str, Any], seconds: Fraction) -> Iterator
         # No fault lasts as long as the tries of a job, and none kills its worker as often as it takes to give it up.
         yield f"job {job['id']} is {job['state']}: {job['error'] and job['error']['message']}"
         return
-    path = world.stack.download(job["id"], world.copies / "output.mp4")
+    path = world.download(job["id"])
     if path.stat().st_size != job["output_bytes"]:
         yield f"job {job['id']} has {path.stat().st_size} bytes, and says {job['output_bytes']}"
     try:
