@@ -190,7 +190,7 @@ def test_calibration_takes_the_faces_of_talking_footage_with_their_sound(
     assert "portrait.jpg is left out" in told[1]
     with pytest.raises(ChorusError) as refusal:
         write_pairs(stack, store, [SAMPLES / "portrait.jpg"], 96, tmp_path / "none.npz", told.append)
-    assert refusal.value.code == "eight-bits-no-footage"
+    assert refusal.value.code == "fewer-bits-no-footage"
 
 
 def test_the_output_goes_on_at_rest_when_asked_to(studio: Studio, moving: Path, tmp_path: Path) -> None:
