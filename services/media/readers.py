@@ -57,7 +57,7 @@ _BLOCK_BYTES: Final = 64 << 20
 # Of a day at 120 pictures a second.
 _TIMES_BYTES: Final = 96 << 20
 _CLIP_PARTS: Final = 3
-_BEGINNINGS_AT_ONCE: Final = 4
+_BEGINNINGS_AT_ONCE: Final = 2
 _ERROR_BYTES: Final = 64 << 10
 
 
