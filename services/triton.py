@@ -23,6 +23,13 @@ _READY_SECONDS = 5.0
 # What a call ends with whose server went away under it. gRPC itself repeats it until the answer begins; one that broke
 # off after that is repeated here, which costs nothing but time: inference changes nothing.
 _BROKEN_OFF = ("UNAVAILABLE", "UNKNOWN")
+_AFTER_BROKEN_OFF = (0.0,)
+# Seconds before each repetition. A server that is stopping drops its models before its connections: of several
+# replicas another takes the call, and no job is tried twice for it.
+_WHILE_IT_CHANGES = (0.0, 0.2, 0.5, 1.0)
+
+# Of a model that is not loaded yet or being unloaded, or whose process has died.
+_NOT_NOW = ("is not ready", "is not found", "is not healthy", "has no available versions")
 
 Observe = Callable[[str, int, float, str], None]
 """Hears of every call: its model, its rows, its seconds, and the kind of its error or nothing"""
@@ -76,12 +83,16 @@ class TritonClient:
                 client_timeout=self._timeout,
             )
 
-        try:
-            return call()
-        except InferenceServerException as error:
-            if _status(error) not in _BROKEN_OFF:
-                raise
-            return call()
+        repeated = 0
+        while True:
+            try:
+                return call()
+            except InferenceServerException as error:
+                pauses = _pauses_after(error)
+                if repeated == len(pauses):
+                    raise
+            time.sleep(pauses[repeated])
+            repeated += 1
 
     def ready(self, models: Sequence[str]) -> bool:
         """True when the server answers and every model is loaded."""
@@ -177,10 +188,15 @@ def _status(error: InferenceServerException) -> str:
     return str(error.status() or "").rpartition(".")[2]
 
 
+def _pauses_after(error: InferenceServerException) -> Sequence[float]:
+    if _will_come_back(error):
+        return _WHILE_IT_CHANGES
+    return _AFTER_BROKEN_OFF if _status(error) in _BROKEN_OFF else ()
+
+
 def _will_come_back(error: InferenceServerException) -> bool:
-    # Not loaded yet, unloading, or its process died and the supervisor is about to start Triton again.
     message = str(error.message())
-    return any(words in message for words in ("is not ready", "is not found", "is not healthy"))
+    return any(words in message for words in _NOT_NOW)
 
 
 def _first_line(error: InferenceServerException) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import wave
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
+from tests.announcement import announcement
 from tests.bench.process_costs import Costs, process_costs
 from tests.bench.stages import Stage, enlarged_clip, floor_of, measure_stages, prolonged_clip
 from tests.running_stack import SAMPLES, RunningStack
@@ -76,7 +76,7 @@ def test_time_to_the_verdict_of_an_upload(stack: RunningStack, tmp_path: Path) -
 
 def test_memory_does_not_grow_with_the_length_of_the_video(stack: RunningStack, tmp_path: Path) -> None:
     long_video = prolonged_clip(VIDEO, tmp_path / "long.mp4", LONG_SECONDS)
-    long_audio = _repeated(AUDIO, tmp_path / "long.wav", LONG_SECONDS)
+    long_audio = announcement(tmp_path / "long.wav", LONG_SECONDS)
     _warm_up(stack, tmp_path)
     short, long = _run(stack, VIDEO, AUDIO), _run(stack, long_video, long_audio)
     table = Table(title=f"Peak memory, MiB: a video of 10 s and one of {LONG_SECONDS} s, 720p, analysis included")
@@ -93,7 +93,7 @@ def test_memory_does_not_grow_with_the_length_of_the_video(stack: RunningStack, 
 
 def _warm_up(stack: RunningStack, folder: Path) -> None:
     """One short job with another face, so that no process loads code or models while it is measured."""
-    _run(stack, STILL, _repeated(AUDIO, folder / "short.wav", 1))
+    _run(stack, STILL, announcement(folder / "short.wav", 1))
 
 
 def _run(stack: RunningStack, video: Path, audio: Path) -> Run:
@@ -101,16 +101,6 @@ def _run(stack: RunningStack, video: Path, audio: Path) -> Run:
         job = stack.wait_for(stack.create_batch(audio, [video])["jobs"][0]["id"], seconds=JOB_SECONDS)
     assert job["state"] == "succeeded", job["error"]
     return Run(job["progress"]["frames_total"], costs)
-
-
-def _repeated(audio: Path, path: Path, seconds: int) -> Path:
-    """The recording again and again, cut to `seconds`."""
-    with wave.open(str(audio), "rb") as source, wave.open(str(path), "wb") as target:
-        content = source.readframes(source.getnframes())
-        target.setparams(source.getparams())
-        wanted = seconds * source.getframerate() * source.getsampwidth()
-        target.writeframes((content * (wanted // len(content) + 1))[:wanted])
-    return path
 
 
 def _needed(stages: list[Stage]) -> float:

@@ -9,7 +9,6 @@ import os
 import shlex
 import struct
 import subprocess
-import wave
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -28,6 +27,7 @@ from services.importing.model_config import config_text
 from services.importing.quantising import measured
 from services.jobs.imported import ImportedFamily, write_manifest
 from services.media import open_clip
+from tests.announcement import announcement
 from tests.bench.process_costs import process_costs
 from tests.bench.stages import prolonged_clip
 from tests.running_stack import SAMPLES, RunningStack, running_stack
@@ -100,14 +100,16 @@ def test_whole_jobs_with_a_users_net(
     clips = _different_clips(tmp_path)
     runs = {name: Runs() for name in programs}
     for program in programs.values():
-        program.run(clips(SECONDS), _sound(tmp_path, 1))  # no process loads code or models while it is measured
+        # No process loads code or models while it is measured.
+        program.run(clips(SECONDS), announcement(tmp_path / "short.wav", 1))
     for _ in range(ROUNDS):
         for name, program in programs.items():  # in turn, so that what else the machine does meets all
-            milliseconds, peak = program.run(clips(SECONDS), _sound(tmp_path, SECONDS))
+            milliseconds, peak = program.run(clips(SECONDS), announcement(tmp_path / "speech.wav", SECONDS))
             runs[name].milliseconds.append(milliseconds)
             runs[name].peak_mib.append(peak)
     for name, program in programs.items():
-        runs[name].long_peak_mib = program.run(clips(LONG_SECONDS), _sound(tmp_path, program.sound_of_long))[1]
+        sound = announcement(tmp_path / "long.wav", program.sound_of_long)
+        runs[name].long_peak_mib = program.run(clips(LONG_SECONDS), sound)[1]
     _print(runs, engines)
     assert median(runs["int8"].milliseconds) < median(runs["float32"].milliseconds)
     assert runs["int8"].long_peak_mib < 1.1 * max(runs["int8"].peak_mib)
@@ -153,17 +155,6 @@ def _different_clips(folder: Path) -> Callable[[int], Path]:
         return path
 
     return clip
-
-
-def _sound(folder: Path, seconds: int) -> Path:
-    """The sample's recording again and again, in so many seconds."""
-    path = folder / f"{seconds}.wav"
-    with wave.open(str(AUDIO), "rb") as source, wave.open(str(path), "wb") as target:
-        content = source.readframes(source.getnframes())
-        target.setparams(source.getparams())
-        wanted = seconds * source.getframerate() * source.getsampwidth()
-        target.writeframes((content * (wanted // len(content) + 1))[:wanted])
-    return path
 
 
 def _print(runs: Mapping[str, Runs], engines: Mapping[str, str]) -> None:

@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from urllib.request import urlopen
@@ -23,13 +22,11 @@ from services.errors import ChorusError, ErrorKind
 from services.importing.importer import import_file
 from services.importing.model_config import config_text
 from services.jobs.engines import Engines
-from services.local.log_file import LogFile
 from services.local.ports import free_port
 from services.local.settings import LocalSettings
 from services.local.supervisor import Supervisor
-from services.local.triton_runtime import find_runtime
-from services.local.triton_server import triton_service
 from services.triton import TritonClient
+from tests.own_triton import supervised_triton
 from tests.painting_net import write_painting_net
 
 SHARED_MEMORY = Path("/dev/shm")
@@ -40,30 +37,6 @@ _BROKEN_CONFIG = (
 _RUNS = 'nv_inference_exec_count{model="speech_to_mouth"'
 
 
-@contextmanager
-def _supervisor(repository: Path, folder: Path, port: int) -> Iterator[Supervisor]:
-    """Not started; stopped at the end of the block."""
-    models = tuple(path.parent.name for path in repository.glob("*/config.pbtxt"))
-    runtime = find_runtime(LocalSettings().triton_runtime)
-    service = triton_service(
-        runtime,
-        repository,
-        models,
-        folder,
-        families=folder / "families",
-        engines=folder / "engines",
-        port=port,
-        metrics_port=free_port(),
-    )
-    log = LogFile(folder / "chorus.log")
-    supervisor = Supervisor([[service]], log, lambda _: None, hang_seconds=6)
-    try:
-        yield supervisor
-    finally:
-        supervisor.stop()
-        log.close()
-
-
 @pytest.fixture(scope="module")
 def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Supervisor, TritonClient]]:
     folder, port = tmp_path_factory.mktemp("triton"), free_port()
@@ -71,7 +44,7 @@ def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Superviso
     (broken / "1").mkdir(parents=True)
     (broken / "1" / "model.onnx").write_bytes(b"not a network")
     (broken / "config.pbtxt").write_text(_BROKEN_CONFIG.replace("broken", "unusable"))
-    with _supervisor(LocalSettings().model_repository, folder, port) as supervisor:
+    with supervised_triton(LocalSettings().model_repository, folder, port, hang_seconds=6) as supervisor:
         supervisor.start(threading.Event())
         client = TritonClient(f"127.0.0.1:{port}", timeout_seconds=20)
         yield supervisor, client
@@ -290,7 +263,7 @@ def test_a_broken_model_stops_the_start_and_is_named(tmp_path: Path) -> None:
     (model / "1" / "model.onnx").write_bytes(b"not a network")
     (model / "config.pbtxt").write_text(_BROKEN_CONFIG)
     with (
-        _supervisor(tmp_path / "repository", tmp_path, free_port()) as supervisor,
+        supervised_triton(tmp_path / "repository", tmp_path, free_port()) as supervisor,
         pytest.raises(ChorusError, match="broken") as error,
     ):
         supervisor.start(threading.Event())

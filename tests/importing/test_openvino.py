@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -23,14 +22,8 @@ from services.importing.openvino import OpenVinoSession, counts_in_bfloat16  # n
 from services.importing.quantising import Session, compared, measured  # noqa: E402
 from services.jobs.engines import Engines  # noqa: E402
 from services.jobs.imported import ImportedFamily  # noqa: E402
-from services.local.log_file import LogFile  # noqa: E402
-from services.local.ports import free_port  # noqa: E402
-from services.local.settings import LocalSettings  # noqa: E402
-from services.local.supervisor import Supervisor  # noqa: E402
-from services.local.triton_runtime import find_runtime  # noqa: E402
-from services.local.triton_server import triton_service  # noqa: E402
-from services.triton import TritonClient  # noqa: E402
 from tests.importing.torch_nets import seeded  # noqa: E402
+from tests.own_triton import running_triton  # noqa: E402
 from tests.talking_net import noise_pairs, talking_net  # noqa: E402
 from tests.wav2lip_nets import NETS  # noqa: E402
 
@@ -82,28 +75,14 @@ def test_triton_serves_what_openvino_computes_here(
     graphs: tuple[ImportedFamily, onnx.ModelProto, onnx.ModelProto], tmp_path: Path
 ) -> None:
     family, floats, eight = graphs
-    folder, port = tmp_path / "families", free_port()
+    folder = tmp_path / "repository"
     models = {"bfloat16": floats, "int8": eight}
     for precision, model in models.items():
         (folder / precision / "1").mkdir(parents=True)
         (folder / precision / "1" / "model.onnx").write_bytes(model.SerializeToString())
         served = replace(family, name=precision, precision=precision, library="openvino")
         (folder / precision / "config.pbtxt").write_text(config_text(served))
-    service = triton_service(
-        find_runtime(LocalSettings().triton_runtime),
-        folder,
-        list(models),
-        tmp_path,
-        families=tmp_path / "none",
-        engines=tmp_path / "engines",
-        port=port,
-        metrics_port=free_port(),
-    )
-    log = LogFile(tmp_path / "chorus.log")
-    supervisor = Supervisor([[service]], log, lambda _: None)
-    try:
-        supervisor.start(threading.Event())
-        client = TritonClient(f"127.0.0.1:{port}", timeout_seconds=120)
+    with running_triton(folder, tmp_path) as client:
         engines = Engines()
         engines.look_in(tmp_path / "engines")
         for precision, model in models.items():
@@ -115,10 +94,6 @@ def test_triton_serves_what_openvino_computes_here(
             runtime, device, numbers = engines.text_of([precision]).split(", ")
             assert runtime.startswith("OpenVINO 20")
             assert (device, numbers) == ("CPU", precision if precision == "int8" or counts_in_bfloat16() else "float32")
-        client.close()
-    finally:
-        supervisor.stop()
-        log.close()
 
 
 @pytest.mark.timeout(600)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +14,8 @@ torch = pytest.importorskip("torch", reason="make test-import installs it")
 from services.importing.importer import import_file  # noqa: E402
 from services.importing.quantising import measured  # noqa: E402
 from services.importing.served_graph import net_inputs  # noqa: E402
-from services.local.log_file import LogFile  # noqa: E402
-from services.local.ports import free_port  # noqa: E402
-from services.local.settings import LocalSettings  # noqa: E402
-from services.local.supervisor import Supervisor  # noqa: E402
-from services.local.triton_runtime import find_runtime  # noqa: E402
-from services.local.triton_server import triton_service  # noqa: E402
-from services.triton import TritonClient  # noqa: E402
 from tests.importing.torch_nets import seeded  # noqa: E402
+from tests.own_triton import running_triton  # noqa: E402
 from tests.talking_net import noise_pairs  # noqa: E402
 from tests.wav2lip_nets import NETS  # noqa: E402
 
@@ -33,29 +26,13 @@ MOST = 0.502
 
 @pytest.mark.timeout(1200)
 def test_what_triton_serves_is_what_torch_computes(tmp_path: Path) -> None:
-    families, port = tmp_path / "families", free_port()
+    families = tmp_path / "repository"
     nets = {}
     for name, published in NETS.items():
         nets[name] = seeded(published, batches=2)
         torch.save(nets[name].state_dict(), tmp_path / f"{name}.pth")
         import_file(tmp_path / f"{name}.pth", families, wanted_name=f"net{name}", licence=None, taken=())
-    runtime = find_runtime(LocalSettings().triton_runtime)
-    models = [f"net{name}" for name in NETS]
-    service = triton_service(
-        runtime,
-        families,
-        models,
-        tmp_path,
-        families=tmp_path / "none",
-        engines=tmp_path / "engines",
-        port=port,
-        metrics_port=free_port(),
-    )
-    log = LogFile(tmp_path / "chorus.log")
-    supervisor = Supervisor([[service]], log, lambda _: None)
-    try:
-        supervisor.start(threading.Event())
-        client = TritonClient(f"127.0.0.1:{port}", timeout_seconds=120)
+    with running_triton(families, tmp_path) as client:
         print("\n| net | ONNX Runtime - torch | Triton - torch | Triton - ONNX Runtime |\n| --- | --- | --- | --- |")
         for name, published in NETS.items():
             random = np.random.default_rng(11)
@@ -74,10 +51,6 @@ def test_what_triton_serves_is_what_torch_computes(tmp_path: Path) -> None:
             print(f"| {name} | {to_torch[0]:.4f} | {to_torch[1]:.4f} | {between} |")
             assert max(to_torch) <= MOST
             assert between <= 1
-        client.close()
-    finally:
-        supervisor.stop()
-        log.close()
 
 
 @pytest.mark.timeout(1200)

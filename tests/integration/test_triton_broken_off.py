@@ -5,12 +5,16 @@ from __future__ import annotations
 import socket
 import struct
 import threading
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
 from typing import Final
 
+import grpc
 import numpy as np
 import pytest
-from tritonclient.grpc.service_pb2 import ModelInferResponse
+from tritonclient.grpc.service_pb2 import ModelInferRequest, ModelInferResponse
+from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceServicer, add_GRPCInferenceServiceServicer_to_server
 
 from services.errors import ChorusError, ErrorKind
 from services.triton import TritonClient
@@ -90,6 +94,48 @@ def test_an_answer_that_breaks_off_is_asked_for_again() -> None:
     with closing(BreakingServer(broken_calls=1)) as server:
         assert _infer(server.address) == 4
         assert server.calls >= 2
+
+
+class StoppingServer(GRPCInferenceServiceServicer):  # type: ignore[misc]  # generated, without types
+    """The first calls meet no model any more, as those that come while Triton stops."""
+
+    def __init__(self, refused: int) -> None:
+        self._left = refused
+        self.calls = 0
+
+    def ModelInfer(  # noqa: N802  # named by the proto
+        self, request: ModelInferRequest, context: grpc.ServicerContext
+    ) -> ModelInferResponse:
+        self.calls += 1
+        self._left -= 1
+        if self._left >= 0:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"'{request.model_name}' has no available versions")
+        return _doubled()
+
+
+@contextmanager
+def served(servicer: StoppingServer) -> Iterator[str]:
+    server = grpc.server(ThreadPoolExecutor(1))
+    add_GRPCInferenceServiceServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    yield f"127.0.0.1:{port}"
+    server.stop(None).wait()
+
+
+def test_a_model_that_is_just_being_dropped_is_asked_for_again() -> None:
+    stopping = StoppingServer(refused=2)
+    with served(stopping) as address:
+        assert _infer(address) == 4
+    assert stopping.calls == 3
+
+
+def test_a_model_that_stays_away_is_said_to_be_away() -> None:
+    stopping = StoppingServer(refused=100)
+    with served(stopping) as address, pytest.raises(ChorusError) as error:
+        _infer(address)
+    assert error.value.kind is ErrorKind.UNAVAILABLE
+    assert stopping.calls == 5
 
 
 def test_a_triton_that_always_breaks_off_is_said_to_be_away() -> None:
