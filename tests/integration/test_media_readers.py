@@ -203,7 +203,8 @@ def test_a_child_that_hangs_is_ended(own: Own, video: Path, monkeypatch: pytest.
 
 
 def test_one_that_is_killed_while_it_waits_leaves_no_zombie(own: Own) -> None:
-    (waiting,) = own.children
+    # For a moment it still is who starts it.
+    waiting = wait_until(lambda: own.children)[0]
     waiting.kill()
     wait_until(lambda: not psutil.pid_exists(waiting.pid))
 
