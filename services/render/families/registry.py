@@ -6,7 +6,7 @@ from importlib.metadata import entry_points
 from typing import Final
 
 from services.errors import ChorusError, ErrorKind
-from services.jobs.families import CLOSURES, family_cards
+from services.jobs.families import family_cards
 from services.jobs.imported import IMPORTED
 from services.render.families.default.animator import DEFAULT
 from services.render.families.family import ModelFamily
@@ -30,6 +30,7 @@ def find_family(name: str) -> ModelFamily:
             return family
     if (found := IMPORTED.find(name)) is not None:
         return imported_family(found)
-    if name.endswith(CLOSURES) and (found := IMPORTED.find(name.removesuffix(CLOSURES))) is not None:
+    cards = family_cards()
+    if name in cards and (found := IMPORTED.find(cards[name].another_use_of)) is not None:
         return closing_family(found)
-    raise ChorusError(ErrorKind.INVALID_INPUT, "family-unknown", family=name, choices=", ".join(family_cards()))
+    raise ChorusError(ErrorKind.INVALID_INPUT, "family-unknown", family=name, choices=", ".join(cards))
