@@ -53,10 +53,10 @@ def family_cards() -> Mapping[str, FamilyCard]:
     """
     cards, imported = dict(_installed()), IMPORTED.all()
     for family in imported:
-        cards.setdefault(family.name, FamilyCard(family.name, family.licence, family.description, (family.name,)))
+        cards.setdefault(family.name, FamilyCard(family.name, family.licence, family.description, family.models))
     for family in imported:
         name, says = f"{family.name}{CLOSURES}", f"{family.description}; its lips are shut for p, b and m"
-        models = (family.name, *DEFAULT_CARD.models)
+        models = (*family.models, *DEFAULT_CARD.models)
         cards.setdefault(name, FamilyCard(name, family.licence, says, models, another_use_of=family.name))
     return cards
 

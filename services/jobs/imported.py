@@ -17,9 +17,16 @@ FAMILY_NAME: Final = r"[a-z0-9][a-z0-9_-]{0,39}"
 _log = logging.getLogger(__name__)
 
 
+WAV2LIP: Final = "wav2lip"
+MUSETALK: Final = "musetalk"
+LATENTS: Final = "-latents"
+SOUND: Final = "-sound"
+"""Behind a family's name: its models on Triton that look at the source and hear the recording"""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportedFamily:
-    """One imported net; its name is also that of its model on Triton."""
+    """One imported method; its name is also that of the model on Triton that paints its mouths."""
 
     name: str
     licence: str
@@ -41,7 +48,14 @@ class ImportedFamily:
     """Or `openvino`: what computes it on a CPU"""
     compared: Mapping[str, float] = field(default_factory=dict)
     """What importing.quantising.Comparison says, where it is served in fewer bits"""
+    method: str = WAV2LIP
+    """How it is rendered: by crop and mel window, or as MUSETALK by latents and the states of a net that hears"""
     format: int = FORMAT
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Its models on Triton, each a folder of the repository."""
+        return (self.name, f"{self.name}{LATENTS}", f"{self.name}{SOUND}") if self.method == MUSETALK else (self.name,)
 
 
 class ImportedFamilies:
