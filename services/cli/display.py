@@ -79,7 +79,7 @@ class Bars:
 
 
 class Lines:
-    """A line whenever a stage begins, and every few seconds within it."""
+    """A line whenever a stage begins, and every few seconds within it; a video that waits says so once."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -91,7 +91,7 @@ class Lines:
     def update(self, label: str, progress: Mapping[str, Any] | None, state: str) -> None:
         stage, now = str(progress["stage"]) if progress else state, time.monotonic()
         last_stage, last_time = self._last.get(label, ("", 0.0))
-        if stage != last_stage or now - last_time > _LINE_SECONDS:
+        if stage != last_stage or (progress is not None and now - last_time > _LINE_SECONDS):
             self._last[label] = (stage, now)
             self.say(f"{label}: {status_text(progress, state)}")
 
