@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from services.errors import ChorusError, ErrorKind
 from services.media import Clip, Extend, Frame, source_index
 from services.media.colour import Matrix, Range
-from services.preprocess.batches import stream_batches
+from services.preprocess.batches import Heard, stream_batches
 from services.preprocess.faces import LANDMARKS, CropSpec, FaceBatch, FaceIntroduction, FaceRequest, MelSpec
 from services.preprocess.pose import TrackMotion
 from services.preprocess.recording import TrackRecording
@@ -81,7 +81,7 @@ def stream(
     clip = _clip(tracks)
     crop = CropSpec(-0.75, -0.55, 1.5, (256, 384), pixels)
     request = FaceRequest("v", "a", crop, MelSpec(window), frame_count, Extend.PINGPONG, face, "her.mp4")
-    return list(stream_batches(clip, tracks, MEL, request, read))
+    return list(stream_batches(clip, tracks, Heard(MEL), request, read))
 
 
 def _clip(tracks: TrackFile) -> Clip:
