@@ -154,7 +154,7 @@ preprocess-differs = preprocess sent a message of an unknown kind: its version d
 extend-unknown = extend is { $extend }: use one of { $choices }
 crop-unusable = crop needs an extent above 0 and ascending sizes of up to { $limit }
 frame-count-unusable = frame_count must be 1 or more
-net-unusable = The net { $model } is asked for by half: it needs a model, an identity, rows and sides in bounds, and crops with pixels
+net-unusable = The net { $model } cannot be asked: it needs a name, an identity, sides and rows in bounds, landmarks, and crops with pixels
 
 ## render
 
