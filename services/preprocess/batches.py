@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from services.errors import ChorusError, ErrorKind
 from services.media import Clip, Extend, Frame, source_index
-from services.preprocess.crops import crop_side, crop_to_frame, cut, cut_region, inverse_affine, net_box
+from services.preprocess.crops import crop_side, crop_to_frame, cut, cut_region, inverse_affine, net_box, resting_face
 from services.preprocess.faces import LANDMARKS, MEL_BANDS, CropBox, FaceBatch, FaceIntroduction, FaceRequest
 from services.preprocess.latents import SeenFaces
 from services.preprocess.mel import mel_window
@@ -86,7 +86,8 @@ class TrackFaces:
         self.side = crop_side(spec, track.summary.eye_distance)
         self.box: CropBox | None = None
         if request.source_net is not None:
-            self.box = net_box(request.source_net, self._motion.neutral, spec, self.side)
+            face = resting_face(self._motion.neutral, self._motion.pose)
+            self.box = net_box(request.source_net, face, spec, self.side)
         self._first_rows = [run.first_row for run in track.runs]
 
     def face(self, frame: Frame | None, row: int) -> Face:

@@ -36,9 +36,18 @@ def crop_side(spec: CropSpec, eye_distance: float) -> int:
     return next((side for side in spec.sizes if needed <= _FULL_DETAIL * side), spec.sizes[-1])
 
 
-def net_box(net: SourceNet, neutral: NDArray[np.float64], spec: CropSpec, side: int) -> CropBox:
-    """What the net sees of a track's crops; `neutral` (478, 3) is its resting face in face units."""
-    outline, middle = neutral[list(net.outline), :2], float(neutral[list(net.middle), 1].mean())
+def resting_face(neutral: NDArray[np.float64], pose: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(478, 2) face units: where crops of a track show its resting face, in the middle of its poses (rows, 3, 4).
+
+    A crop takes out how the plane of the mouth is turned; what lies before or behind it, as a nose, stays shifted.
+    """
+    shifts = np.linalg.solve(pose[:, :2, :2], pose[:, :2, 2:3])[:, :, 0]
+    return np.asarray(neutral[:, :2] + neutral[:, 2:] * np.median(shifts, axis=0))
+
+
+def net_box(net: SourceNet, face: NDArray[np.float64], spec: CropSpec, side: int) -> CropBox:
+    """What the net sees of a track's crops; `face` (478, 2) is what they show of it at rest, in face units."""
+    outline, middle = face[list(net.outline)], float(face[list(net.middle), 1].mean())
     bottom = float(outline[:, 1].max())
     height = max(2 * (bottom - middle), 0)
     places = (float(outline[:, 0].min()), bottom - height, float(outline[:, 0].max()), bottom + net.below * height)

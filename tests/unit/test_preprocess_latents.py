@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from services.errors import ChorusError, ErrorKind
-from services.preprocess.crops import net_box
+from services.preprocess.crops import net_box, resting_face
 from services.preprocess.faces import CropBox, CropSpec, SourceNet
 from services.preprocess.latents import SeenFaces, latents_folder
 from services.storage import Storage
@@ -196,23 +196,36 @@ def test_a_net_that_answers_for_other_faces_is_refused(storage: Storage) -> None
 
 
 def test_the_box_goes_from_cheek_to_cheek_and_as_far_above_the_nose_as_to_the_chin() -> None:
-    neutral = np.zeros((478, 3))
-    neutral[10], neutral[11], neutral[12], neutral[13] = (-0.5, 0, 0), (0.75, 0, 0), (0, 0.5, 0), (0, -0.25, 0)
+    face = np.zeros((478, 2))
+    face[10], face[11], face[12], face[13] = (-0.5, 0), (0.75, 0), (0, 0.5), (0, -0.25)
     wanted = SourceNet("n", "i", 256, 8, outline=(10, 11, 12), middle=(13,), below=0.1)
     spec = CropSpec(-1.0, -1.5, 2.5, (160, 320))
     unit = 320 / 2.5
     # The chin is .75 below the nose; a tenth of twice that is added under it.
     exact = np.array([0.5, 0.5, 1.75, 2.15]) * unit
-    assert np.abs(np.array(net_box(wanted, neutral, spec, 320)) - exact).max() <= 2
-    small = net_box(wanted, neutral, spec, 160)
-    assert np.array_equal(np.array(small) * 2, net_box(wanted, neutral, spec, 320))
+    assert np.abs(np.array(net_box(wanted, face, spec, 320)) - exact).max() <= 2
+    small = net_box(wanted, face, spec, 160)
+    assert np.array_equal(np.array(small) * 2, net_box(wanted, face, spec, 320))
     assert all(edge % 2 == 0 for edge in small)
 
 
 def test_a_box_stays_inside_the_crop_and_is_never_empty() -> None:
-    neutral = np.full((478, 3), 9.0)
-    neutral[1] = -9
-    wide = net_box(SourceNet("n", "i", 256, 8, (0, 1), (1,), 0.1), neutral, SPEC, 80)
+    face = np.full((478, 2), 9.0)
+    face[1] = -9
+    wide = net_box(SourceNet("n", "i", 256, 8, (0, 1), (1,), 0.1), face, SPEC, 80)
     assert wide == (0, 0, 80, 80)
-    left, top, right, bottom = net_box(SourceNet("n", "i", 256, 8, (0,), (0,), 0), neutral, SPEC, 80)
+    left, top, right, bottom = net_box(SourceNet("n", "i", 256, 8, (0,), (0,), 0), face, SPEC, 80)
     assert (left, top, right, bottom) == (79, 79, 80, 80)
+
+
+def test_a_nose_is_where_the_crops_of_a_bent_head_show_it() -> None:
+    neutral = np.zeros((478, 3))
+    neutral[5] = (0, -0.5, -0.4)
+    bent = np.radians(20)
+    turn = np.array([[1, 0, 0], [0, np.cos(bent), -np.sin(bent)], [0, np.sin(bent), np.cos(bent)]])
+    pose = np.concatenate([150 * turn, np.array([[400], [300], [0]])], axis=1)
+    shown = resting_face(neutral, np.stack([pose] * 3))
+    source = pose[:, :3] @ neutral[5] + pose[:, 3]
+    plane = pose[:2, [0, 1, 3]]
+    assert plane[:, :2] @ shown[5] + plane[:, 2] == pytest.approx(source[:2])
+    assert shown[5, 1] > neutral[5, 1] + 0.1

@@ -28,8 +28,8 @@ from services.render.families.imported.painting import Paintings, asked
 from services.render.families.imported.sound import Pauses
 from services.triton import TritonClient
 
-CROP: Final = CropSpec(left=-1.05, top=-1.36, extent=2.1, sizes=(160, 320, 640))
-"""From the forehead to under the chin, upright; wide enough for the boxes of all faces"""
+CROP: Final = CropSpec(left=-1.25, top=-1.8, extent=2.5, sizes=(160, 320, 640, 800))
+"""From the hair to under the chin, upright: a box begins 1.3 to 1.75 above the mouth, by how long the face is"""
 _CHEEKS_AND_CHIN: Final = (234, 454, 152)
 _NOSE: Final = (195, 5)
 """Its bridge, above and below the place that the original takes for the middle"""
