@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 
 from services.jobs.imported import LATENTS, SOUND
+from services.local.bench import measure as measure_speed
 from services.media import Extend, Frame, open_clip, read_frames
 from services.preprocess.latents import PIECE_ROWS
 from services.triton import TritonClient
 from tests.announcement import announcement
 from tests.importing.seams import measure
-from tests.latent_nets import write_latent_family
+from tests.latent_nets import latent_family, write_latent_family
 from tests.preprocess_callers import video
 from tests.quality.face_meter import FaceMeter
 from tests.quality.mouth_measures import mouth_frame
@@ -49,13 +50,17 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return [video(folder / f"{start}.mp4", pictures[start:][:FRAMES]) for start in (0, FRAMES)]
 
 
+def triton_of(stack: RunningStack) -> TritonClient:
+    words = [word for process in stack.processes("--grpc-port=") for word in process.cmdline()]
+    port = next(word.partition("=")[2] for word in words if word.startswith("--grpc-port="))
+    return TritonClient(f"127.0.0.1:{port}")
+
+
 class Asked:
     """How many requests the nets of the family have had."""
 
     def __init__(self, stack: RunningStack) -> None:
-        lines = [word for process in stack.processes("--grpc-port=") for word in process.cmdline()]
-        port = next(line.partition("=")[2] for line in lines if line.startswith("--grpc-port="))
-        with closing(TritonClient(f"127.0.0.1:{port}")) as client:
+        with closing(triton_of(stack)) as client:
             self.sound, self.latents, self.painted = (
                 client.computed(f"latent{part}")[0] for part in (SOUND, LATENTS, "")
             )
@@ -98,6 +103,9 @@ def test_whole_jobs(stack: RunningStack, videos: list[Path], tmp_path: Path) -> 
     assert (fourth.sound, fourth.latents) == (third.sound, third.latents)
     assert fourth.painted > third.painted
     check_deletion(stack)
+    with closing(triton_of(stack)) as client:
+        # What `chorus models bench` asks is what the net takes.
+        assert next(measure_speed(latent_family(), client, seconds=0)).requests == 1
 
 
 def check_picture(clip: Path, made: list[Frame]) -> None:
