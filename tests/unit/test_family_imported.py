@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import cast
 
@@ -193,6 +194,22 @@ def test_the_weight_of_the_analysis_is_that_of_the_patch() -> None:
     (hidden,) = animator(Net(change=90)).synthesise(batch_of(picture, weight=0))
     hidden.apply(picture)
     assert (picture.y == before.y).all()
+
+
+def test_a_face_that_does_not_show_is_not_painted() -> None:
+    net, weights = Net(change=15), np.array([0, 1, 0, 0.5, 0], np.float32)
+    batch = batch_of(frame(), faces=5)
+    edits = animator(net).synthesise(replace(batch, weight=weights))
+    assert [edit.weight for edit in edits] == weights.tolist()
+    assert [len(asked["crop"]) for asked in net.asked] == [2]
+    # The mel windows are those of the frames that show.
+    assert np.array_equal(net.asked[0]["mel"], Sound(speech(), RenderOptions()).windows(np.array([31, 33]), RATE))
+    picture, before = frame(), frame()
+    for hidden in (0, 2, 4):
+        edits[hidden].apply(picture)
+    assert (picture.y == before.y).all()
+    edits[3].apply(picture)
+    assert (picture.y != before.y).any()
 
 
 @pytest.mark.parametrize(("rows", "requests"), [(16, 1), (1, 8), (3, 3)])

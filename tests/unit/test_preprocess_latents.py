@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from numpy.typing import NDArray
 from services.errors import ChorusError, ErrorKind
 from services.preprocess.crops import net_box, resting_face
 from services.preprocess.faces import CropBox, CropSpec, SourceNet
-from services.preprocess.latents import SeenFaces, latents_folder
+from services.preprocess.latents import PIECE_ROWS, SeenFaces, latents_folder
 from services.storage import Storage
 
 VIDEO = "media/ab12"
@@ -229,3 +231,24 @@ def test_a_nose_is_where_the_crops_of_a_bent_head_show_it() -> None:
     plane = pose[:2, [0, 1, 3]]
     assert plane[:, :2] @ shown[5] + plane[:, 2] == pytest.approx(source[:2])
     assert shown[5, 1] > neutral[5, 1] + 0.1
+
+
+def test_memory_does_not_grow_with_the_video(storage: Storage) -> None:
+    class Large(Net):
+        def infer(self, model: str, inputs: Mapping[str, NDArray[np.generic]], outputs: Sequence[str]) -> Any:
+            return {"latents": np.zeros((len(inputs["crop"]), 8, 32, 32), np.float32)}
+
+    def shown(rows: int) -> int:
+        """Most bytes held while so many faces of 16 kB go by."""
+        tracemalloc.start()
+        seen, shown = SeenFaces(storage, VIDEO, NET, Large()), crop(0)
+        for start in range(0, rows, 8):
+            seen.look_at(rows, SPEC, SIDE, BOX)
+            seen.latents(range(start, start + 8), [shown] * 8)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak
+
+    few, many = shown(4 * PIECE_ROWS), shown(16 * PIECE_ROWS)
+    assert many < 1.2 * few
+    assert many < 16 * PIECE_ROWS * 16_384 / 3
