@@ -143,7 +143,7 @@ def test_a_family_is_rendered_by_its_method(families: list[ImportedFamily]) -> N
     try:
         latent, mel = find_family("latent"), find_family("mel")
         closing = find_family("latent-closures")
-        with pytest.raises(ChorusError, match="The family new does not work: odd"):
+        with pytest.raises(ChorusError, match="The family new does not work: method odd"):
             find_family("new")
     finally:
         IMPORTED.look_in(None)

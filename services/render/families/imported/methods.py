@@ -36,7 +36,7 @@ class Method:
 def method_of(family: ImportedFamily) -> Method:
     """The method of an import; INTERNAL for one of another release."""
     if (method := _METHODS.get(family.method)) is None:
-        raise ChorusError(ErrorKind.INTERNAL, "family-broken", family=family.name, reason=family.method)
+        raise ChorusError(ErrorKind.INTERNAL, "family-broken", family=family.name, reason=f"method {family.method}")
     return method
 
 
