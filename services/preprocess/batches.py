@@ -170,7 +170,7 @@ def stream_batches(
                     seen.keep()  # whoever has the last batch need not wait for the end of the stream
             yield batch
     if seen is not None:
-        seen.keep()
+        seen.finish()
 
 
 def choose_tracks(tracks: TrackFile, request: FaceRequest) -> dict[int, StoredTrack]:

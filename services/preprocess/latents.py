@@ -83,9 +83,14 @@ class SeenFaces:
         return np.stack([latent for row in rows if (latent := found[row]) is not None])
 
     def keep(self) -> None:
-        """Publish what is not published yet: after the last face, or before those of another track."""
+        """Publish what is not published yet: with the last face, or before those of another track."""
         if self._track is not None:
             self._track.publish()
+
+    def finish(self) -> None:
+        """After the last face: publish what is left, and tell the log what was asked."""
+        self.keep()
+        _log.info("%s was shown %d faces, %d were known", self._net.model, self.asked, self.reused)
 
     def _seen(self, crops: Sequence[NDArray[np.uint8]]) -> Halves:
         """(m, ...) as the net gives them; INTERNAL when it gives something else."""

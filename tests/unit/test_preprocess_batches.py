@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from fractions import Fraction
@@ -197,8 +198,11 @@ class LumaNet:
         return {"latents": inputs["crop"].astype(np.float32).mean(axis=(1, 2))}
 
 
-def test_what_nets_heard_and_saw_comes_with_the_rows(tracks: TrackFile, tmp_path: Path) -> None:
+def test_what_nets_heard_and_saw_comes_with_the_rows(
+    tracks: TrackFile, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """Frames 6..9 show another track, nobody is in 10 and 11, and from 16 on; then it goes back."""
+    caplog.set_level(logging.INFO)
     storage, net = Storage((tmp_path / "store").as_uri(), tmp_path), LumaNet()
     storage.put_bytes("v", b"a video")
     rows = np.arange(1, 101, dtype=np.float16)[:, None] * np.ones((1, 4), np.float16)
@@ -218,6 +222,7 @@ def test_what_nets_heard_and_saw_comes_with_the_rows(tracks: TrackFile, tmp_path
     faces = [item for item in items if isinstance(item, FaceBatch) and item.track != -1]
     assert sum(len(batch.weight) for batch in faces) == 14 + 14 + 1
     assert net.faces == 14
+    assert "mine-latents was shown 14 faces, 15 were known" in caplog.text
     for batch in faces:
         assert batch.latents is not None
         assert batch.sound is not None
