@@ -24,8 +24,8 @@ from services.preprocess.faces import FaceBatch, FaceRequest, MelSpec, Speech
 from services.preprocess.look import LookClient
 from services.preprocess.summary import MediaFacts
 from services.printable import printable
-from services.render.families.imported.animator import CROP, seen_by_net
 from services.render.families.imported.sound import Sound
+from services.render.families.imported.wav2lip import CROP, seen_by_net
 from services.storage import Storage
 from services.timeline import Extend
 

@@ -8,7 +8,7 @@ from typing import Final
 INCOMING: Final = "incoming"
 OUTPUTS: Final = "outputs"
 POSTERS: Final = "posters"
-ANALYSES: Final = ("tracks", "speech")
+ANALYSES: Final = ("tracks", "speech", "states", "latents")
 """Folders of what is computed once of an upload; below them a folder by its content"""
 
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from services.jobs.imported import ImportedFamily
+from services.jobs.imported import MUSETALK, ImportedFamily
 from services.triton import TritonClient
 
 ROWS: Final = (1, 4, 8, 16)
@@ -81,13 +82,21 @@ def _measure(
 
 def _request(family: ImportedFamily, triton: TritonClient, rows: int) -> Callable[[], float]:
     """Makes a request of `rows` faces of noise; its seconds."""
-    random = np.random.default_rng(5)
-    crops = random.integers(0, 256, (rows, family.side, family.side, 3), np.uint8)
-    mels = random.uniform(-4, 4, (rows, 80, 16)).astype(np.float32)
+    inputs = _noise(family, rows)
 
     def ask() -> float:
         started = time.perf_counter()
-        triton.infer(family.name, {"crop": crops, "mel": mels}, ["mouth"])
+        triton.infer(family.name, inputs, ["mouth"])
         return time.perf_counter() - started
 
     return ask
+
+
+def _noise(family: ImportedFamily, rows: int) -> dict[str, NDArray[np.generic]]:
+    """What the net that paints takes, of its method."""
+    random = np.random.default_rng(5)
+    if family.method == MUSETALK:
+        shapes = {"latents": (rows, 8, 32, 32), "sound": (rows, 50, 384)}
+        return {name: random.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()}
+    crops = random.integers(0, 256, (rows, family.side, family.side, 3), np.uint8)
+    return {"crop": crops, "mel": random.uniform(-4, 4, (rows, 80, 16)).astype(np.float32)}

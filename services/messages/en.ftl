@@ -36,6 +36,7 @@ store-failed = The artifact store failed at { $key }: { $reason }
 model-not-served = Triton at { $address } does not serve { $model }: { $reason }
 model-overloaded = Triton did not answer within { $seconds } s: the model { $model } is overloaded
 model-failed = The model { $model } failed on Triton: { $reason }
+model-answer-differs = The model { $model } gave { $given } where { $wanted } was expected: import it again
 model-output-missing = The model { $model } gave no output { $output }
 
 ## gRPC
@@ -148,10 +149,12 @@ face-not-there =
 too-long = { $name } is { NUMBER($minutes, minimumFractionDigits: 1, maximumFractionDigits: 1) } minutes long; the limit is { $limit } minutes: cut it
 analysis-failed = The analysis of { $name } failed; preprocess's log says why
 service-silent = { $service } sent nothing for { $seconds } s: its log may say why
+preprocess-older = preprocess is of an older release and knows no nets of families: the job waits until it has been replaced
 preprocess-differs = preprocess sent a message of an unknown kind: its version differs
 extend-unknown = extend is { $extend }: use one of { $choices }
 crop-unusable = crop needs an extent above 0 and ascending sizes of up to { $limit }
 frame-count-unusable = frame_count must be 1 or more
+net-unusable = The net { $model } cannot be asked: it needs a name, an identity, sides and rows in bounds, landmarks, and crops with pixels
 
 ## render
 

@@ -33,6 +33,7 @@ store-failed = 存储在处理 { $key } 时出错：{ $reason }
 model-not-served = { $address } 上的 Triton 没有提供模型 { $model }：{ $reason }
 model-overloaded = Triton 在 { $seconds } 秒内没有响应：模型 { $model } 过载。
 model-failed = 模型 { $model } 在 Triton 上运行出错：{ $reason }
+model-answer-differs = 模型 { $model } 给出了 { $given }，应为 { $wanted }：请重新导入。
 model-output-missing = 模型 { $model } 没有给出输出 { $output }。
 
 ## gRPC
@@ -165,10 +166,12 @@ face-not-there = “{ $name }”中最多同时出现 { $most } 张人脸，没�
 too-long = “{ $name }”长 { NUMBER($minutes, minimumFractionDigits: 1, maximumFractionDigits: 1) } 分钟，上限是 { $limit } 分钟。请先剪短。
 analysis-failed = 分析“{ $name }”时出错，原因见 preprocess 的日志。
 service-silent = { $service } 已有 { $seconds } 秒没有响应，它的日志里可能有原因。
+preprocess-older = preprocess 版本较旧，不支持模型系列自带的网络：任务会等到它被替换。
 preprocess-differs = preprocess 发来了未知的消息：它的版本不同。
 extend-unknown = extend 不能是 { $extend }。请使用其中之一：{ $choices }。
 crop-unusable = crop 的 extent 必须大于 0，sizes 必须从小到大，且不超过 { $limit }。
 frame-count-unusable = frame_count 必须至少为 1。
+net-unusable = 对网络 { $model } 的请求不完整：需要模型名、标识、在限度内的行数和边长，以及带像素的 crop。
 
 ## render：制作视频
 

@@ -8,10 +8,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from services.preprocess.faces import CropSpec, pixel_affine
+from services.preprocess.faces import CropBox, CropSpec, SourceNet, pixel_affine
 
 # A crop side may be this much of what the source offers before the next larger side is taken.
 _FULL_DETAIL: Final = 0.91
+# Of a crop's side: masks are drawn on 160 steps, and so the middle of a box lies on one of them, too.
+_BOX_STEPS: Final = 80
 
 
 class Picture(Protocol):
@@ -32,6 +34,28 @@ def crop_side(spec: CropSpec, eye_distance: float) -> int:
     """The smallest side in pixels that keeps the source's detail, or the largest one."""
     needed = spec.extent * eye_distance
     return next((side for side in spec.sizes if needed <= _FULL_DETAIL * side), spec.sizes[-1])
+
+
+def resting_face(neutral: NDArray[np.float64], pose: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(478, 2) face units: where crops of a track show its resting face, in the middle of its poses (rows, 3, 4).
+
+    A crop takes out how the plane of the mouth is turned; what lies before or behind it, as a nose, stays shifted.
+    """
+    shifts = np.linalg.solve(pose[:, :2, :2], pose[:, :2, 2:3])[:, :, 0]
+    return np.asarray(neutral[:, :2] + neutral[:, 2:] * np.median(shifts, axis=0))
+
+
+def net_box(net: SourceNet, face: NDArray[np.float64], spec: CropSpec, side: int) -> CropBox:
+    """What the net sees of a track's crops; `face` (478, 2) is what they show of it at rest, in face units."""
+    outline, middle = face[list(net.outline)], float(face[list(net.middle), 1].mean())
+    bottom = float(outline[:, 1].max())
+    height = max(2 * (bottom - middle), 0)
+    places = (float(outline[:, 0].min()), bottom - height, float(outline[:, 0].max()), bottom + net.below * height)
+    corner = (spec.left, spec.top, spec.left, spec.top)
+    steps = [round((place - at) / spec.extent * _BOX_STEPS) for place, at in zip(places, corner, strict=True)]
+    left, top = (min(max(step, 0), _BOX_STEPS - 1) for step in steps[:2])
+    right, bottom_step = (min(max(step, low + 1), _BOX_STEPS) for step, low in zip(steps[2:], (left, top), strict=True))
+    return CropBox(*(round(step * side / _BOX_STEPS) for step in (left, top, right, bottom_step)))
 
 
 def crop_to_frame(face_to_frame: NDArray[np.float64], spec: CropSpec, side: int) -> NDArray[np.float64]:

@@ -7,7 +7,10 @@ OpenCV, which put centres on whole numbers, convert (see `pixel_affine`).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,6 +23,8 @@ MEL_BANDS = 80
 MEL_RATE = 80
 """Mel columns a second: hop 200 at 16 kHz."""
 SPEECH_FEATURES = 64
+STATE_RATE = 50
+"""States a second of a net that hears recordings: one for each 20 ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,63 @@ class MelSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class SoundNet:
+    """A net on Triton that hears the whole recording for a family, and which of its states belong to one frame.
+
+    `samples` float32 (n, 480000), 30 s at 16 kHz in [-1, 1], -> `states` float32 (n, 1500, width).
+    """
+
+    model: str
+    identity: str
+    """What tells its weights from others under the same name"""
+    rows: int
+    """States a frame"""
+    lead: int
+    """How many of them come before the one that the frame begins in"""
+
+    def first_row(self, frame: int, frame_rate: Fraction) -> int:
+        """The state that the window of an output frame begins with; below 0 before the recording."""
+        return (STATE_RATE * frame / frame_rate).__floor__() - self.lead
+
+
+@dataclass(frozen=True, slots=True)
+class SourceNet:
+    """A net on Triton that looks at each face of the source for a family: what it sees does not depend on the speech.
+
+    `crop` uint8 RGB (n, side, side, 3) -> `latents` float32 (n, ...). Its box lies on the resting face of a track: from
+    the leftmost to the rightmost of `outline` and down to the lowest, as far above `middle` as below; its edges lie on
+    eightieths of the crop.
+    """
+
+    model: str
+    identity: str
+    """What tells its weights from others under the same name"""
+    side: int
+    """Pixels of its pictures"""
+    most_rows: int
+    """Faces that one request may hold"""
+    outline: tuple[int, ...]
+    """Landmarks"""
+    middle: tuple[int, ...]
+    """Landmarks; the middle is the mean of their heights"""
+    below: float
+    """Of the box's height, how much more is seen under it"""
+
+
+class CropBox(NamedTuple):
+    """A rectangle of a crop in whole pixels; right and bottom lie outside."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    def of(self, crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """(..., height, width, 3): this part of crops (..., side, side, 3)."""
+        return crops[..., self.top : self.bottom, self.left : self.right, :]
+
+
+@dataclass(frozen=True, slots=True)
 class FaceRequest:
     """What a family asks of preprocess for one output."""
 
@@ -64,6 +126,10 @@ class FaceRequest:
     video_name: str = "the video"
     """As the user named it, for messages"""
     audio_name: str = "the audio"
+    sound_net: SoundNet | None = None
+    """Who hears the recording for the family, if it has a net for that"""
+    source_net: SourceNet | None = None
+    """Who looks at the faces for it; wants pixels"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +168,12 @@ class FaceBatch:
     and where something is in front of the mouth"""
     mels: NDArray[np.float32]
     """(m, 80, window); (m, 80, 0) when the family asked for none"""
+    sound: NDArray[np.float16] | None = None
+    """(m, rows, width) states of the SoundNet, zeros beyond the recording's ends; None when there is none"""
+    silence: NDArray[np.float16] | None = None
+    """The same shape: what the net makes of digital silence at the same places of its 30 s"""
+    latents: NDArray[np.float16] | None = None
+    """(m, ...) of the SourceNet; None when there is none"""
 
     @property
     def side(self) -> int:
@@ -120,6 +192,8 @@ class FaceIntroduction:
     """95th percentile of the opening of its lips in the footage, in eye distances; 0 when they hardly move there"""
     references: FaceBatch = field(repr=False)
     """At most four frames of this track, from the most closed to the most open mouth; `first_frame` is -1"""
+    box: CropBox | None = None
+    """What of this track's crops the SourceNet sees; None when there is none"""
 
 
 FaceStreamItem = AnalysisProgress | Speech | FaceIntroduction | FaceBatch
@@ -130,3 +204,12 @@ def pixel_affine(affine: NDArray[np.float64]) -> NDArray[np.float64]:
     shifted = affine.astype(np.float64).copy()
     shifted[:, 2] += affine[:, :2] @ np.array([0.5, 0.5]) - 0.5
     return shifted
+
+
+def shown_to_net(crop: NDArray[np.uint8], box: CropBox, side: int) -> NDArray[np.uint8]:
+    """(side, side, 3): the box of a crop as a net sees it."""
+    part = box.of(crop)
+    shrinks = min(part.shape[:2]) >= side
+    return np.asarray(
+        cv2.resize(part, (side, side), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC), np.uint8
+    )

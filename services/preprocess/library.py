@@ -23,11 +23,13 @@ from services.errors import ChorusError, ErrorKind, unforeseen
 from services.media import Clip, Extend, Frame, Readers, glances
 from services.preprocess.analysis import analyse
 from services.preprocess.detection import Inference
-from services.preprocess.faces import Speech
+from services.preprocess.faces import MEL_RATE, STATE_RATE, SoundNet, SourceNet, Speech
 from services.preprocess.first_look import LEAST_FRAMES, LOOKS, first_look
+from services.preprocess.latents import SeenFaces
 from services.preprocess.mel import SAMPLE_RATE
 from services.preprocess.speech import feature_frames, feature_pieces, speech_with
 from services.preprocess.speech_store import map_speech, speech_key, write_speech
+from services.preprocess.states import States, heard, map_states, silent, states_key, write_states
 from services.preprocess.summary import AnalysisProgress, FirstLook
 from services.preprocess.track_store import TrackFile, open_tracks, track_key
 from services.preprocess.voice import speech_is_heard
@@ -110,6 +112,10 @@ class FaceLibrary:
         """The same for a recording; INVALID_INPUT when it has no sound, TOO_LARGE when it is too long."""
         return self._ensure("speech", speech_key(audio_key), name, partial(self._listen, audio_key, name))
 
+    def ensure_states(self, audio_key: str, net: SoundNet, name: str) -> Generator[AnalysisProgress]:
+        """The same for the states of a recording whose speech is there: the net hears it once."""
+        return self._ensure("states", states_key(audio_key, net), name, partial(self._hear, audio_key, net, name))
+
     def speaks(self, path: Path, name: str) -> bool | None:
         """Whether anybody speaks in a recording, heard from its start until somebody does; None when nobody can say."""
         try:
@@ -144,6 +150,19 @@ class FaceLibrary:
         """The recording as models eat it, after ensure_speech; valid inside the block."""
         with self._storage.local_copy(speech_key(audio_key)) as path:
             yield map_speech(path)
+
+    @contextmanager
+    def states(self, audio_key: str, net: SoundNet | None) -> Iterator[States | None]:
+        """What the net heard in the recording, after ensure_states; valid inside the block. None without a net."""
+        if net is None:
+            yield None
+            return
+        with self._storage.local_copy(states_key(audio_key, net)) as path, map_states(path) as states:
+            yield states
+
+    def seen_faces(self, video_key: str, net: SourceNet | None) -> SeenFaces | None:
+        """What the net sees in the faces of an analysed video, for one stream."""
+        return None if net is None else SeenFaces(self._storage, video_key, net, self._triton)
 
     def _ensure(self, kind: telemetry.AnalysisKind, key: str, name: str, work: Work) -> Generator[AnalysisProgress]:
         if self._storage.size(key) is not None:
@@ -235,6 +254,22 @@ class FaceLibrary:
             output = Path(folder) / "speech"
             write_speech(output, speech_with(samples, pieces, self._triton))
             self._storage.put_file(speech_key(audio_key), output, create_only=True)
+
+    def _hear(self, audio_key: str, net: SoundNet, name: str) -> Generator[AnalysisProgress]:
+        """Have the net hear the recording, and store its states."""
+        with (
+            self.speech(audio_key) as speech,
+            self._storage.local_copy(audio_key) as path,
+            TemporaryDirectory(dir=self._scratch) as folder,
+            closing(self._readers.speech_blocks(path, name=name)) as blocks,
+        ):
+            total = len(speech.level_db) * STATE_RATE // MEL_RATE
+            output = Path(folder) / "states"
+            pieces = heard(blocks, speech.level_db, net, self._triton)
+            with closing(write_states(output, silent(net, self._triton), pieces)) as written:
+                for rows in written:
+                    yield AnalysisProgress(min(rows, total), total)
+            self._storage.put_file(states_key(audio_key, net), output, create_only=True)
 
     def _abandoned(self, running: _RunningAnalysis, key: str) -> bool:
         """True when nobody waits; from then on nobody can join either."""

@@ -19,6 +19,8 @@ _LEVEL_DB: Final = -23.0
 _MOST_GAIN: Final = 30.0
 _ACTIVE_SHARE: Final = 1e-3
 """Of the loud parts' energy: what is quieter is no speech"""
+_LEAST_ENERGY: Final = 1e-9
+"""Added to that of every column: -90 dB"""
 _LIMIT: Final = 4.0
 SILENCE: Final = -_LIMIT
 """What mel columns hold where there is no sound"""
@@ -39,7 +41,7 @@ def mel_of(samples: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[n
     for start in range(0, columns, _BLOCK_COLUMNS):
         stop = min(start + _BLOCK_COLUMNS, columns)
         mel[:, start:stop] = _mel_block(samples, start, stop, gain, filters)
-    return mel, (10 * np.log10(energy + 1e-9)).astype(np.float32)
+    return mel, (10 * np.log10(energy + _LEAST_ENERGY)).astype(np.float32)
 
 
 def column_energy(samples: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -58,6 +60,11 @@ def speech_gain(energy: NDArray[np.float64]) -> float:
     if active.size == 0:
         return 1.0
     return min(10 ** (_LEVEL_DB / 20) / (float(np.sqrt(active.mean())) + 1e-9), _MOST_GAIN)
+
+
+def gain_of_levels(level_db: NDArray[np.float32]) -> float:
+    """The same factor, from the levels (columns,) that mel_of gave."""
+    return speech_gain(np.maximum(10 ** (level_db.astype(np.float64) / 10) - _LEAST_ENERGY, 0))
 
 
 class Levelled:

@@ -10,6 +10,7 @@ from services.errors import ChorusError, ErrorKind
 from services.preprocess.faces import (
     LANDMARKS,
     MEL_BANDS,
+    CropBox,
     CropSpec,
     FaceBatch,
     FaceIntroduction,
@@ -17,6 +18,14 @@ from services.preprocess.faces import (
     FaceStreamItem,
     MelSpec,
     Speech,
+)
+from services.preprocess.net_messages import (
+    packed_halves,
+    sound_net,
+    sound_net_message,
+    source_net,
+    source_net_message,
+    unpacked_halves,
 )
 from services.preprocess.speech_messages import JoinedSpeech, packed, speech_pieces
 from services.preprocess.summary import AnalysisProgress
@@ -38,6 +47,8 @@ def stream_request(request: FaceRequest) -> wire.StreamFacesRequest:
         face=request.face,
         video_name=request.video_name,
         audio_name=request.audio_name,
+        sound_net=sound_net_message(request.sound_net),
+        source_net=source_net_message(request.source_net),
     )
 
 
@@ -60,6 +71,8 @@ def face_request(message: wire.StreamFacesRequest) -> FaceRequest:
         face=message.face if message.HasField("face") else None,
         video_name=message.video_name or message.video_key,
         audio_name=message.audio_name or message.audio_key,
+        sound_net=sound_net(message),
+        source_net=source_net(message),
     )
 
 
@@ -77,6 +90,7 @@ def stream_responses(items: Iterable[FaceStreamItem]) -> Generator[wire.StreamFa
                     eye_distance=item.eye_distance,
                     speaking_opening=item.speaking_opening,
                     references=_batch_message(item.references),
+                    box=item.box,
                 )
                 yield wire.StreamFacesResponse(introduction=introduction)
             case FaceBatch():
@@ -100,7 +114,8 @@ def stream_items(responses: Iterable[wire.StreamFacesResponse]) -> Generator[Fac
                 introduction = response.introduction
                 references = _batch(introduction.references)
                 opening = introduction.speaking_opening
-                yield FaceIntroduction(introduction.track, introduction.eye_distance, opening, references)
+                box = CropBox(*introduction.box) if len(introduction.box) == len(CropBox._fields) else None
+                yield FaceIntroduction(introduction.track, introduction.eye_distance, opening, references, box)
             case "batch":
                 yield _batch(response.batch)
             case _:
@@ -120,6 +135,11 @@ def _batch_message(batch: FaceBatch) -> wire.FaceBatch:
         to_crop=packed(batch.to_crop),
         weight=packed(batch.weight),
         mels=packed(batch.mels),
+        sound=packed_halves(batch.sound),
+        silence=packed_halves(batch.silence),
+        sound_shape=() if batch.sound is None else batch.sound.shape[1:],
+        latents=packed_halves(batch.latents),
+        latent_shape=() if batch.latents is None else batch.latents.shape[1:],
     )
 
 
@@ -136,4 +156,7 @@ def _batch(message: wire.FaceBatch) -> FaceBatch:
         to_crop=np.frombuffer(message.to_crop, "<f4").reshape(rows, 2, 3),
         weight=np.frombuffer(message.weight, "<f4"),
         mels=np.frombuffer(message.mels, "<f4").reshape(rows, MEL_BANDS, message.mel_window),
+        sound=unpacked_halves(message.sound, rows, message.sound_shape),
+        silence=unpacked_halves(message.silence, rows, message.sound_shape),
+        latents=unpacked_halves(message.latents, rows, message.latent_shape),
     )

@@ -12,7 +12,7 @@ from typing import Final
 from services.errors import ChorusError, ErrorKind
 from services.grpc_server import Context
 from services.preprocess import messages
-from services.preprocess.batches import stream_batches
+from services.preprocess.batches import Heard, stream_batches
 from services.preprocess.faces import FaceRequest, FaceStreamItem
 from services.preprocess.library import FaceLibrary
 from services.preprocess.probing import ProbePool
@@ -92,9 +92,15 @@ class PreprocessServicer(PreprocessServiceServicer):
             if not tracks.tracks:
                 raise no_face(request.video_name)
             yield from self._library.ensure_speech(request.audio_key, request.audio_name)
-            with self._library.speech(request.audio_key) as speech:
+            if request.sound_net is not None:
+                yield from self._library.ensure_states(request.audio_key, request.sound_net, request.audio_name)
+            with (
+                self._library.speech(request.audio_key) as speech,
+                self._library.states(request.audio_key, request.sound_net) as states,
+            ):
                 yield speech
-                yield from stream_batches(clip, tracks, speech.mel, request, self._library.frames)
+                heard, seen = Heard(speech.mel, states), self._library.seen_faces(request.video_key, request.source_net)
+                yield from stream_batches(clip, tracks, heard, request, self._library.frames, seen)
 
 
 def no_face(name: str) -> ChorusError:

@@ -124,6 +124,8 @@ def face_request(spec: JobSpec, family: ModelFamily, count: int) -> FaceRequest:
         face=spec.options.face,
         video_name=spec.video_name,
         audio_name=spec.audio_name,
+        sound_net=family.sound_net,
+        source_net=family.source_net,
     )
 
 

@@ -17,7 +17,7 @@ from services.telemetry.tracing import current_span
 disable_created_metrics()  # type: ignore[no-untyped-call]  # the library has left it without types
 
 AttemptCause = Literal["new", "retried_by_user", "error", "worker_died", "worker_drained"]
-AnalysisKind = Literal["track", "speech"]
+AnalysisKind = Literal["track", "speech", "states"]
 LookupResult = Literal["hit", "miss"]
 Door = Literal["rest", "grpc"]
 

@@ -1,7 +1,8 @@
 """Whole jobs with imported nets on real clips: what happens round the mouth. Prints the table of docs/families.md.
 
-One net gives back its face with a red mouth: all but the mouth should be the source's. The other's weights are random,
-so that the lower face is noise: it must end with the face. Beside them, the face itself laid in as Wav2Lip does it.
+Two nets give back their face with a red mouth, one as Wav2Lip from its picture, one as MuseTalk from 64 by 64 pixels of
+it: all but the mouth should be the source's. The weights of another are random, so that the lower face is noise: it
+must end with the face. Beside them, the face itself laid in as Wav2Lip does it.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from scripts.gpu.net import random_wav2lip
 from services.importing.importer import import_file
 from services.media import Extend, Frame, open_clip, read_frames
 from tests.importing.seams import Measures, Plane, box_of, measure, pasted
+from tests.latent_nets import write_latent_family
 from tests.painting_net import painting_net
 from tests.quality.face_meter import FaceMeter
 from tests.quality.onnx_models import OnnxModels
@@ -39,11 +41,12 @@ pytestmark = pytest.mark.timeout(1800)
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    """With both nets."""
+    """With all three nets."""
     folder = tmp_path_factory.mktemp("nets")
     for name, net in (("itself", painting_net()), ("noise", random_wav2lip())):
         onnx.save(net, folder / f"{name}.onnx")
         import_file(folder / f"{name}.onnx", folder / "families", wanted_name=name, licence=None, taken=())
+    write_latent_family(folder / "families")
     with running_stack(folder, {"CHORUS_FAMILIES": str(folder / "families")}) as running:
         yield running
 
@@ -58,7 +61,7 @@ def test_round_the_mouth_the_picture_stays_the_sources(stack: RunningStack, clip
         there = [bool(np.isfinite(face).all()) for face in faces]
         pairs = zip(source, faces, there, strict=True)
         made = {WAV2LIPS: [_as_wav2lip(frame, face) if seen else NONE for frame, face, seen in pairs]}
-        for family in ("itself", "itself-closures", "noise"):
+        for family in ("itself", "itself-closures", "latent", "noise"):
             batch = stack.create_batch(sound, [clip], family=family, **EXACT)
             job = stack.wait_for(batch["jobs"][0]["id"], seconds=600)
             assert job["state"] == "succeeded", job["error"]
@@ -82,7 +85,7 @@ def _sound(path: Path) -> Path:
 
 
 def _check(found: dict[str, Measures]) -> None:
-    for family in ("itself", "noise"):
+    for family in ("itself", "latent", "noise"):
         assert found[family].outside_changed == 0
     assert found["itself"].seam < 0.1 * found["itself"].own_step
     assert 0.9 < found["itself"].sharpness < 1.1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import cast
 
@@ -14,13 +15,16 @@ from services.jobs.imported import ImportedFamily
 from services.jobs.options import RenderOptions
 from services.media import Frame, Matrix, Range
 from services.preprocess.crops import cut, inverse_affine
-from services.preprocess.faces import FaceBatch, FaceIntroduction, Speech
-from services.render.families.imported.animator import CROP, ImportedAnimator
-from services.render.families.imported.mask import LOWER_FACE, masks_of
+from services.preprocess.faces import CropBox, FaceBatch, FaceIntroduction, Speech
+from services.render.families.imported.animator import ImportedAnimator
+from services.render.families.imported.mask import LOWER_FACE, Masks, masks_of
 from services.render.families.imported.sound import WINDOW, Sound
+from services.render.families.imported.wav2lip import CROP, MelPainter
 from services.triton import TritonClient
 
 SIDE, NET = 160, 96
+HALF = CropBox(16, 80, 144, 160)
+"""What the net paints"""
 RATE = Fraction(30000, 1001)
 COLUMNS = 400
 # x and y in face units of the landmarks that masks are drawn from: the lower face's outline, then the lips'.
@@ -68,7 +72,8 @@ def animator(net: Net, options: RenderOptions | None = None, *, rows: int = 16, 
         steps=0,
     )
     sound = Sound(speech(voice), options or RenderOptions())
-    return ImportedAnimator(family, sound, RATE, cast(TritonClient, net))
+    painter = MelPainter(family, sound, RATE, cast(TritonClient, net))
+    return ImportedAnimator(painter, sound, RATE)
 
 
 def face_points() -> NDArray[np.float32]:
@@ -130,7 +135,11 @@ def test_in_pauses_the_footage_shows_its_own_mouth_if_it_is_asked_to() -> None:
 
 def test_the_mask_is_soft_inside_the_outline_and_nothing_outside() -> None:
     points = face_points()
-    masks = masks_of(points, points, SIDE)
+    whole = np.zeros((2, SIDE, SIDE), np.float32)
+    left, top, right, bottom = HALF
+    part = masks_of(points, points, SIDE, HALF)
+    whole[:, top:bottom, left:right] = part.face, part.lips
+    masks = Masks(*whole)
     outline = points[list(LOWER_FACE), :2]
     low, high = np.floor(outline.min(axis=0)).astype(int), np.ceil(outline.max(axis=0)).astype(int)
     assert masks.face.max() == 1
@@ -185,6 +194,22 @@ def test_the_weight_of_the_analysis_is_that_of_the_patch() -> None:
     (hidden,) = animator(Net(change=90)).synthesise(batch_of(picture, weight=0))
     hidden.apply(picture)
     assert (picture.y == before.y).all()
+
+
+def test_a_face_that_does_not_show_is_not_painted() -> None:
+    net, weights = Net(change=15), np.array([0, 1, 0, 0.5, 0], np.float32)
+    batch = batch_of(frame(), faces=5)
+    edits = animator(net).synthesise(replace(batch, weight=weights))
+    assert [edit.weight for edit in edits] == weights.tolist()
+    assert [len(asked["crop"]) for asked in net.asked] == [2]
+    # The mel windows are those of the frames that show.
+    assert np.array_equal(net.asked[0]["mel"], Sound(speech(), RenderOptions()).windows(np.array([31, 33]), RATE))
+    picture, before = frame(), frame()
+    for hidden in (0, 2, 4):
+        edits[hidden].apply(picture)
+    assert (picture.y == before.y).all()
+    edits[3].apply(picture)
+    assert (picture.y != before.y).any()
 
 
 @pytest.mark.parametrize(("rows", "requests"), [(16, 1), (1, 8), (3, 3)])

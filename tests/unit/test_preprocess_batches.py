@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,12 +17,24 @@ from numpy.typing import NDArray
 from services.errors import ChorusError, ErrorKind
 from services.media import Clip, Extend, Frame, source_index
 from services.media.colour import Matrix, Range
-from services.preprocess.batches import stream_batches
-from services.preprocess.faces import LANDMARKS, CropSpec, FaceBatch, FaceIntroduction, FaceRequest, MelSpec
+from services.preprocess.batches import Heard, stream_batches
+from services.preprocess.faces import (
+    LANDMARKS,
+    CropSpec,
+    FaceBatch,
+    FaceIntroduction,
+    FaceRequest,
+    MelSpec,
+    SoundNet,
+    SourceNet,
+)
+from services.preprocess.latents import SeenFaces
 from services.preprocess.pose import TrackMotion
 from services.preprocess.recording import TrackRecording
+from services.preprocess.states import States
 from services.preprocess.summary import TrackSummary
 from services.preprocess.track_store import TrackFile, TrackWriter, content_hash, open_tracks, track_key
+from services.storage import Storage
 
 WIDTH, HEIGHT = 640, 360
 EYES = 100.0
@@ -78,10 +91,9 @@ def read(clip: Clip, count: int, extend: Extend) -> Generator[Frame]:
 def stream(
     tracks: TrackFile, frame_count: int, face: int | None = None, window: int = 0, *, pixels: bool = True
 ) -> list[FaceIntroduction | FaceBatch]:
-    clip = _clip(tracks)
     crop = CropSpec(-0.75, -0.55, 1.5, (256, 384), pixels)
     request = FaceRequest("v", "a", crop, MelSpec(window), frame_count, Extend.PINGPONG, face, "her.mp4")
-    return list(stream_batches(clip, tracks, MEL, request, read))
+    return list(stream_batches(_clip(tracks), tracks, Heard(MEL), request, read))
 
 
 def _clip(tracks: TrackFile) -> Clip:
@@ -171,6 +183,63 @@ def test_without_pixels_nothing_is_decoded_and_all_else_is_the_same(
             assert item.side == full.side
             assert np.array_equal(item.landmarks, full.landmarks)
             assert np.array_equal(item.to_crop, full.to_crop)
+
+
+class LumaNet:
+    """In Triton's place: a face's latents are its level, which names its frame."""
+
+    def __init__(self) -> None:
+        self.faces = 0
+
+    def infer(
+        self, model: str, inputs: Mapping[str, NDArray[np.generic]], outputs: Sequence[str]
+    ) -> dict[str, NDArray[np.generic]]:
+        self.faces += len(inputs["crop"])
+        return {"latents": inputs["crop"].astype(np.float32).mean(axis=(1, 2))}
+
+
+def test_what_nets_heard_and_saw_comes_with_the_rows(
+    tracks: TrackFile, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Frames 6..9 show another track, nobody is in 10 and 11, and from 16 on; then it goes back."""
+    caplog.set_level(logging.INFO)
+    storage, net = Storage((tmp_path / "store").as_uri(), tmp_path), LumaNet()
+    storage.put_bytes("v", b"a video")
+    rows = np.arange(1, 101, dtype=np.float16)[:, None] * np.ones((1, 4), np.float16)
+    heard = Heard(MEL, States(rows, np.tile(-rows, (15, 1))))
+    looking = SourceNet("mine-latents", "weights", 32, 8, outline=(33, 263, 152), middle=(1,), below=0)
+    request = FaceRequest(
+        "v",
+        "a",
+        CropSpec(-0.75, -0.55, 1.5, (256, 384)),
+        MelSpec(0),
+        40,
+        Extend.PINGPONG,
+        sound_net=SoundNet("mine-sound", "weights", rows=10, lead=4),
+        source_net=looking,
+    )
+    items = list(stream_batches(_clip(tracks), tracks, heard, request, read, SeenFaces(storage, "v", looking, net)))
+    faces = [item for item in items if isinstance(item, FaceBatch) and item.track != -1]
+    assert sum(len(batch.weight) for batch in faces) == 14 + 14 + 1
+    assert net.faces == 14
+    assert "mine-latents was shown 14 faces, 15 were known" in caplog.text
+    for batch in faces:
+        assert batch.latents is not None
+        assert batch.sound is not None
+        for number in range(len(batch.weight)):
+            output = batch.first_frame + number
+            source = source_index(output, 20, Extend.PINGPONG)
+            assert batch.latents[number, 0] == pytest.approx(batch.crops[number].mean(), abs=1)
+            assert batch.latents[number, 0] == pytest.approx(40 + source, abs=1)
+            # 25 frames and 50 states a second: two a frame, of which row k holds k + 1.
+            expected = [max(2 * output - 4 + state + 1, 0) for state in range(10)]
+            assert batch.sound[number, :, 0].tolist() == expected
+    for item in items:
+        if isinstance(item, FaceIntroduction):
+            assert item.box is not None
+            assert 0 <= item.box.left < item.box.right <= 256
+        elif item.track == -1:
+            assert item.sound is item.latents is None
 
 
 def test_a_face_that_never_appears_is_named(tracks: TrackFile) -> None:

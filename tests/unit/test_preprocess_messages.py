@@ -12,12 +12,15 @@ from services.errors import ChorusError, ErrorKind
 from services.preprocess import messages
 from services.preprocess.batches import faceless
 from services.preprocess.faces import (
+    CropBox,
     CropSpec,
     FaceBatch,
     FaceIntroduction,
     FaceRequest,
     FaceStreamItem,
     MelSpec,
+    SoundNet,
+    SourceNet,
     Speech,
 )
 from services.preprocess.summary import AnalysisProgress, TrackSummary, VideoAnalysis
@@ -28,6 +31,8 @@ from services.timeline import Extend
 RANDOM = np.random.default_rng(2)
 CROP = CropSpec(-0.75, -0.5, 1.5, (256, 384))
 REQUEST = FaceRequest("videos/a", "audios/b", CROP, MelSpec(16), 77, Extend.LOOP)
+SOUND_NET = SoundNet("mine-sound", "these weights", rows=10, lead=4)
+SOURCE_NET = SourceNet("mine-latents", "these weights", 256, 8, outline=(234, 454, 152), middle=(5,), below=0.125)
 
 
 def batch(rows: int, mel_columns: int = 16) -> FaceBatch:
@@ -51,6 +56,11 @@ def speech_of(columns: int) -> Speech:
         RANDOM.random(columns, np.float32),
         RANDOM.random((64, columns), np.float32).astype(np.float16),
     )
+
+
+def with_nets(rows: int) -> FaceBatch:
+    sound, silence = RANDOM.random((2, rows, 10, 12), np.float32).astype(np.float16)
+    return replace(batch(rows, 0), sound=sound, silence=silence, latents=np.ones((rows, 8, 2, 3), np.float16))
 
 
 def without_pixels(rows: int) -> FaceBatch:
@@ -79,6 +89,8 @@ def assert_same(first: object, second: object) -> None:
         batch(8),
         batch(1, 0),
         without_pixels(3),
+        with_nets(8),
+        FaceIntroduction(2, 160.5, 0.125, batch(4, 0), CropBox(4, 0, 60, 64)),
         faceless(16, 8),
     ],
     ids=lambda item: type(item).__name__,
@@ -112,6 +124,34 @@ def test_request(face: int | None, pixels: bool) -> None:
     crop = replace(CROP, pixels=pixels)
     request = FaceRequest("videos/a", "audios/b", crop, REQUEST.mel, 77, Extend.LOOP, face, "her.mp4", "speech.wav")
     assert messages.face_request(messages.stream_request(request)) == request
+
+
+def test_a_request_with_nets() -> None:
+    request = replace(
+        REQUEST, sound_net=SOUND_NET, source_net=SOURCE_NET, video_name="her.mp4", audio_name="speech.wav"
+    )
+    assert messages.face_request(messages.stream_request(request)) == request
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        replace(REQUEST, sound_net=replace(SOUND_NET, model="")),
+        replace(REQUEST, sound_net=replace(SOUND_NET, identity="")),
+        replace(REQUEST, sound_net=replace(SOUND_NET, rows=0)),
+        replace(REQUEST, sound_net=replace(SOUND_NET, rows=100_000)),
+        replace(REQUEST, source_net=replace(SOURCE_NET, side=0)),
+        replace(REQUEST, source_net=replace(SOURCE_NET, side=5000)),
+        replace(REQUEST, source_net=replace(SOURCE_NET, most_rows=0)),
+        replace(REQUEST, source_net=replace(SOURCE_NET, outline=())),
+        replace(REQUEST, source_net=replace(SOURCE_NET, middle=(478,))),
+        replace(REQUEST, source_net=SOURCE_NET, crop=replace(CROP, pixels=False)),
+    ],
+)
+def test_nets_that_nobody_can_ask_are_refused(request_: FaceRequest) -> None:
+    with pytest.raises(ChorusError) as caught:
+        messages.face_request(messages.stream_request(request_))
+    assert caught.value.code == "net-unusable"
 
 
 def test_analysis() -> None:

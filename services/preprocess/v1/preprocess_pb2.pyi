@@ -177,6 +177,8 @@ class StreamFacesRequest(_message.Message):
     FACE_FIELD_NUMBER: _builtins.int
     VIDEO_NAME_FIELD_NUMBER: _builtins.int
     AUDIO_NAME_FIELD_NUMBER: _builtins.int
+    SOUND_NET_FIELD_NUMBER: _builtins.int
+    SOURCE_NET_FIELD_NUMBER: _builtins.int
     video_key: _builtins.str
     audio_key: _builtins.str
     frame_count: _builtins.int
@@ -192,6 +194,14 @@ class StreamFacesRequest(_message.Message):
     def crop(self) -> Global___CropSpec: ...
     @_builtins.property
     def mel(self) -> Global___MelSpec: ...
+    @_builtins.property
+    def sound_net(self) -> Global___SoundNet:
+        """absent: no net of the family's hears the recording"""
+
+    @_builtins.property
+    def source_net(self) -> Global___SourceNet:
+        """absent: none looks at the faces"""
+
     def __init__(
         self,
         *,
@@ -204,10 +214,12 @@ class StreamFacesRequest(_message.Message):
         face: _builtins.int | None = ...,
         video_name: _builtins.str = ...,
         audio_name: _builtins.str = ...,
+        sound_net: Global___SoundNet | None = ...,
+        source_net: Global___SourceNet | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_face", b"_face", "crop", b"crop", "face", b"face", "mel", b"mel"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_face", b"_face", "crop", b"crop", "face", b"face", "mel", b"mel", "sound_net", b"sound_net", "source_net", b"source_net"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_face", b"_face", "audio_key", b"audio_key", "audio_name", b"audio_name", "crop", b"crop", "extend", b"extend", "face", b"face", "frame_count", b"frame_count", "mel", b"mel", "video_key", b"video_key", "video_name", b"video_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_face", b"_face", "audio_key", b"audio_key", "audio_name", b"audio_name", "crop", b"crop", "extend", b"extend", "face", b"face", "frame_count", b"frame_count", "mel", b"mel", "sound_net", b"sound_net", "source_net", b"source_net", "video_key", b"video_key", "video_name", b"video_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__face: _TypeAlias = _typing.Literal["face"]  # noqa: Y015
     _WhichOneofArgType__face: _TypeAlias = _typing.Literal["_face", b"_face"]  # noqa: Y015
@@ -308,6 +320,86 @@ class MelSpec(_message.Message):
 Global___MelSpec: _TypeAlias = MelSpec  # noqa: Y015
 
 @_typing.final
+class SoundNet(_message.Message):
+    """A net on Triton that hears recordings: samples float32 (n, 480000) at 16 kHz -> states float32 (n, 1500, width)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    IDENTITY_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    LEAD_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    identity: _builtins.str
+    """tells its weights from others under the same name"""
+    rows: _builtins.int
+    """states a frame"""
+    lead: _builtins.int
+    """of these, how many come before the one that the frame begins in"""
+    def __init__(
+        self,
+        *,
+        model: _builtins.str = ...,
+        identity: _builtins.str = ...,
+        rows: _builtins.int = ...,
+        lead: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["identity", b"identity", "lead", b"lead", "model", b"model", "rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SoundNet: _TypeAlias = SoundNet  # noqa: Y015
+
+@_typing.final
+class SourceNet(_message.Message):
+    """A net on Triton that looks at faces: crop uint8 (n, side, side, 3) RGB -> latents float32 (n, ...)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    IDENTITY_FIELD_NUMBER: _builtins.int
+    SIDE_FIELD_NUMBER: _builtins.int
+    MOST_ROWS_FIELD_NUMBER: _builtins.int
+    OUTLINE_FIELD_NUMBER: _builtins.int
+    MIDDLE_FIELD_NUMBER: _builtins.int
+    BELOW_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    identity: _builtins.str
+    side: _builtins.int
+    most_rows: _builtins.int
+    """faces a request"""
+    below: _builtins.float
+    """of its height, what is added under it"""
+    @_builtins.property
+    def outline(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """landmarks whose left, right and lowest ends are those of its box"""
+
+    @_builtins.property
+    def middle(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """landmarks at the middle of its height"""
+
+    def __init__(
+        self,
+        *,
+        model: _builtins.str = ...,
+        identity: _builtins.str = ...,
+        side: _builtins.int = ...,
+        most_rows: _builtins.int = ...,
+        outline: _abc.Iterable[_builtins.int] | None = ...,
+        middle: _abc.Iterable[_builtins.int] | None = ...,
+        below: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["below", b"below", "identity", b"identity", "middle", b"middle", "model", b"model", "most_rows", b"most_rows", "outline", b"outline", "side", b"side"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SourceNet: _TypeAlias = SourceNet  # noqa: Y015
+
+@_typing.final
 class AnalysisProgress(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -381,6 +473,7 @@ class FaceIntroduction(_message.Message):
     EYE_DISTANCE_FIELD_NUMBER: _builtins.int
     REFERENCES_FIELD_NUMBER: _builtins.int
     SPEAKING_OPENING_FIELD_NUMBER: _builtins.int
+    BOX_FIELD_NUMBER: _builtins.int
     track: _builtins.int
     eye_distance: _builtins.float
     """source pixels"""
@@ -388,6 +481,10 @@ class FaceIntroduction(_message.Message):
     """eye distances; 0: the lips hardly move in the footage"""
     @_builtins.property
     def references(self) -> Global___FaceBatch: ...
+    @_builtins.property
+    def box(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """crop pixels that the source net sees: left, top, right, bottom; empty without one"""
+
     def __init__(
         self,
         *,
@@ -395,10 +492,11 @@ class FaceIntroduction(_message.Message):
         eye_distance: _builtins.float = ...,
         references: Global___FaceBatch | None = ...,
         speaking_opening: _builtins.float = ...,
+        box: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["references", b"references"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["eye_distance", b"eye_distance", "references", b"references", "speaking_opening", b"speaking_opening", "track", b"track"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["box", b"box", "eye_distance", b"eye_distance", "references", b"references", "speaking_opening", b"speaking_opening", "track", b"track"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -421,6 +519,11 @@ class FaceBatch(_message.Message):
     TO_CROP_FIELD_NUMBER: _builtins.int
     WEIGHT_FIELD_NUMBER: _builtins.int
     MELS_FIELD_NUMBER: _builtins.int
+    SOUND_FIELD_NUMBER: _builtins.int
+    SILENCE_FIELD_NUMBER: _builtins.int
+    SOUND_SHAPE_FIELD_NUMBER: _builtins.int
+    LATENTS_FIELD_NUMBER: _builtins.int
+    LATENT_SHAPE_FIELD_NUMBER: _builtins.int
     first_frame: _builtins.int
     track: _builtins.int
     crop_size: _builtins.int
@@ -437,8 +540,22 @@ class FaceBatch(_message.Message):
     """float32 (m)"""
     mels: _builtins.bytes
     """float32 (m, 80, window)"""
+    sound: _builtins.bytes
+    """float16 (m, *sound_shape): states of the sound net"""
+    silence: _builtins.bytes
+    """float16 (m, *sound_shape): the same of digital silence"""
+    latents: _builtins.bytes
+    """float16 (m, *latent_shape)"""
     @_builtins.property
     def present(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bool]: ...
+    @_builtins.property
+    def sound_shape(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """rows, width; empty without a sound net"""
+
+    @_builtins.property
+    def latent_shape(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """empty without a source net"""
+
     def __init__(
         self,
         *,
@@ -453,10 +570,15 @@ class FaceBatch(_message.Message):
         to_crop: _builtins.bytes = ...,
         weight: _builtins.bytes = ...,
         mels: _builtins.bytes = ...,
+        sound: _builtins.bytes = ...,
+        silence: _builtins.bytes = ...,
+        sound_shape: _abc.Iterable[_builtins.int] | None = ...,
+        latents: _builtins.bytes = ...,
+        latent_shape: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["crop_size", b"crop_size", "crops", b"crops", "first_frame", b"first_frame", "landmarks", b"landmarks", "mel_window", b"mel_window", "mels", b"mels", "present", b"present", "rest", b"rest", "to_crop", b"to_crop", "track", b"track", "weight", b"weight"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["crop_size", b"crop_size", "crops", b"crops", "first_frame", b"first_frame", "landmarks", b"landmarks", "latent_shape", b"latent_shape", "latents", b"latents", "mel_window", b"mel_window", "mels", b"mels", "present", b"present", "rest", b"rest", "silence", b"silence", "sound", b"sound", "sound_shape", b"sound_shape", "to_crop", b"to_crop", "track", b"track", "weight", b"weight"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

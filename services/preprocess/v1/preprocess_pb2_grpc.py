@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class PreprocessServiceStub:
-    """Finds and follows faces in videos, and turns speech into mel windows. Knows no lip-sync family: the crop and the
-    mel window travel in the request. A video is analysed once; the result is kept under the video's content hash.
+    """Finds and follows faces in videos, and turns speech into mel windows. Knows no lip-sync family: the crop, the mel
+    window and the nets that shall hear the recording or look at the faces travel in the request. A video is analysed once; the result is kept under the video's content hash.
     """
 
     def __init__(self, channel):
@@ -54,8 +54,8 @@ class PreprocessServiceStub:
 
 
 class PreprocessServiceServicer:
-    """Finds and follows faces in videos, and turns speech into mel windows. Knows no lip-sync family: the crop and the
-    mel window travel in the request. A video is analysed once; the result is kept under the video's content hash.
+    """Finds and follows faces in videos, and turns speech into mel windows. Knows no lip-sync family: the crop, the mel
+    window and the nets that shall hear the recording or look at the faces travel in the request. A video is analysed once; the result is kept under the video's content hash.
     """
 
     def Probe(self, request, context):
@@ -106,8 +106,8 @@ def add_PreprocessServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class PreprocessService:
-    """Finds and follows faces in videos, and turns speech into mel windows. Knows no lip-sync family: the crop and the
-    mel window travel in the request. A video is analysed once; the result is kept under the video's content hash.
+    """Finds and follows faces in videos, and turns speech into mel windows. Knows no lip-sync family: the crop, the mel
+    window and the nets that shall hear the recording or look at the faces travel in the request. A video is analysed once; the result is kept under the video's content hash.
     """
 
     @staticmethod

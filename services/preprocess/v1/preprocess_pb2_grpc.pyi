@@ -27,8 +27,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class PreprocessServiceStub:
-    """Finds and follows faces in videos, and turns speech into mel windows. Knows no lip-sync family: the crop and the
-    mel window travel in the request. A video is analysed once; the result is kept under the video's content hash.
+    """Finds and follows faces in videos, and turns speech into mel windows. Knows no lip-sync family: the crop, the mel
+    window and the nets that shall hear the recording or look at the faces travel in the request. A video is analysed once; the result is kept under the video's content hash.
     """
 
     @_typing.overload
@@ -44,8 +44,8 @@ class PreprocessServiceStub:
 
 @_typing.type_check_only
 class PreprocessServiceAsyncStub(PreprocessServiceStub):
-    """Finds and follows faces in videos, and turns speech into mel windows. Knows no lip-sync family: the crop and the
-    mel window travel in the request. A video is analysed once; the result is kept under the video's content hash.
+    """Finds and follows faces in videos, and turns speech into mel windows. Knows no lip-sync family: the crop, the mel
+    window and the nets that shall hear the recording or look at the faces travel in the request. A video is analysed once; the result is kept under the video's content hash.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -57,8 +57,8 @@ class PreprocessServiceAsyncStub(PreprocessServiceStub):
     """Everything a renderer needs for one output, in output order. Progress messages come only while an analysis runs."""
 
 class PreprocessServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Finds and follows faces in videos, and turns speech into mel windows. Knows no lip-sync family: the crop and the
-    mel window travel in the request. A video is analysed once; the result is kept under the video's content hash.
+    """Finds and follows faces in videos, and turns speech into mel windows. Knows no lip-sync family: the crop, the mel
+    window and the nets that shall hear the recording or look at the faces travel in the request. A video is analysed once; the result is kept under the video's content hash.
     """
 
     @_abc_1.abstractmethod

@@ -9,7 +9,15 @@ from typing import Protocol
 
 from services.jobs.options import RenderOptions
 from services.media import Frame
-from services.preprocess.faces import CropSpec, FaceBatch, FaceIntroduction, MelSpec, Speech
+from services.preprocess.faces import (
+    CropSpec,
+    FaceBatch,
+    FaceIntroduction,
+    MelSpec,
+    SoundNet,
+    SourceNet,
+    Speech,
+)
 from services.triton import TritonClient
 
 
@@ -45,3 +53,7 @@ class ModelFamily:
     """Names in the model repository that must be loaded"""
     animate: Animate = field(repr=False)
     """Makes the animator of one job from its speech, the output's frame rate and the user's options"""
+    sound_net: SoundNet | None = None
+    """Its net that hears a whole recording, if it has one: its batches come with `sound` and `silence` then"""
+    source_net: SourceNet | None = None
+    """Its net that looks at the faces of a video: its batches come with `latents` then"""

@@ -10,8 +10,8 @@ from services.jobs.families import family_cards
 from services.jobs.imported import IMPORTED
 from services.render.families.default.animator import DEFAULT
 from services.render.families.family import ModelFamily
-from services.render.families.imported.animator import imported_family
 from services.render.families.imported.closing import closing_family
+from services.render.families.imported.methods import imported_family
 
 FAMILIES_GROUP: Final = "chorus.families"
 """Entry points of other packages, named as their cards: each is a ModelFamily"""

@@ -18,7 +18,7 @@ from services.jobs.families import CLOSURES, DEFAULT_CARD
 from services.jobs.imported import ImportedFamily
 from services.jobs.options import RenderOptions
 from services.media import Frame
-from services.preprocess.faces import FaceBatch, FaceIntroduction, MelSpec, Speech
+from services.preprocess.faces import FaceBatch, FaceIntroduction, Speech
 from services.render.families.default.animator import DefaultAnimator
 from services.render.families.default.speech import (
     CLOSE,
@@ -28,8 +28,8 @@ from services.render.families.default.speech import (
     sample_coefficients,
 )
 from services.render.families.family import Animator, ModelFamily, MouthEdit
-from services.render.families.imported.animator import CROP, ImportedAnimator
-from services.render.families.imported.sound import Sound
+from services.render.families.imported.animator import ImportedAnimator
+from services.render.families.imported.methods import imported_family, method_of
 from services.triton import TritonClient
 
 _SHUT: Final = np.eye(1, len(COEFFICIENTS), CLOSE, dtype=np.float32)
@@ -50,7 +50,7 @@ class Both:
 
 
 class ClosingAnimator:
-    """One job's mouths: painted, and faded into the footage's own, shut, where `closures` says so."""
+    """One job's mouths: painted by whatever net, and faded into the footage's own, shut, where `closures` says so."""
 
     def __init__(
         self, painted: ImportedAnimator, shut: Animator, closures: NDArray[np.float32], frame_rate: Fraction
@@ -79,24 +79,18 @@ class ClosingAnimator:
 
 
 def closing_family(family: ImportedFamily) -> ModelFamily:
-    """How an import animates a job with lips that shut."""
+    """How an import animates a job with lips that shut; errors are those of imported_family."""
+    painted, method = imported_family(family), method_of(family)
 
     def animate(speech: Speech, frame_rate: Fraction, options: RenderOptions, triton: TritonClient) -> Animator:
         mouth = mouth_coefficients(speech, options, triton)
-        sound = Sound(speech, options)
         always_shut = MouthTrack(_SHUT, np.ones(1, np.float32))
         return ClosingAnimator(
-            ImportedAnimator(family, sound, frame_rate, triton),
-            DefaultAnimator(always_shut, frame_rate, triton, CROP),
+            method.paint(family, speech, frame_rate, options, triton),
+            DefaultAnimator(always_shut, frame_rate, triton, painted.crop),
             mouth.coefficients * mouth.presence[:, None],
             frame_rate,
         )
 
-    return ModelFamily(
-        name=f"{family.name}{CLOSURES}",
-        licence=family.licence,
-        crop=CROP,
-        mel=MelSpec(window=0),
-        models=(family.name, *DEFAULT_CARD.models),
-        animate=animate,
-    )
+    models = (*painted.models, *DEFAULT_CARD.models)
+    return replace(painted, name=f"{family.name}{CLOSURES}", models=models, animate=animate)

@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from services.preprocess.faces import CropBox
+
 LOWER_FACE: Final = (2, 98, 327, 205, 425, 192, 416, 135, 364, 169, 394, 140, 369, 171, 396, 175, 152)
 """From under the nose over the cheeks to the chin, on both sides"""
 LIPS: Final = (61, 40, 37, 0, 267, 270, 291, 321, 314, 17, 84, 91)
@@ -19,14 +21,14 @@ _FADE: Final = 0.022
 _CHIN: Final = 0.02
 """Of the side: how far below the chin a jaw that opens may go"""
 _RAMP: Final = 8
-"""Pixels of the grid over which it begins below the crop's middle"""
+"""Pixels of the grid over which it begins at the upper edge of what is painted"""
 _LIP_MARGIN: Final = 0.025
 """Of the side: how far round the lips their own skin moves with them"""
 
 
 @dataclass(frozen=True, slots=True)
 class Masks:
-    """Of one face, as shares 0..1 on a (160, 160) grid over the crop."""
+    """Of one face, as shares 0..1 on a grid of 160 steps a crop, over the part that is painted."""
 
     face: NDArray[np.float32]
     """How much of the net's picture to show"""
@@ -34,8 +36,11 @@ class Masks:
     """Where the source's own detail is that of another mouth"""
 
 
-def masks_of(landmarks: NDArray[np.float32], rest: NDArray[np.float32], side: int) -> Masks:
-    """The masks of a face from its (478, 3) landmarks and those at rest, in pixels of a crop of `side`."""
+def masks_of(landmarks: NDArray[np.float32], rest: NDArray[np.float32], side: int, painted: CropBox) -> Masks:
+    """The masks of a face from its (478, 3) landmarks and those at rest, in pixels of a crop of `side`.
+
+    They lie over `painted`, whose edges are on steps of the grid.
+    """
     scale = _SIDE / side
     both = np.concatenate([landmarks, rest])[:, :2] * scale
     count = len(landmarks)
@@ -46,14 +51,14 @@ def masks_of(landmarks: NDArray[np.float32], rest: NDArray[np.float32], side: in
     # The outer half of the blur is cut off, so that nothing shows beyond the outline.
     share = np.clip((blurred - 0.5) * 2, 0, 1)
     face = (share * share * (3 - 2 * share)).astype(np.float32)
-    # The net paints the crop's lower half only, where a head is bent the outline may begin above it.
-    half = _SIDE // 2
-    face[:half] = 0
-    face[half : half + _RAMP] *= np.linspace(0, 1, _RAMP, dtype=np.float32)[:, None]
+    left, top, right, bottom = (round(edge * scale) for edge in painted)
+    # Where a head is bent the outline may begin above what the net paints.
+    face[top : top + _RAMP] *= np.linspace(0, 1, _RAMP, dtype=np.float32)[:, None]
     lips = _filled(both[[*LIPS, *(count + point for point in LIPS)]])
     margin = 2 * round(_LIP_MARGIN * _SIDE) + 1
     wide = cv2.dilate(lips, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (margin, margin)))
-    return Masks(face, np.asarray(cv2.GaussianBlur(wide, (0, 0), _FADE * _SIDE / 2), np.float32))
+    lips = np.asarray(cv2.GaussianBlur(wide, (0, 0), _FADE * _SIDE / 2), np.float32)
+    return Masks(face[top:bottom, left:right], lips[top:bottom, left:right])
 
 
 def _filled(points: NDArray[np.floating[Any]]) -> NDArray[np.float32]:

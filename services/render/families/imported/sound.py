@@ -1,4 +1,4 @@
-"""What the net hears in each frame: Wav2Lip's mel windows, and digital silence where nobody speaks."""
+"""What a net hears in each frame: where nobody speaks, and Wav2Lip's mel windows with digital silence there."""
 
 from __future__ import annotations
 
@@ -18,14 +18,26 @@ _SILENT: Final = -4.0
 """A mel column of digital silence"""
 
 
-class Sound:
-    """A recording as the net hears it."""
+class Pauses:
+    """Where a recording moves the mouth, and where the mouth is shown."""
 
     def __init__(self, speech: Speech, options: RenderOptions) -> None:
         spoken = speaking(np.pad(speech.voice, (0, TAIL)))
-        self._mel = speech.mel
-        self._moves = movement(spoken)
+        self.moves = movement(spoken)
+        """(columns,) 1 where somebody speaks, 0 where the net shall hear silence; 0 behind the recording's end"""
         self._shown = presence(spoken) if options.silence == "source" else np.ones(1, np.float32)
+
+    def shown(self, frames: NDArray[np.int64], frame_rate: Fraction) -> NDArray[np.float32]:
+        """(m,) 0..1: how much of the mouth to show in the middle of each frame."""
+        return sample_presence(self._shown, frames, frame_rate)
+
+
+class Sound(Pauses):
+    """A recording as a net hears it that takes mel windows."""
+
+    def __init__(self, speech: Speech, options: RenderOptions) -> None:
+        super().__init__(speech, options)
+        self._mel = speech.mel
 
     def windows(self, frames: NDArray[np.int64], frame_rate: Fraction) -> NDArray[np.float32]:
         """(m, 80, 16): column 80 i / rate of frame i and the 15 behind it, silent in pauses and beyond the end.
@@ -37,10 +49,6 @@ class Sound:
             start = int(Fraction(MEL_RATE * frame) / frame_rate)
             stop = min(start + WINDOW, self._mel.shape[1])
             if start < stop:
-                heard, moves = self._mel[:, start:stop], self._moves[start:stop]
+                heard, moves = self._mel[:, start:stop], self.moves[start:stop]
                 window[:, : stop - start] = _SILENT + (heard - _SILENT) * moves
         return windows
-
-    def shown(self, frames: NDArray[np.int64], frame_rate: Fraction) -> NDArray[np.float32]:
-        """(m,) 0..1: how much of the mouth to show in the middle of each frame."""
-        return sample_presence(self._shown, frames, frame_rate)
