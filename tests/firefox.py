@@ -14,13 +14,14 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
 from websockets.sync.client import ClientConnection, connect
 
 _START_SECONDS: Final = 60
+_END_SECONDS: Final = 15
 _PATIENCE_SECONDS: Final = 30
 _IN_JSON: Final = "async (given) => JSON.stringify(await (%s)(...JSON.parse(given))) ?? 'null'"
 _ADDRESS: Final = re.compile(r"WebDriver BiDi listening on (ws://\S+)")
@@ -114,7 +115,7 @@ class Firefox:
 def open_firefox(downloads: Path | None = None) -> Iterator[Firefox]:
     """A Firefox that lives as long as the block; what it downloads goes into the folder, without a question."""
     path = shutil.which("firefox-esr") or shutil.which("firefox")
-    assert path is not None, "install Firefox first: apt-get install firefox-esr (make firefox)"
+    assert path is not None, "install Firefox first: apt-get install firefox-esr (make browser)"
     with tempfile.TemporaryDirectory(prefix="firefox-", ignore_cleanup_errors=True) as profile:
         Path(profile, "user.js").write_text("".join(_preferences(downloads)))
         command = [
@@ -134,6 +135,9 @@ def open_firefox(downloads: Path | None = None) -> Iterator[Firefox]:
                     yield Firefox(connection)
             finally:
                 process.terminate()
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(_END_SECONDS)
+                process.kill()
 
 
 def _preferences(downloads: Path | None) -> Iterator[str]:
