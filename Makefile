@@ -31,8 +31,9 @@ demo: install ## one voice, two faces: lip-synced videos in outputs/
 up: install ## start the whole stack on this machine; Ctrl-C stops it
 	$(BIN)/chorus up
 
-browser: ## Debian's Chromium and a Chinese font for the tests of the page, where no Chromium is found (apt)
-	@command -v chromium > /dev/null || { $(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium fonts-wqy-zenhei; }
+browser: ## Debian's Chromium and Firefox and a Chinese font, for tests of the page and of outputs, where one is not found (apt)
+	@{ command -v chromium && command -v firefox-esr; } > /dev/null || { $(SUDO) apt-get update -qq \
+		&& $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium firefox-esr fonts-wqy-zenhei; }
 
 # Out of the package, not installed: no service starts, nothing outside build/ changes, and no root is needed.
 PROMETHEUS := build/prometheus

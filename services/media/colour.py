@@ -50,7 +50,8 @@ WIDE_PRIMARIES: Final = frozenset({BT2020, DCI_P3, DISPLAY_P3})
 """Primaries whose colours an ordinary screen does not have all"""
 _LUMA_WEIGHTS: Final = {Matrix.BT601: (0.299, 0.114), Matrix.BT709: (0.2126, 0.0722), Matrix.BT2020: (0.2627, 0.0593)}
 _MATRIX_OF_TAG: Final = {
-    1: Matrix.BT709, 4: Matrix.BT601, 5: Matrix.BT601, 6: Matrix.BT601, 9: Matrix.BT2020, 10: Matrix.BT2020
+    1: Matrix.BT709, 4: Matrix.BT601, 5: Matrix.BT601, 6: Matrix.BT601, 9: Matrix.BT2020, 10: Matrix.BT2020,
+    7: Matrix.BT709,  # SMPTE 240M, old HD: its weights are within .02 of these
 }  # fmt: skip
 _FULL_RANGE_TAG: Final = 2
 

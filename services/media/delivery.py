@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Final, Literal
 
 from services.media.clip import Clip
-from services.media.colour import ColourTags
+from services.media.colour import ColourTags, Matrix, Range, matrix_of, range_of
 from services.media.hardware import HARDWARE, Bounds
 from services.media.tone_mapping import HdrMetadata, needs_mapping
 from services.media.x264 import x264_options
@@ -16,7 +16,8 @@ from services.media.x264 import x264_options
 Delivery = Literal["compatible", "source"]
 
 BT709: Final = ColourTags(matrix=1, range=1, primaries=1, transfer=1)
-_FULL_RANGE: Final = 2
+_NOT_SAID: Final = 2
+_TAG_OF_MATRIX: Final = {Matrix.BT709: 1, Matrix.BT601: 6}
 _ORDINARY_MATRICES: Final = frozenset({1, 2, 5, 6})
 """BT.709, not said, BT.601"""
 _THREADS: Final = 2
@@ -89,7 +90,7 @@ def plays_everywhere(clip: Clip) -> bool:
     """True when frames of the clip need no conversion: 8 bit, 4:2:0, ordinary colours in limited range."""
     return (
         clip.pixel_format == "yuv420p"
-        and clip.colour.range != _FULL_RANGE
+        and range_of(clip.colour) is Range.LIMITED
         and clip.colour.matrix in _ORDINARY_MATRICES
         and not needs_mapping(clip.colour)
     )
@@ -108,7 +109,7 @@ def _compatible(clip: Clip, crf: int, preset: str, hardware: str | None) -> Enco
     software = Encoding(
         codec="libx264",
         pixel_format="yuv420p",
-        colour=clip.colour if fits else BT709,
+        colour=_said(clip) if fits else BT709,
         converted=not fits,
         options=x264_options(preset, crf),
     )
@@ -123,6 +124,14 @@ def _compatible(clip: Clip, crf: int, preset: str, hardware: str | None) -> Enco
     bits = str(level.bits_a_second)
     held = {"profile": "high", "level": level.name, "maxrate": bits, "bufsize": bits}
     return replace(software, options={**software.options, **held})
+
+
+def _said(clip: Clip) -> ColourTags:
+    """The clip's tags, with the matrix and the range that were reckoned with: players guess each in their own way."""
+    matrix = clip.colour.matrix
+    if matrix == _NOT_SAID:
+        matrix = _TAG_OF_MATRIX[matrix_of(clip.colour, clip.width, clip.height)]
+    return replace(clip.colour, matrix=matrix, range=1)
 
 
 def _x265_parameters(clip: Clip, crf: int) -> str:

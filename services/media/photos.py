@@ -1,4 +1,7 @@
-"""Pictures that FFmpeg cannot read whole or in right colours, through Pillow: HEIF, AVIF, ICC profiles, animations."""
+"""Pictures that FFmpeg cannot read whole or in right colours, through Pillow: HEIF, AVIF, ICC profiles, animations.
+
+What is transparent lies on white, as on a page: the samples below it are whatever an editor has left there.
+"""
 
 from __future__ import annotations
 
@@ -30,6 +33,8 @@ _EXIF_ORIENTATION: Final = 0x0112
 _SRGB: Final = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 _NCLX: Final = re.compile(rb"colrnclx(..)(..)", re.DOTALL)
 _HEADER_BYTES: Final = 1 << 16
+_ANIMATED: Final = ("WEBP", "AVIF", "PNG")
+_OPAQUE: Final = 0xFFFF
 # What Pillow and its decoders raise for files that are damaged.
 _DAMAGED: Final = (OSError, ValueError, SyntaxError, EOFError, RuntimeError, IndexError, FFmpegError, struct.error)
 
@@ -54,8 +59,9 @@ def photo_header(path: Path, name: str) -> PhotoHeader | None:
             width, height = image.size
             if width * height > MAX_STILL_PIXELS:
                 raise _too_many_pixels(width, height, name)
-            pictures = getattr(image, "n_frames", 1) if image.format in ("WEBP", "AVIF") else 1
+            pictures = len(_numbers(image)) if image.format in _ANIMATED else 1
             foreign = image.format in ("HEIF", "AVIF") or image.mode == "CMYK" or _foreign_profile(image) is not None
+            foreign = foreign or image.has_transparency_data
             orientation = exif_orientation(image.getexif().get(_EXIF_ORIENTATION))
     except (UnidentifiedImageError, *_DAMAGED):
         return None
@@ -71,17 +77,17 @@ def decode_photo(path: Path, name: str) -> VideoFrame:
             return _tagged(VideoFrame.from_ndarray(deep, format="rgb48le"), path, image)
         flat = image if deep is None else Image.fromarray(dithered(deep))
         flat.thumbnail((MAX_STILL_SIDE, MAX_STILL_SIDE), Image.Resampling.LANCZOS, reducing_gap=3.0)
-        return _tagged(_frame(_in_srgb(flat, profile)), path, image)
+        return _tagged(_frame(_in_srgb(_on_white(flat), profile)), path, image)
 
 
 def decode_animation(path: Path, name: str) -> Iterator[tuple[int, VideoFrame]]:
     """Milliseconds at which each picture of an animation is shown, and the picture in RGB, one at a time."""
     shown = 0
     with _readable(name), _open(path) as image:
-        for number in range(getattr(image, "n_frames", 1)):
+        for number in _numbers(image):
             image.seek(number)
             image.load()
-            yield shown, _frame(_in_srgb(image, _foreign_profile(image)))
+            yield shown, _frame(_in_srgb(_on_white(image), _foreign_profile(image)))
             shown += _duration(image)
 
 
@@ -89,13 +95,18 @@ def animation_times(path: Path, name: str) -> tuple[list[int], int]:
     """Milliseconds at which the pictures of an animation are shown, and for how long the last one is."""
     times, shown, duration = [], 0, 0
     with _readable(name), _open(path) as image:
-        for number in range(getattr(image, "n_frames", 1)):
+        for number in _numbers(image):
             image.seek(number)
             image.load()
             duration = _duration(image)
             times.append(shown)
             shown += duration
     return times, duration
+
+
+def _numbers(image: Image.Image) -> range:
+    """Of the pictures that are shown; the first one of an animated PNG may be for those who see no animations."""
+    return range(1 if image.info.get("default_image") else 0, getattr(image, "n_frames", 1))
 
 
 def _duration(image: Image.Image) -> int:
@@ -143,16 +154,30 @@ def _foreign_profile(image: Image.Image) -> ImageCms.ImageCmsProfile | None:
 def _deep_samples(path: Path, image: Image.Image) -> NDArray[np.uint16] | None:
     """(h, w, 3) of a picture with more than 8 bits, all 16 in use; Pillow itself would cut them off."""
     if image.format == "HEIF" and image.info.get("bit_depth", 8) > 8:
-        heif = pillow_heif.open_heif(path, convert_hdr_to_8bit=False)
-        return np.ascontiguousarray(np.asarray(heif)[..., :3])
+        return _deep_on_white(np.asarray(pillow_heif.open_heif(path, convert_hdr_to_8bit=False)))
     if image.format == "PNG":
         with av.open(path, format="png_pipe") as container:
             picture = next(container.decode(video=0), None)
         if picture is None:
             raise ValueError("no picture in the file")
         if picture.format.components[0].bits > 8:
-            return np.asarray(picture.to_ndarray(format="rgb48le"), np.uint16)
+            return _deep_on_white(np.asarray(picture.to_ndarray(format="rgba64le"), np.uint16))
     return None
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    if not image.has_transparency_data:
+        return image
+    shown = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", shown.size, "white"), shown).convert("RGB")
+
+
+def _deep_on_white(samples: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """(h, w, 3) of (h, w, 3) or (h, w, 4), a fourth being the opacity."""
+    colours, opacity = samples[..., :3], samples[..., 3:].astype(np.uint32)
+    if not opacity.size or opacity.min() == _OPAQUE:
+        return np.ascontiguousarray(colours)
+    return np.asarray((colours * opacity + _OPAQUE * (_OPAQUE - opacity)) // _OPAQUE, np.uint16)
 
 
 def _tagged(picture: VideoFrame, path: Path, image: Image.Image) -> VideoFrame:

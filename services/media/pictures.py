@@ -20,7 +20,7 @@ from services.media.photos import PhotoHeader, animation_times, decode_animation
 from services.media.source import decode, open_source, picture_format, picture_stream
 from services.media.timing import Timing, read_timing, still_timing, timing_of_milliseconds
 
-DECODING_VERSION: Final = "2"
+DECODING_VERSION: Final = "3"
 """Part of the keys of what is kept of a source's frames: raise it when a file would give other frames than before"""
 
 Stamped = tuple[int, VideoFrame]

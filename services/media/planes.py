@@ -33,7 +33,7 @@ def kept_format(picture: VideoFrame, orientation: Orientation) -> str:
 
 def tags_of(picture: VideoFrame) -> ColourTags:
     """The colour tags of the frames: the source's own, or those of the conversion when it was RGB or grey."""
-    if picture.format.name.startswith(("gray", "ya")):
+    if _is_grey(picture.format):
         return _GREY_TAGS
     if not _is_yuv(picture.format):
         wide, high = picture.color_primaries in WIDE_PRIMARIES, picture.color_trc in (PQ, HLG)
@@ -112,9 +112,20 @@ def plane_view(picture: VideoFrame, number: int) -> Samples:
     return np.frombuffer(memoryview(plane), kind).reshape(plane.height, -1)[:, : plane.width]
 
 
+def _without_tint(grey: VideoFrame) -> VideoFrame:
+    """FFmpeg dithers what should be no colour between the two values next to it."""
+    for number in (1, 2):
+        plane_view(grey, number)[:] = 1 << (grey.format.components[0].bits - 1)
+    return grey
+
+
+def _is_grey(stored: VideoFormat) -> bool:
+    return stored.name.startswith(("gray", "ya"))
+
+
 def _convert(picture: VideoFrame, size: tuple[int, int], pixel_format: str, tags: ColourTags) -> VideoFrame:
     source_is_yuv = _is_yuv(picture.format)
-    return picture.reformat(
+    converted = picture.reformat(
         *size,
         format=pixel_format,
         src_colorspace=None if source_is_yuv else "itu709",
@@ -123,6 +134,7 @@ def _convert(picture: VideoFrame, size: tuple[int, int], pixel_format: str, tags
         dst_color_range=tags.range,
         interpolation="BICUBIC",
     )
+    return _without_tint(converted) if _is_grey(picture.format) else converted
 
 
 def _is_yuv(stored: VideoFormat) -> bool:

@@ -7,6 +7,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+
 from services.errors import ChorusError, ErrorKind
 from services.media.clip import open_clip
 from services.media.hearing import SoundChoice, choose_sound, is_clipped
@@ -61,14 +64,25 @@ def probe(path: Path, *, name: str) -> MediaInfo:
 
 
 def _sound_seconds(path: Path, name: str, track: int) -> Fraction:
-    """By the packets' time stamps: some formats say no duration, others a wrong one."""
+    """By the packets' time stamps: some formats say no duration, others a wrong one, and so do some packets."""
     unusable = ChorusError(ErrorKind.INVALID_INPUT, "nothing-can-be-decoded", name=name)
     with open_source(path, name) as container:
         stream = next(iter(sound_streams(container)[track:]), None)
         if stream is None or stream.time_base is None or next(decode(container, stream), None) is None:
             raise unusable
         container.seek(0)
-        seconds = sum(packet.duration or 0 for packet in read_packets(container, stream)) * stream.time_base
+        seconds = _ticks(container, stream, 1 / stream.time_base) * stream.time_base
     if seconds <= 0:
         raise unusable
     return seconds
+
+
+def _ticks(container: InputContainer, stream: AudioStream, longest: Fraction) -> int:
+    """How long the packets are, each up to the next one's time stamp; a leap of more than `longest` is a gap."""
+    total, step, before = 0, 0, None
+    for packet in read_packets(container, stream):
+        if before is not None and packet.pts is not None and 0 < packet.pts - before <= longest:
+            step = packet.pts - before
+        total += step
+        before, step = packet.pts, packet.duration or step
+    return total + step

@@ -26,6 +26,7 @@ from services.media.converting import Converter, converter_for, on_ordinary_scre
 from services.media.delivery import Delivery, Encoding, encoding_of
 from services.media.frame import Frame
 from services.media.hardware import HardwareFailedError
+from services.media.mp4_boxes import write_shown_width
 from services.media.planes import plane_view
 
 _THREADS: Final = 2
@@ -58,7 +59,7 @@ def write_video(
     encoding = encoding_of(clip, delivery, crf=crf, preset=preset, hardware=hardware)
     with (
         _finished_whole(path) as unfinished,
-        _open_output(unfinished) as container,
+        _open_output(unfinished, clip.sample_aspect_ratio) as container,
         converter_for(clip, encoding) as converter,
     ):
         container.metadata.update(metadata)
@@ -183,7 +184,7 @@ def _picture(
 
 
 @contextmanager
-def _open_output(path: Path) -> Iterator[OutputContainer]:
+def _open_output(path: Path, pixel_aspect: Fraction) -> Iterator[OutputContainer]:
     container = av.open(path, "w", format="mp4", options={"movflags": "+faststart+use_metadata_tags"})
     try:
         yield container
@@ -192,6 +193,7 @@ def _open_output(path: Path) -> Iterator[OutputContainer]:
             container.close()
         raise
     container.close()
+    write_shown_width(path, pixel_aspect)
 
 
 @contextmanager

@@ -190,6 +190,14 @@ def test_converted_formats_keep_their_luma(tmp_path: Path, stored: str, color_ra
     assert np.abs(frame.y.astype(int) - luma // (4 if deep else 1)).max() <= 1
 
 
+@pytest.mark.parametrize("stored", ["gray", "gray10le", "ya8"])
+def test_grey_has_no_tint(tmp_path: Path, stored: str) -> None:
+    path = make_clip(tmp_path / "a.mkv", ClipRecipe(pixel_format=stored, codec="ffv1", options={}, frames=2))
+    rgb = next(read_frames(open_clip(path, name="a"), 1, Extend.CUT)).rgb().astype(int)
+    assert np.ptp(rgb) > 100
+    assert np.ptp(rgb, axis=2).max() == 0
+
+
 @pytest.mark.parametrize(
     ("file", "codec", "pixel_format"),
     [

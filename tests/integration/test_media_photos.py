@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -134,6 +135,61 @@ def test_sixteen_bits_with_a_profile_are_dithered(tmp_path: Path) -> None:
     path.write_bytes(content[:33] + chunk + content[33:])
     rows = next(read_frames(open_clip(path, name="a"), 1, Extend.CUT)).y.astype(float).mean(axis=0)
     assert len(np.unique(rows.round(1))) > 25
+
+
+def half_hidden(mode: str) -> Image.Image:
+    """`corners`, of which the right half cannot be seen."""
+    opacity = np.zeros((120, 160), np.uint8)
+    opacity[:, :80] = 255
+    picture = corners().convert("RGBA")
+    picture.putalpha(Image.fromarray(opacity))
+    return picture.convert(mode)
+
+
+def deep_half_hidden(path: Path) -> None:
+    samples = np.asarray(half_hidden("RGBA"), np.uint16)[..., [2, 1, 0, 3]] * 257
+    cv2.imwrite(str(path), samples)
+
+
+def palette_half_hidden(path: Path) -> None:
+    picture = corners().quantize(4)
+    picture.putpalette([*(picture.getpalette() or [])[:12], *[9] * 12])
+    picture.paste(7, (80, 0, 160, 120))
+    picture.save(path, transparency=7)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "save"),
+    [
+        ("png", half_hidden("RGBA").save),
+        ("png", half_hidden("LA").save),
+        ("png", palette_half_hidden),
+        ("png", deep_half_hidden),
+        ("webp", lambda path: half_hidden("RGBA").save(path, lossless=True, exact=True)),
+        ("heic", lambda path: half_hidden("RGBA").save(path, quality=95)),
+        ("avif", lambda path: half_hidden("RGBA").save(path, quality=95)),
+    ],
+)
+def test_what_is_transparent_lies_on_white(tmp_path: Path, suffix: str, save: Callable[[Path], object]) -> None:
+    path = tmp_path / f"a.{suffix}"
+    save(path)
+    _, picture = shown(path)
+    truth = np.asarray(corners(), int)
+    if np.ptp(picture[30, 30]) < 10:
+        truth = np.repeat(np.asarray(corners().convert("L"), int)[..., None], 3, axis=2)
+    assert np.abs(picture[:, :72] - truth[:, :72]).mean() < 6
+    assert picture[:, 88:].min() > 248
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_an_animated_png_is_a_video(tmp_path: Path, apart: bool) -> None:
+    """`apart`: its first picture is for viewers that show no animations."""
+    pictures = [Image.new("RGB", (64, 48), (20 * number, 100, 50)) for number in range(-apart, 10)]
+    pictures[0].save(tmp_path / "a.png", save_all=True, append_images=pictures[1:], duration=40, default_image=apart)
+    clip = open_clip(tmp_path / "a.png", name="a")
+    assert (clip.still, clip.frame_rate, clip.frames) == (False, Fraction(25), 10)
+    reds = [frame.rgb()[..., 0].mean() for frame in read_frames(clip, 10, Extend.CUT)]
+    assert np.abs(np.array(reds) - 20 * np.arange(10)).max() < 3
 
 
 @pytest.mark.parametrize("suffix", ["webp", "avif"])

@@ -29,6 +29,7 @@ def test_a_video_with_and_without_sound(tmp_path: Path) -> None:
         ("a.flac", Tone(codec="flac", layout="5.1")),
         ("a.ogg", Tone(codec="libopus", seconds=3)),
         ("a.mkv", Tone(seconds=2)),
+        ("a.mka", Tone(codec="alac", seconds=2)),  # its packets say no duration there
     ],
 )
 def test_a_recording(tmp_path: Path, file: str, tone: Tone) -> None:

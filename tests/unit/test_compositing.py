@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from services.media import Frame, Matrix, Range, yuv_to_rgb
+from services.preprocess.crops import cut, inverse_affine
 from services.render.edits.compositing import composite
 
 LAYOUTS = [(8, (2, 2)), (8, (2, 1)), (8, (1, 1)), (10, (2, 2)), (10, (2, 1)), (10, (1, 1))]
@@ -57,6 +58,24 @@ def changes(frame: Frame, patch: NDArray[np.uint8], to_crop: NDArray[np.float32]
     composite(frame, patch, to_crop, weight)
     pairs = zip(frame.planes, before.planes, strict=True)
     return [int(np.abs(after.astype(int) - old.astype(int)).max()) for after, old in pairs]
+
+
+@pytest.mark.parametrize("scale", [0.9, 1.3, 2.1])
+def test_a_patch_that_repeats_the_frame_takes_none_of_its_detail(scale: float) -> None:
+    frame = grey_frame()
+    frame.y[:] = np.random.default_rng(0).integers(60, 200, frame.y.shape)
+    to_crop = affine(60, 30, scale, degrees=7)
+    crop = cut(frame, inverse_affine(to_crop.astype(np.float64)), SIDE)
+    opaque, kept = np.full((SIDE, SIDE, 1), 255, np.uint8), np.zeros((SIDE, SIDE, 1), np.uint8)
+    kept[:, : SIDE // 2] = 255
+    before = deepcopy(frame)
+    composite(frame, np.dstack([crop, opaque]), to_crop, 1.0, np.dstack([crop, kept]))
+    x, y = np.meshgrid(np.arange(200) + 0.5, np.arange(120) + 0.5)
+    across, down = np.einsum("ij,jyx->iyx", to_crop[:, :2], np.stack([x, y])) + to_crop[:, 2, None, None]
+    inside = (down > 4) & (down < SIDE - 4)
+    change = np.abs(frame.y.astype(int) - before.y)
+    assert change[inside & (across > 4) & (across < SIDE / 2 - 4)].max() == 0
+    assert change[inside & (across > SIDE / 2 + 4) & (across < SIDE - 4)].mean() > 5
 
 
 @pytest.mark.parametrize(("bit_depth", "step"), LAYOUTS)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import cast
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -162,6 +163,24 @@ def test_a_net_that_gives_back_its_face_changes_next_to_nothing() -> None:
     assert (edit.pixels[..., 3] > 0).mean() > 0.1
     # What 96 pixels cannot hold comes back as the source's own detail, but for sampling it twice.
     assert np.abs(picture.y.astype(int) - before).max() <= 6
+
+
+def test_skin_keeps_every_grain_where_the_net_gives_back_its_face() -> None:
+    picture = frame()
+    picture.y[...] = 125 + np.random.default_rng(4).integers(-8, 9, picture.y.shape)
+    picture.u[...], picture.v[...] = 128, 128
+    before = picture.y.copy()
+    (edit,) = animator(Net()).synthesise(batch_of(picture))
+    edit.apply(picture)
+    rows, columns = np.mgrid[:400, :600] + 0.5
+    in_crop = np.stack([columns, rows], axis=-1) @ TO_CROP[:, :2].T + TO_CROP[:, 2]
+    shown = masks_of(face_points(), face_points(), SIDE, HALF)
+    across, down = np.moveaxis(in_crop - HALF[:2], -1, 0).astype(np.float32)
+    face, lips = (cv2.remap(mask, across, down, cv2.INTER_LINEAR) for mask in (shown.face, shown.lips))
+    skin = (face > 0.9) & (lips < 0.01)
+    assert skin.sum() > 500
+    assert np.abs(picture.y.astype(int) - before)[skin].mean() < 0.3
+    assert np.abs(picture.y.astype(int) - before)[lips > 0.9].mean() > 0.5
 
 
 def test_what_lies_outside_the_mask_keeps_its_bits() -> None:

@@ -134,6 +134,10 @@ def test_a_file_without_tags_gets_the_usual_matrix() -> None:
     assert (range_of(ColourTags()), range_of(ColourTags(range=2))) == (Range.LIMITED, Range.FULL)
 
 
+def test_old_hd_is_nearest_to_bt709() -> None:
+    assert matrix_of(ColourTags(matrix=7), 320, 240) is Matrix.BT709
+
+
 def test_a_measured_rate_becomes_the_one_that_was_meant() -> None:
     assert tidy(Fraction(30000, 1001)) == Fraction(30000, 1001)
     assert tidy(Fraction(53910000, 1798123)) == Fraction(30000, 1001)

@@ -27,18 +27,29 @@ class Patch:
     """(2, 3) affine frame -> patch"""
     weight: float
     """0..1 how much of it to show"""
+    original: NDArray[np.uint8] | None = field(default=None, repr=False)
+    """(h, w, 4) RGB of the frame in the patch's pixels, and how much of its finer detail stays, see composite"""
 
     def apply(self, frame: Frame) -> None:
         """See MouthEdit.apply."""
-        composite(frame, self.pixels, self.to_crop, self.weight)
+        composite(frame, self.pixels, self.to_crop, self.weight, self.original)
 
 
-def composite(frame: Frame, patch: NDArray[np.uint8], to_crop: NDArray[np.float32], weight: float) -> None:
+def composite(
+    frame: Frame,
+    patch: NDArray[np.uint8],
+    to_crop: NDArray[np.float32],
+    weight: float,
+    original: NDArray[np.uint8] | None = None,
+) -> None:
     """Blend `patch`, (h, w, 4) RGB and alpha in crop pixels, into the frame's planes in place.
 
     `to_crop` is the affine frame -> crop; `weight` 0..1 scales the alpha. Pixels without alpha stay as they are.
+    A patch that repeats most of the frame blurs it, for it was sampled on the way there and is again on the way back.
+    With `original`, what that way makes of the frame's own luma is seen, and what it takes is given back.
     """
-    patch, affine = _shrink(*_trim(patch, to_crop.astype(np.float64)))
+    trimmed, affine = _trim(patch, to_crop.astype(np.float64))
+    (patch, *rest), affine = _shrink([each[trimmed] for each in (patch, original) if each is not None], affine)
     left, top, right, bottom = _rectangle(frame, patch, affine)
     if weight <= 0 or right <= left or bottom <= top:
         return
@@ -54,6 +65,10 @@ def composite(frame: Frame, patch: NDArray[np.uint8], to_crop: NDArray[np.float3
     yuv = rgb_to_yuv(_without_alpha(patch), frame.matrix, frame.range, frame.bit_depth)
     alpha = warp(patch[..., 3], cv2.INTER_LINEAR, cv2.BORDER_CONSTANT) * np.float32(weight / 255)
     luma = warp(yuv[..., 0], cv2.INTER_CUBIC, cv2.BORDER_REPLICATE)
+    for copy in rest:
+        again = rgb_to_yuv(_without_alpha(copy), frame.matrix, frame.range, frame.bit_depth)[..., 0]
+        lost = frame.y[top:bottom, left:right] - warp(again, cv2.INTER_CUBIC, cv2.BORDER_REPLICATE)
+        luma += lost * warp(copy[..., 3], cv2.INTER_LINEAR, cv2.BORDER_CONSTANT) / np.float32(255)
     np.clip(luma, 0, (1 << frame.bit_depth) - 1, out=luma)
     _blend(frame.y[top:bottom, left:right], luma, alpha)
     across, down = frame.chroma_step
@@ -71,23 +86,25 @@ def _without_alpha(patch: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return cv2.cvtColor(patch, cv2.COLOR_RGBA2RGB).astype(np.uint8, copy=False)
 
 
-def _trim(patch: NDArray[np.uint8], to_crop: NDArray[np.float64]) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-    """The part of the patch that has alpha, with the affine that leads to it."""
+def _trim(patch: NDArray[np.uint8], to_crop: NDArray[np.float64]) -> tuple[tuple[slice, slice], NDArray[np.float64]]:
+    """The rows and columns of the patch that have alpha, with the affine that leads to them."""
     x, y, width, height = cv2.boundingRect(patch[..., 3])
     left, top = max(0, x - _MARGIN), max(0, y - _MARGIN)
-    part = patch[top : y + height + _MARGIN, left : x + width + _MARGIN] if width else patch[:0, :0]
-    return part, to_crop - [[0, 0, left], [0, 0, top]]
+    rows, columns = slice(top, y + height + _MARGIN), slice(left, x + width + _MARGIN)
+    return (rows, columns) if width else (slice(0), slice(0)), to_crop - [[0, 0, left], [0, 0, top]]
 
 
-def _shrink(patch: NDArray[np.uint8], to_crop: NDArray[np.float64]) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-    """Average a patch that is at least twice as fine as the frame, for sampling would skip some of its pixels."""
+def _shrink(
+    pictures: list[NDArray[np.uint8]], to_crop: NDArray[np.float64]
+) -> tuple[list[NDArray[np.uint8]], NDArray[np.float64]]:
+    """Average pictures that are at least twice as fine as the frame, for sampling would skip some of their pixels."""
     steps = int(np.sqrt(abs(np.linalg.det(to_crop[:, :2]))) + 0.01)
-    height, width = patch.shape[0] // max(steps, 1), patch.shape[1] // max(steps, 1)
+    height, width = (side // max(steps, 1) for side in pictures[0].shape[:2])
     if steps < 2 or height == 0 or width == 0:
-        return patch, to_crop
-    small = cv2.resize(patch, (width, height), interpolation=cv2.INTER_AREA)
-    scale = np.array([[width / patch.shape[1]], [height / patch.shape[0]]])
-    return small.astype(np.uint8, copy=False), to_crop * scale
+        return pictures, to_crop
+    scale = np.array([[width / pictures[0].shape[1]], [height / pictures[0].shape[0]]])
+    small = [cv2.resize(each, (width, height), interpolation=cv2.INTER_AREA) for each in pictures]
+    return [each.astype(np.uint8, copy=False) for each in small], to_crop * scale
 
 
 def _rectangle(frame: Frame, patch: NDArray[np.uint8], to_crop: NDArray[np.float64]) -> tuple[int, int, int, int]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from services.preprocess.faces import CropBox, FaceBatch, FaceIntroduction
 from services.render.edits.compositing import Patch
 from services.render.families.imported.mask import Masks, masks_of
-from services.render.families.imported.matching import ColourField, fitted
+from services.render.families.imported.matching import ColourField, fitted, original
 from services.render.families.imported.painting import Painter
 from services.render.families.imported.sound import Pauses
 
@@ -58,7 +58,7 @@ class ImportedAnimator:
         faces = zip(half.of(batch.crops), made.seen, made.painted, batch.landmarks, batch.rest, strict=True)
         for (part, seen, paint, marks, rest), to_crop in zip(faces, batch.to_crop, strict=True):
             masks = masks_of(marks, rest, batch.side, half)
-            yield Patch(self._laid(part, seen, paint, masks), to_crop - corner, 1.0)
+            yield Patch(self._laid(part, seen, paint, masks), to_crop - corner, 1.0, original(part, masks))
 
     def _laid(
         self, part: NDArray[np.uint8], seen: NDArray[np.uint8], painted: NDArray[np.uint8], masks: Masks

@@ -69,6 +69,12 @@ def fitted(
     return np.dstack([np.clip(np.rint(picture), 0, 255), alpha]).astype(np.uint8)
 
 
+def original(crop: NDArray[np.uint8], masks: Masks) -> NDArray[np.uint8]:
+    """(h, w, 4) `crop` and how much of the frame's finer detail stays: all of it on skin, none of the lips'."""
+    kept = 1 - _enlarged(masks.lips, (crop.shape[1], crop.shape[0]))
+    return np.dstack([crop, np.clip(np.rint(kept * 255), 0, 255).astype(np.uint8)])
+
+
 def _small(picture: NDArray[Any]) -> NDArray[np.float32]:
     return np.asarray(cv2.resize(picture.astype(np.float32), (_GRID, _GRID), interpolation=cv2.INTER_AREA), np.float32)
 
