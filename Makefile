@@ -8,9 +8,10 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 EXPORT_INSTALLED := $(VENV)/.installed-export
 IMPORT_INSTALLED := $(VENV)/.installed-import
+MUSETALK_INSTALLED := $(VENV)/.installed-musetalk
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help install browser prometheus demo up test test-fast chaos fuzz importer openvino test-import lint types proto proto-check models train-speech bench quality cluster load queue-load soak settings locks audit manifests dashboards picture images-try gpu screens clean
+.PHONY: help install browser prometheus demo up test test-fast chaos fuzz importer importer-musetalk openvino test-import lint types proto proto-check models train-speech bench quality cluster load queue-load soak settings locks audit manifests dashboards picture images-try gpu screens clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -59,12 +60,18 @@ $(IMPORT_INSTALLED): $(INSTALLED)
 
 importer: $(IMPORT_INSTALLED) ## what `chorus models import` needs for checkpoints: torch (800 MB), once
 
+$(MUSETALK_INSTALLED): $(IMPORT_INSTALLED)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[musetalk]'
+	@touch $@
+
+importer-musetalk: $(MUSETALK_INSTALLED) ## the same and what `chorus models import` needs for a MuseTalk beside it: diffusers and transformers (300 MB)
+
 # Without what it depends on beside NumPy: that tells Intel how its converters are used.
 openvino: install ## what computes imported families on CPUs twice as fast as floats by ONNX Runtime (180 MB, here and in the embedded Triton)
 	$(BIN)/python -m pip install --quiet --no-deps --requirement services/local/triton-openvino.txt
 	$(BIN)/python -m services.local install-triton --openvino
 
-test-import: $(IMPORT_INSTALLED) openvino ## imports of the published nets against torch, Triton and OpenVINO; prints the parity table (minutes)
+test-import: $(MUSETALK_INSTALLED) openvino ## imports of the published nets against torch, Triton and OpenVINO; prints the parity table (minutes)
 	$(BIN)/python -m pytest tests/importing -m importing -s $(if $(CLIPS),--clips "$(CLIPS)")
 
 chaos: install browser ## every process killed, stopped and cut off from what it needs, on both databases; ROUNDS=100 SEED=1, or ROUND=7, for random rounds alone (minutes)
@@ -164,7 +171,7 @@ picture: install prometheus ## docs/dashboard.jpg: a stack renders, Prometheus s
 	$(BIN)/python -m scripts.draw_dashboard
 
 # Triton for GPUs is installed by the script, where there is one.
-gpu: install ## every engine of a machine with an NVIDIA GPU side by side: plans, parity, speed, jobs, memory; DRY=1 on the processor alone (minutes)
+gpu: $(MUSETALK_INSTALLED) ## every engine of a machine with an NVIDIA GPU side by side: plans, parity, speed, jobs, memory; DRY=1 on the processor alone (minutes)
 	$(BIN)/python -m scripts.gpu $(if $(DRY),--dry) $(if $(TRITON),--triton $(TRITON))
 
 screens: install browser ## pictures of every view of the page in outputs/screens (minutes)

@@ -3,9 +3,9 @@
     python -m scripts.gpu            needs an NVIDIA GPU with driver 580 or newer; installs Triton for it (3 GB)
     python -m scripts.gpu --dry      the same on the processor alone, to see that it runs through
 
-The processor, CUDA and TensorRT by the embedded Triton, each as a stack of its own with a Wav2Lip of random weights
-beside the models of Chorus. NVIDIA's container as well: give its plans.py the folder `families` of the first run as a
-second `--models`, and name the container by `--triton container=HOST:PORT`.
+The processor, CUDA and TensorRT by the embedded Triton, each as a stack of its own with a Wav2Lip and a MuseTalk of
+random weights beside the models of Chorus. NVIDIA's container as well: give its plans.py the folder `families` of the
+first run as a second `--models`, and name the container by `--triton container=HOST:PORT`.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from pathlib import Path
 
 import onnx
 
-from scripts.gpu.asked import FAMILY
+from scripts.gpu.asked import FAMILY, MUSETALK
 from scripts.gpu.measured import measure
+from scripts.gpu.musetalk import random_musetalk
 from scripts.gpu.net import random_wav2lip
 from scripts.gpu.table import as_table
 from services.errors import ChorusError
@@ -41,7 +42,8 @@ def main(arguments: Sequence[str]) -> int:
     try:
         if not options.dry:
             install_runtime(LocalSettings().triton_runtime, gpu=True, report=_say)
-        families = _families(options.folder)
+        families, note = _families(options.folder), random_musetalk(options.folder, small=options.dry)
+        _say(note)
     except ChorusError as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -51,9 +53,11 @@ def main(arguments: Sequence[str]) -> int:
         home = options.folder / name
         shutil.rmtree(home, ignore_errors=True)
         variables = {"CHORUS_FAMILIES": str(families), **environment}
-        again = environment.get("CHORUS_MODEL_ENGINE") == "tensorrt"
-        found.append(measure(name, variables, home, seconds=options.seconds, again=again))
-    table = as_table(found, gpus, dry=options.dry)
+        engine = environment.get("CHORUS_MODEL_ENGINE")
+        left_out = (MUSETALK, f"{MUSETALK}-latents") if engine == "cpu" and not options.dry else ()
+        again = engine == "tensorrt"
+        found.append(measure(name, variables, home, seconds=options.seconds, again=again, left_out=left_out))
+    table = as_table(found, gpus, dry=options.dry, notes=[note])
     sys.stdout.write(f"\n{table}\n")
     (options.folder / "table.md").write_text(f"{table}\n")
     return int(any(each.failure for each in found))

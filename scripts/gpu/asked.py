@@ -19,6 +19,8 @@ SIDE: Final = 192
 """Of what the face nets see, pixels"""
 FAMILY: Final = "wav2lip96"
 """What the net with random weights is imported as"""
+MUSETALK: Final = "musetalk15"
+"""The same of a MuseTalk"""
 Arrays = Mapping[str, NDArray[np.generic]]
 
 
@@ -41,7 +43,10 @@ class Question:
 
 
 def questions() -> dict[str, Question]:
-    """One of every model that can be asked alone; mouth_renderer is compared by the videos that it makes."""
+    """One of every model that can be asked alone; mouth_renderer is compared by the videos that it makes.
+
+    Those of a MuseTalk are there where one could be imported.
+    """
     random = np.random.default_rng(11)
     sound = random.standard_normal(320 * 200).astype(np.float32) * np.float32(0.07)
     mel = random.standard_normal((1, 80, 400)).astype(np.float32)
@@ -54,13 +59,24 @@ def questions() -> dict[str, Question]:
         "speech_features": Question({"samples": sound[None]}, "features", 1, "1"),
         "speech_to_mouth": Question({"mel": mel, "features": features}, "coefficients", 1, "0 to 1"),
         "voice_activity": Question(voice, "voice", 1, "0 to 1"),
+    } | {
+        MUSETALK: Question(states_and_latents(2), "mouth", 1, "of 255"),
+        f"{MUSETALK}-latents": Question({"crop": faces(1, 256)["crop"]}, "latents", 1, "1"),
+        f"{MUSETALK}-sound": Question({"samples": np.resize(sound, (1, 480_000))}, "states", 1, "1"),
     }
 
 
-def faces(rows: int) -> Arrays:
-    """Soft random faces and sounds for a Wav2Lip of 96 pixels."""
+def states_and_latents(rows: int) -> Arrays:
+    """Noise as large as what a MuseTalk sees and hears."""
     random = np.random.default_rng(5)
-    coarse = random.integers(0, 256, (rows, 6, 6, 3), np.uint8)
+    shapes = {"latents": (rows, 8, 32, 32), "sound": (rows, 50, 384)}
+    return {name: random.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()}
+
+
+def faces(rows: int, side: int = 96) -> Arrays:
+    """Soft random faces and sounds, as a Wav2Lip of 96 pixels takes them."""
+    random = np.random.default_rng(5)
+    coarse = random.integers(0, 256, (rows, side // 16, side // 16, 3), np.uint8)
     crops = np.repeat(np.repeat(coarse, 16, axis=1), 16, axis=2)
     return {"crop": crops, "mel": random.uniform(-4, 4, (rows, 80, 16)).astype(np.float32)}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from scripts.gpu.asked import FAMILY, Arrays, faces, portraits, questions
+from scripts.gpu.asked import FAMILY, MUSETALK, Arrays, faces, portraits, questions, states_and_latents
 from services.errors import ChorusError
 from services.jobs.engines import Engines
 from services.local.run_file import find_running
@@ -54,10 +54,20 @@ class Measured:
     """MiB of all GPUs: before, when ready, at most; empty without a GPU"""
 
 
-def measure(name: str, environment: Mapping[str, str], folder: Path, *, seconds: float, again: bool) -> Measured:
+def measure(
+    name: str,
+    environment: Mapping[str, str],
+    folder: Path,
+    *,
+    seconds: float,
+    again: bool,
+    left_out: Sequence[str] = (),
+) -> Measured:
     """Start Chorus with `environment` in `folder`, ask all its models and render with it; it is stopped at the end.
 
-    Each rate is measured for `seconds`. `again`: start it twice, the second time with the plans of the first.
+    Each rate is measured for `seconds`, but not those of the models `left_out`, which would take minutes a row here;
+    no job is rendered with them either.
+    `again`: start it twice, the second time with the plans of the first.
     """
     found = Measured(name)
     before = memory_used()
@@ -68,7 +78,7 @@ def measure(name: str, environment: Mapping[str, str], folder: Path, *, seconds:
                     pass
             with _stack(found, environment, folder) as stack:
                 loaded = memory_used()
-                _ask(found, stack, pool, seconds)
+                _ask(found, stack, pool, seconds, families=Path(environment["CHORUS_FAMILIES"]), left_out=left_out)
             if before is not None and loaded is not None:
                 found.memory = [before, loaded, memory.most()]
     except (ChorusError, AssertionError, OSError) as error:
@@ -85,37 +95,72 @@ def _stack(found: Measured, environment: Mapping[str, str], folder: Path) -> Ite
         yield stack
 
 
-def _ask(found: Measured, stack: RunningStack, pool: ThreadPoolExecutor, seconds: float) -> None:
+def _ask(
+    found: Measured,
+    stack: RunningStack,
+    pool: ThreadPoolExecutor,
+    seconds: float,
+    *,
+    families: Path,
+    left_out: Sequence[str],
+) -> None:
     folders = LocalSettings(home=stack.home).folders
     running = find_running(folders)
     assert running is not None
     engines = Engines()
     engines.look_in(folders.engines)
-    found.engines = {name: engine.text for name, engine in engines.all().items()}
+    asked = {model: each for model, each in questions().items() if _is_there(model, families)}
     with closing(TritonClient(running.triton, timeout_seconds=PLAN_SECONDS)) as triton:
-        for model, question in questions().items():
+        _wait(triton, list(asked))
+        found.engines = {name: engine.text for name, engine in engines.all().items()}
+        for model, question in asked.items():
             found.answers[model] = question.answer(model, triton)
-        for model, inputs in _rated(max(ROWS)).items():
+        rated = {model: inputs for model, inputs in _rated(max(ROWS)).items() if model in asked}
+        for model, inputs in rated.items():
+            if model in left_out:
+                continue
             found.rates[model] = {rows: _rate(model, inputs, rows, triton, pool, seconds) for rows in ROWS}
         models = (*found.answers, "mouth_renderer")
         before = {model: triton.computed(model) for model in models}
-        for family in ("default", FAMILY):
-            _render(found, stack, family)
+        for family in ("default", FAMILY, MUSETALK):
+            if _is_there(family, families) and family not in left_out:
+                _render(found, stack, family)
         for model in models:
             requests, spent = (now - then for now, then in zip(triton.computed(model), before[model], strict=True))
             if requests:
                 found.in_job[model] = 1000 * spent / requests
 
 
+def _is_there(model: str, families: Path) -> bool:
+    """A MuseTalk needs packages for its import that not every machine has."""
+    return not model.startswith(MUSETALK) or (families / model).exists()
+
+
+def _wait(triton: TritonClient, models: Sequence[str]) -> None:
+    """A large net is loaded for longer than a start waits for it; AssertionError when it does not come at all."""
+    end = time.monotonic() + PLAN_SECONDS
+    while not triton.ready(models):
+        assert time.monotonic() < end, f"Triton has not loaded {', '.join(models)}"
+        time.sleep(1)
+
+
 def _rated(rows: int) -> dict[str, Arrays]:
     return {
         FAMILY: faces(rows),
+        MUSETALK: states_and_latents(rows),
+        f"{MUSETALK}-latents": {"crop": faces(rows, 256)["crop"]},
         "face_detection": {"image": portraits(rows)},
         "face_landmarks": {"crop": portraits(rows)},
     }
 
 
-_OUTPUTS: Final = {FAMILY: "mouth", "face_detection": "boxes", "face_landmarks": "landmarks"}
+_OUTPUTS: Final = {
+    FAMILY: "mouth",
+    MUSETALK: "mouth",
+    f"{MUSETALK}-latents": "latents",
+    "face_detection": "boxes",
+    "face_landmarks": "landmarks",
+}
 
 
 def _rate(

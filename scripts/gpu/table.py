@@ -11,13 +11,14 @@ from services.local.gpus import Gpu
 Row = tuple[str, Sequence[str]]
 
 
-def as_table(found: Sequence[Measured], gpus: Sequence[Gpu], *, dry: bool) -> str:
-    """Markdown; of a dry run it says that no GPU was used."""
+def as_table(found: Sequence[Measured], gpus: Sequence[Gpu], *, dry: bool, notes: Sequence[str] = ()) -> str:
+    """Markdown; of a dry run it says that no GPU was used. `notes` stand below."""
     head = "; ".join(gpu.text for gpu in gpus)
     if dry:
         head = "DRY RUN: the processor alone, no GPU was used. The figures say nothing of one."
     lines = [head, "", f"| | {' | '.join(each.name for each in found)} |", f"| --- |{' --- |' * len(found)}"]
     lines += [f"| {label} | {' | '.join(cells)} |" for label, cells in _rows(found)]
+    lines += [f"\n{note}" for note in notes]
     lines += [f"\n{each.name} FAILED: {each.failure}" for each in found if each.failure]
     return "\n".join(lines)
 
@@ -32,6 +33,8 @@ def _rows(found: Sequence[Measured]) -> Iterator[Row]:
             yield label, [_number(each.rates.get(model, {}).get(rows), "{:.1f}") for each in found]
     first = found[0]
     for model, question in questions().items():
+        if not any(model in each.answers for each in found):
+            continue
         label = f"{model}, furthest and mean from {first.name}, {question.unit}"
         yield label, [_apart(model, first, each) for each in found]
     for family in _keys(found, "jobs"):

@@ -17,7 +17,7 @@ from services.errors import ChorusError, ErrorKind
 from services.importing.importer import Calibration, import_file, remove_family
 from services.jobs.engines import ENGINES
 from services.jobs.families import family_cards
-from services.jobs.imported import IMPORTED, RESEARCH_ONLY, ImportedFamily
+from services.jobs.imported import IMPORTED, ImportedFamily
 from services.local.own_stack import usable_stack
 from services.local.run_file import find_running
 from services.local.settings import LocalSettings
@@ -74,9 +74,14 @@ def show(context: typer.Context, name: Annotated[str, typer.Argument(help="A nam
 
 def import_model(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="A Wav2Lip: .pth, TorchScript, safetensors or ONNX")],
+    file: Annotated[
+        Path, typer.Argument(help="A Wav2Lip: .pth, TorchScript, safetensors or ONNX; or the folder of a MuseTalk 1.5")
+    ],
     name: Annotated[str | None, typer.Option(help="What to call the family; by default after its net")] = None,
-    licence: Annotated[str, typer.Option(help="Shown wherever the family can be chosen")] = RESEARCH_ONLY,
+    licence: Annotated[
+        str | None,
+        typer.Option(help="Shown wherever the family can be chosen; by default that of the published weights"),
+    ] = None,
     calibrate: Annotated[
         list[Path] | None,
         typer.Option(help="Compute in fewer bits, measured with this footage: videos that talk, or folders of them"),
@@ -84,8 +89,10 @@ def import_model(
 ) -> None:
     """Make a checkpoint of your own a family. Only its weights are read; no code in it ever runs."""
     settings: LocalSettings = context.obj
-    typer.echo(f"Reading {file.name}; this takes half a minute or so")
+    typer.echo(f"Reading {file.name}; this takes {'some minutes' if file.is_dir() else 'half a minute or so'}")
     try:
+        if calibrate and file.is_dir():
+            raise ChorusError(ErrorKind.INVALID_INPUT, "fewer-bits-not-here", name=file.name)
         taken = {*family_cards(), *settings.models}
         with _calibration(settings, calibrate or ()) as calibration:
             family = import_file(
@@ -103,7 +110,7 @@ def import_model(
             typer.echo(f"{family.precision}: {_compared_text(family)}")
         elif calibrate:
             typer.echo("32-bit floats are served", err=True)
-        loaded = _tell_triton(settings, family.name)
+        loaded = _tell_triton(settings, family.models[::-1])
     except ChorusError as error:
         _fail(error)
     typer.echo(
@@ -146,29 +153,30 @@ def remove(context: typer.Context, name: Annotated[str, typer.Argument(help="A f
     """Remove a family that was imported; jobs that still want it fail."""
     settings: LocalSettings = context.obj
     try:
-        remove_family(settings.family_folder, name)
+        models = remove_family(settings.family_folder, name)
         keep_if_possible(settings, Deed(action="model.remove", thing=name))
-        _tell_triton(settings, name, gone=True)
+        _tell_triton(settings, models, gone=True)
     except ChorusError as error:
         _fail(error)
     typer.echo(f"{name} is removed")
 
 
-def _tell_triton(settings: LocalSettings, name: str, *, gone: bool = False) -> bool:
-    """Have the running Triton load or drop a model; False when none runs."""
+def _tell_triton(settings: LocalSettings, models: Sequence[str], *, gone: bool = False) -> bool:
+    """Have the running Triton load or drop models; False when none runs."""
     running = find_running(settings.folders)
     address = settings.triton_url or (running.triton if running is not None else "")
     if not address:
         return False
     tls = settings.triton_tls if settings.triton_url else None
     with closing(TritonClient(address, tls=tls, timeout_seconds=PLAN_SECONDS)) as triton:
-        try:
-            (triton.unload if gone else triton.load)(name)
-        except ChorusError as error:
-            reason = str(error.values.get("reason", error.message))
-            raise ChorusError(
-                ErrorKind.UNAVAILABLE, "import-not-loaded", address=address, name=name, reason=reason
-            ) from error
+        for model in models:
+            try:
+                (triton.unload if gone else triton.load)(model)
+            except ChorusError as error:
+                reason = str(error.values.get("reason", error.message))
+                raise ChorusError(
+                    ErrorKind.UNAVAILABLE, "import-not-loaded", address=address, name=model, reason=reason
+                ) from error
     return True
 
 

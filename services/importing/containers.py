@@ -31,13 +31,13 @@ class Container(StrEnum):
     ONNX = "ONNX"
 
 
-def container_of(path: Path, name: str) -> Container:
+def container_of(path: Path, name: str, *, most_bytes: int = MOST_BYTES) -> Container:
     """The form of the file at `path`; INVALID_INPUT for no file, a size that cannot be right, or anything else."""
     if not path.is_file():
         raise ChorusError(ErrorKind.INVALID_INPUT, "import-no-file", name=name)
     size = path.stat().st_size
-    if not LEAST_BYTES <= size <= MOST_BYTES:
-        raise ChorusError(ErrorKind.INVALID_INPUT, "import-size", name=name, size=size, most=MOST_BYTES >> 20)
+    if not LEAST_BYTES <= size <= most_bytes:
+        raise ChorusError(ErrorKind.INVALID_INPUT, "import-size", name=name, size=size, most=most_bytes >> 20)
     with path.open("rb") as file:
         start = file.read(16)
     if start.startswith(b"PK\x03\x04"):

@@ -77,7 +77,8 @@ def _import(errand: Errand) -> dict[str, Any]:
         )
         _say({"stage": "loading"})
         with _taken_back_on_failure(repository, family.name):
-            _load(triton, family.name, errand.triton)
+            for model in reversed(family.models):
+                _load(triton, model, errand.triton)
     return asdict(family)
 
 
@@ -107,10 +108,11 @@ def _load(triton: TritonClient, name: str, address: str) -> None:
 
 
 def _remove(errand: Errand) -> dict[str, Any]:
-    remove_family(Path(errand.repository), str(errand.name))
-    # Without its files Triton drops the model at its next start, or by itself where it looks into its repository.
+    models = remove_family(Path(errand.repository), str(errand.name))
+    # Without its files Triton drops a model at its next start, or by itself where it looks into its repository.
     with suppress(ChorusError), _triton(errand) as triton:
-        triton.unload(str(errand.name))
+        for model in models:
+            triton.unload(model)
     return {}
 
 

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,13 +17,34 @@ from typing import Any, Final
 
 from services.errors import ChorusError, ErrorKind, error_from_json
 from services.folders import lock_file, make_folder
-from services.importing.model_config import config_text
-from services.jobs.imported import FAMILY_NAME, LOCK, MANIFEST, RESEARCH_ONLY, ImportedFamily, drafts_of, write_manifest
+from services.importing.model_config import WRITTEN_BY, config_texts
+from services.jobs.imported import (
+    FAMILY_NAME,
+    LATENTS,
+    LOCK,
+    MANIFEST,
+    MUSETALK,
+    RESEARCH_ONLY,
+    SOUND,
+    WAV2LIP,
+    ImportedFamilies,
+    ImportedFamily,
+    drafts_of,
+    models_of,
+    write_manifest,
+)
 from services.parent_death import dying_with_us
 
 _SECONDS: Final = 900
+_FOLDER_SECONDS: Final = 3600
+"""A MuseTalk has thirty times a Wav2Lip's numbers"""
 _NAME: Final = re.compile(FAMILY_NAME)
 _LICENCE_LETTERS: Final = 80
+_LICENCES: Final = {WAV2LIP: RESEARCH_ONLY, MUSETALK: "MIT; its VAE: CreativeML OpenRAIL-M"}
+"""Of the published weights, where the user does not say another"""
+_NEEDS: Final = {WAV2LIP: "", MUSETALK: " needs a GPU (a processor takes many seconds a frame),"}
+_READING: Final = {WAV2LIP: "read", MUSETALK: "read-folder"}
+"""What the child is asked to do"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,32 +69,49 @@ def import_file(
 ) -> ImportedFamily:
     """Make `path` a family in `repository`, a folder that Triton serves, where it appears at once and whole.
 
+    It is the file of a Wav2Lip, or the folder of a MuseTalk 1.5.
+
     `taken` are names that are in use elsewhere; `called` is what the user calls the file, when it lies under another
     name. Without a wanted name the net's variant gives it. Raises INVALID_INPUT
     for a file that is no lip-sync net or not safe, CONFLICT for a name in use, UNAVAILABLE when a package is missing.
     """
     if wanted_name is not None and not _NAME.fullmatch(wanted_name):
         raise ChorusError(ErrorKind.INVALID_INPUT, "import-name-unusable", name=wanted_name)
-    called = called or path.name
+    called = called or path.absolute().name
+    method = MUSETALK if path.is_dir() else WAV2LIP
+    if calibration is not None and method == MUSETALK:
+        raise ChorusError(ErrorKind.INVALID_INPUT, "fewer-bits-not-here", name=called)
     with _draft(repository) as draft:
         used = {*taken, *(each.name for each in repository.iterdir())}
-        if wanted_name in used:
-            raise ChorusError(ErrorKind.CONFLICT, "import-name-taken", name=str(wanted_name))
-        facts = _in_child(called, "read", str(path.absolute()), called, str(draft))
-        name = wanted_name or _free_name(facts["variant"], used)
+        if wanted_name is not None and not used.isdisjoint(models_of(wanted_name, method)):
+            raise ChorusError(ErrorKind.CONFLICT, "import-name-taken", name=wanted_name)
+        facts = _in_child(called, _READING[method], str(path.absolute()), called, str(draft))
         family = ImportedFamily(
-            name=name,
-            licence=" ".join((licence or RESEARCH_ONLY).split())[:_LICENCE_LETTERS],
-            description=f"{facts['variant']}, {facts['side']} pixels, imported from {called[:80]}",
-            source_sha256=_sha256(path),
-            **facts,
+            name=wanted_name or _free_name(facts["variant"], used, method),
+            licence=" ".join((licence or _LICENCES[method]).split())[:_LICENCE_LETTERS],
+            description=f"{facts['variant']}, {facts['side']} pixels,{_NEEDS[method]} imported from {called[:80]}",
+            method=method,
+            **{"source_sha256": facts.get("source_sha256") or _sha256(path), **facts},
         )
         if calibration is not None:
             family = _in_fewer_bits(family, draft, calibration, called)
-        (draft / "config.pbtxt").write_text(config_text(family))
-        write_manifest(draft, family)
-        draft.rename(repository / name)
+        _publish(family, draft, repository)
     return family
+
+
+def _publish(family: ImportedFamily, draft: Path, repository: Path) -> None:
+    """Its models appear one by one, and last the one with the manifest, by which it is a family."""
+    write_manifest(draft, family)
+    moved = list[Path]()
+    try:
+        for model, config in reversed(config_texts(family).items()):
+            made = draft.with_name(draft.name + model.removeprefix(family.name))
+            (made / "config.pbtxt").write_text(config)
+            moved.append(made.rename(repository / model))
+    except BaseException:
+        for folder in moved:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _in_fewer_bits(family: ImportedFamily, draft: Path, calibration: Calibration, name: str) -> ImportedFamily:
@@ -93,13 +131,19 @@ def _in_fewer_bits(family: ImportedFamily, draft: Path, calibration: Calibration
     return replace(family, **found["chosen"])
 
 
-def remove_family(repository: Path, name: str) -> None:
-    """Take an imported family away; NOT_FOUND when there is none of that name."""
-    folder = repository / name
-    if not _NAME.fullmatch(name) or not (folder / MANIFEST).is_file():
+def remove_family(repository: Path, name: str) -> tuple[str, ...]:
+    """Take an imported family away; the names of its models. NOT_FOUND when there is none of that name."""
+    if not _NAME.fullmatch(name) or not (repository / name / MANIFEST).is_file():
         raise ChorusError(ErrorKind.NOT_FOUND, "import-unknown", name=name)
+    families = ImportedFamilies()
+    families.look_in(repository)
+    family = families.find(name)  # None: its manifest cannot be read
+    models = family.models if family is not None else (name,)
     with _draft(repository) as draft:
-        folder.rename(draft / name)
+        for model in models:
+            with suppress(FileNotFoundError):
+                (repository / model).rename(draft / model)
+    return models
 
 
 def sweep_leftovers(repository: Path) -> None:
@@ -109,11 +153,11 @@ def sweep_leftovers(repository: Path) -> None:
             pass
 
 
-def _free_name(variant: str, used: Collection[str]) -> str:
+def _free_name(variant: str, used: set[str], method: str) -> str:
     """`Wav2Lip 96` -> wav2lip96, or wav2lip96-2 when that is taken."""
-    base = variant.lower().replace(" ", "")
+    base = re.sub("[^a-z0-9]", "", variant.lower())
     names = (base if number == 1 else f"{base}-{number}" for number in range(1, len(used) + 2))
-    return next(name for name in names if name not in used)
+    return next(name for name in names if used.isdisjoint(models_of(name, method)))
 
 
 @contextmanager
@@ -124,7 +168,7 @@ def _draft(repository: Path) -> Iterator[Path]:
         if not folder.exists():  # who shares one with a Triton elsewhere has opened it to that
             make_folder(folder, private=True)
     with lock_file(drafts / LOCK, ChorusError(ErrorKind.CONFLICT, "import-busy", folder=str(repository))):
-        for leftover in drafts.glob("draft-*"):
+        for leftover in (*drafts.glob("draft-*"), *_halves(repository)):
             shutil.rmtree(leftover, ignore_errors=True)
         with TemporaryDirectory(prefix="draft-", dir=drafts, ignore_cleanup_errors=True) as draft:
             inner = Path(draft) / "family"
@@ -132,12 +176,23 @@ def _draft(repository: Path) -> Iterator[Path]:
             yield inner
 
 
+def _halves(repository: Path) -> Iterator[Path]:
+    """Models of a family whose own one is not there: somebody was killed while it came or went."""
+    for suffix in (LATENTS, SOUND):
+        for config in repository.glob(f"*{suffix}/config.pbtxt"):
+            family = config.parent.with_name(config.parent.name.removesuffix(suffix))
+            ours = config.read_text(errors="replace").startswith(WRITTEN_BY)
+            if ours and not any((folder / MANIFEST).exists() for folder in (family, config.parent)):
+                yield config.parent
+
+
 def _in_child(name: str, *arguments: str) -> dict[str, Any]:
     """What the child found (see __main__.py) of the file that is called `name`."""
     command = [sys.executable, "-m", "services.importing", *arguments]
+    seconds = _FOLDER_SECONDS if arguments[0] == _READING[MUSETALK] else _SECONDS
     try:
         child = subprocess.run(
-            dying_with_us(command), capture_output=True, stdin=subprocess.DEVNULL, timeout=_SECONDS, check=False
+            dying_with_us(command), capture_output=True, stdin=subprocess.DEVNULL, timeout=seconds, check=False
         )
     except subprocess.TimeoutExpired as error:
         raise _greedy(name) from error

@@ -16,6 +16,9 @@ from services.errors import ChorusError, ErrorKind
 
 Shape = tuple[int, ...]
 
+_PARTS_OF_MUSETALK: Final = ("down_blocks.0.", "encoder.down_blocks.0.", "encoder.layers.0.", "model.encoder.layers.0.")
+"""Its UNet, its VAE, its Whisper in two ways"""
+
 SIDES: Final = (96, 128, 192, 256, 288, 384, 512)
 """Pixels of the face pictures that nets in the wild eat"""
 MEL_SHAPE: Final = (80, 16)
@@ -108,6 +111,8 @@ def _refuse_known_others(shapes: Mapping[str, Shape], name: str) -> None:
     if not any(key.startswith("face_decoder_blocks.") for key in shapes):
         if any(key.startswith("face_encoder.") for key in shapes):
             raise ChorusError(ErrorKind.INVALID_INPUT, "import-syncnet", name=name)
+        if any(key.startswith(_PARTS_OF_MUSETALK) for key in shapes):
+            raise ChorusError(ErrorKind.INVALID_INPUT, "import-musetalk-part", name=name)
         raise ChorusError(ErrorKind.INVALID_INPUT, "import-another-net", name=name, key=min(shapes, default="-"))
     # These forks use the same tensors in several ways, which no tensor tells apart.
     if any(key.startswith(("sam.", "audio_refine.")) for key in shapes):

@@ -6,6 +6,7 @@ import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
+from zipfile import is_zipfile
 
 import torch
 from safetensors import SafetensorError
@@ -24,19 +25,29 @@ _MOST_NUMBERS: Final = 500_000_000
 
 def read_weights(path: Path, container: Container, name: str) -> dict[str, Tensor]:
     """float32 tensors by name, without prefixes such as `module.`; INVALID_INPUT says what is wrong with `name`."""
+    found = read_tensors(path, container, name)
+    if sum(tensor.numel() for tensor in found.values()) > _MOST_NUMBERS:
+        raise ChorusError(ErrorKind.INVALID_INPUT, "import-packed", name=name)
+    check_finite(found, name)
+    return {key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in found.items()}
+
+
+def read_tensors(path: Path, container: Container, name: str, *, mapped: bool = False) -> dict[str, Tensor]:
+    """The same as they lie in the file; `mapped`: they stay on the disk until somebody needs them."""
     if container is Container.SAFETENSORS:
         found = _safetensors(path, name)
     elif container is Container.TORCHSCRIPT:
         found = read_torchscript(path, name)
     else:
-        found = _tensors(_pickled(path, name), name)
-    if sum(tensor.numel() for tensor in found.values()) > _MOST_NUMBERS:
-        raise ChorusError(ErrorKind.INVALID_INPUT, "import-packed", name=name)
-    named = _without_prefix(found)
-    for key, tensor in named.items():
+        found = _tensors(_pickled(path, name, mapped=mapped and is_zipfile(path)), name)
+    return _without_prefix(found)
+
+
+def check_finite(tensors: Mapping[str, Tensor], name: str) -> None:
+    """INVALID_INPUT when one of them holds what is no number."""
+    for key, tensor in tensors.items():
         if not bool(torch.isfinite(tensor).all()):
             raise ChorusError(ErrorKind.INVALID_INPUT, "import-not-finite", name=name, key=key)
-    return {key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in named.items()}
 
 
 def _safetensors(path: Path, name: str) -> dict[str, Tensor]:
@@ -46,9 +57,9 @@ def _safetensors(path: Path, name: str) -> dict[str, Tensor]:
         raise damaged(name, error) from error
 
 
-def _pickled(path: Path, name: str) -> Any:
+def _pickled(path: Path, name: str, *, mapped: bool) -> Any:
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except pickle.UnpicklingError as error:
         # torch says so when a file asks for anything but tensors and plain containers.
         raise ChorusError(ErrorKind.INVALID_INPUT, "import-unsafe", name=name, reason=_asked_for(error)) from error

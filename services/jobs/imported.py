@@ -54,8 +54,13 @@ class ImportedFamily:
 
     @property
     def models(self) -> tuple[str, ...]:
-        """Its models on Triton, each a folder of the repository."""
-        return (self.name, f"{self.name}{LATENTS}", f"{self.name}{SOUND}") if self.method == MUSETALK else (self.name,)
+        """Its models on Triton, each a folder of the repository; that of its own name stands first."""
+        return models_of(self.name, self.method)
+
+
+def models_of(name: str, method: str) -> tuple[str, ...]:
+    """What the models of a family are called that has this name and is rendered so."""
+    return (name, f"{name}{LATENTS}", f"{name}{SOUND}") if method == MUSETALK else (name,)
 
 
 class ImportedFamilies:
@@ -82,10 +87,11 @@ class ImportedFamilies:
 
     def size_and_time(self, name: str) -> tuple[int, float]:
         """Bytes of a family's files, and when it was imported, as seconds since 1970; zeros when it has just gone."""
-        folder = (self._folder or Path()) / name
+        folder, family = self._folder or Path(), self.find(name)
+        models = family.models if family is not None else (name,)
         try:
-            sizes = [each.stat().st_size for each in folder.rglob("*") if each.is_file()]
-            return sum(sizes), (folder / MANIFEST).stat().st_mtime
+            files = [each for model in models for each in (folder / model).rglob("*") if each.is_file()]
+            return sum(each.stat().st_size for each in files), (folder / name / MANIFEST).stat().st_mtime
         except OSError:
             return 0, 0.0
 

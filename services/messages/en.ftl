@@ -169,8 +169,8 @@ track-not-introduced = Faces of track { $track } came without an introduction
 ## importing: `chorus models import`, and the doors
 
 import-no-file = { $name } is not a file: give the path of a checkpoint
-import-size = { $name } has { $size } bytes: a checkpoint has 64 bytes to { $most } MiB
-import-unknown-format = { $name } is no checkpoint that Chorus knows: give a PyTorch (.pth), TorchScript, safetensors or ONNX file
+import-size = { $name } has { $size } bytes: a checkpoint has 64 bytes to { $most } MiB. A MuseTalk is imported as a whole folder, by `chorus models import FOLDER` at the machine
+import-unknown-format = { $name } is no checkpoint that Chorus knows: give a PyTorch (.pth), TorchScript, safetensors or ONNX file. A MuseTalk is imported as a whole folder, by `chorus models import FOLDER` at the machine
 import-damaged = { $name } is incomplete or damaged ({ $reason }): copy or download the whole file again
 import-unsafe = { $name } holds more than weights (it asks for { $reason }) and could run a program: it is refused. Save its state_dict alone
 import-packed = { $name } claims to hold more than its size allows, as no program for training writes it: it is refused
@@ -186,6 +186,17 @@ import-tensor-missing = { $name } looks like a Wav2Lip, but { $key } is missing:
 import-tensor-shape = { $name } looks like a Wav2Lip, but { $key } is { $found } and not { $wanted }: export it to ONNX with its own code and import that
 import-tensor-unknown = { $name } looks like a Wav2Lip, but has { $count } tensors more, as { $key }: export it to ONNX with its own code and import that
 import-layers = { $name } looks like a Wav2Lip, but its layers do not fit together at { $part }: export it to ONNX with its own code and import that
+import-musetalk-part = { $name } is one part of a MuseTalk: import the whole folder that holds musetalkV15, sd-vae and whisper, by `chorus models import FOLDER` at the machine
+import-musetalk-first = { $name } holds MuseTalk 1.0 ({ $path }), whose mouths are cut and placed in another way: take the UNet of 1.5 (musetalkV15/unet.pth)
+import-folder-lacks = { $name } is no whole MuseTalk 1.5, { $part } is missing: the folder needs musetalkV15, sd-vae and whisper, each with its config and its weights
+import-folder-twice = { $name } has more than one { $part } ({ $places }): leave one of them there
+import-folder-link = { $name }/{ $path } is a link that leads out of the folder, and { $part } is missing without it: copy the files themselves into the folder (huggingface-cli download --local-dir)
+import-folder-crowded = { $name } holds more than { $most } files: give the folder of the MuseTalk alone
+import-config-unreadable = { $name } is no config ({ $reason }): download it again
+import-config-differs = { $name } is not what it should be: its config says { $key } = { $found }, and a MuseTalk 1.5 has { $wanted }
+import-part-differs = { $name } does not fit its config: { $reason }. Download both again
+import-part-inexact = { $name } cannot be served as it is: its { $part } would be off by { $found } of the largest number, { $most } may be
+fewer-bits-not-here = { $name } is a MuseTalk, which is for GPUs and is served in 16 bits already: import it without --calibrate
 import-onnx-opset = { $name } is of ONNX opset { $found }: export it again with { $least } or later
 import-onnx-operators = { $name } needs operators of its own ({ $domain }): export it with standard operators
 import-onnx-branches = { $name } has loops or branches ({ $operators }), which no Wav2Lip needs: export it without them
@@ -196,7 +207,7 @@ import-cannot-run = { $name } does not run: { $reason }
 import-no-picture = { $name } gives no picture of its face's size: it is no Wav2Lip
 import-deaf = { $name } gives the same picture for different sounds: it is no trained Wav2Lip
 import-differs = { $name } cannot be served as it is: what would be served differs by { $steps } of 255 levels, { $most } may be
-import-lacks = Importing needs the package { $package }: pip install 'chorus[import]', in a checkout `make importer`
+import-lacks = Importing needs the package { $package }: pip install 'chorus[import]', for a MuseTalk 'chorus[musetalk]'; in a checkout `make importer` or `make importer-musetalk`
 import-failed = Importing { $name } failed: { $reason }
 fewer-bits-no-footage = { $places } has no video with speech, which is what fewer bits are measured with: name videos that talk, or a folder of them
 fewer-bits-no-faces = no face shows its mouth in the footage

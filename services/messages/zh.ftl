@@ -186,8 +186,8 @@ track-not-introduced = 人脸轨迹 { $track } 缺少开头的说明。
 ## importing：chorus models import，以及各个接口
 
 import-no-file = “{ $name }”不是文件。请给出权重文件的路径。
-import-size = “{ $name }”有 { $size } 字节，权重文件应为 64 字节到 { $most } MiB。
-import-unknown-format = “{ $name }”不是 Chorus 认识的权重文件。请提供 PyTorch（.pth）、TorchScript、safetensors 或 ONNX 文件。
+import-size = “{ $name }”有 { $size } 字节，权重文件应为 64 字节到 { $most } MiB。MuseTalk 请在本机用 `chorus models import 文件夹` 导入整个文件夹。
+import-unknown-format = “{ $name }”不是 Chorus 认识的权重文件。请提供 PyTorch（.pth）、TorchScript、safetensors 或 ONNX 文件。MuseTalk 请在本机用 `chorus models import 文件夹` 导入整个文件夹。
 import-damaged = “{ $name }”不完整或已损坏（{ $reason }）。请重新复制或下载整个文件。
 import-unsafe = “{ $name }”里不只有权重（它要用到 { $reason }），可能会运行程序，因此拒绝导入。请只保存 state_dict。
 import-packed = “{ $name }”声称的内容超出文件大小所能容纳的量，训练程序不会这样写，因此拒绝导入。
@@ -203,6 +203,17 @@ import-tensor-missing = “{ $name }”像是 Wav2Lip，但缺少 { $key }。请
 import-tensor-shape = “{ $name }”像是 Wav2Lip，但 { $key } 的形状是 { $found }，应为 { $wanted }。请用它自己的代码导出为 ONNX 后再导入。
 import-tensor-unknown = “{ $name }”像是 Wav2Lip，但多出 { $count } 个张量，例如 { $key }。请用它自己的代码导出为 ONNX 后再导入。
 import-layers = “{ $name }”像是 Wav2Lip，但各层在 { $part } 处对不上。请用它自己的代码导出为 ONNX 后再导入。
+import-musetalk-part = “{ $name }”只是 MuseTalk 的一部分。请在本机用 `chorus models import 文件夹` 导入包含 musetalkV15、sd-vae 和 whisper 的整个文件夹。
+import-musetalk-first = “{ $name }”里是 MuseTalk 1.0（{ $path }），其嘴部的裁剪和放置方式不同。请使用 1.5 的 UNet（musetalkV15/unet.pth）。
+import-folder-lacks = “{ $name }”不是完整的 MuseTalk 1.5，缺少 { $part }。文件夹需要 musetalkV15、sd-vae 和 whisper，每个都带有配置和权重。
+import-folder-twice = “{ $name }”里有不止一个 { $part }（{ $places }）。请只留下一个。
+import-folder-link = “{ $name }/{ $path }”是指向文件夹之外的链接，没有它就缺少 { $part }。请把文件本身复制到文件夹中（huggingface-cli download --local-dir）。
+import-folder-crowded = “{ $name }”里有超过 { $most } 个文件。请只提供 MuseTalk 的文件夹。
+import-config-unreadable = “{ $name }”不是配置文件（{ $reason }）。请重新下载。
+import-config-differs = “{ $name }”不符合要求：它的配置中 { $key } = { $found }，而 MuseTalk 1.5 为 { $wanted }。
+import-part-differs = “{ $name }”与它的配置不符：{ $reason }。请重新下载两者。
+import-part-inexact = “{ $name }”无法照原样提供服务：{ $part } 的误差达到最大值的 { $found }，最多允许 { $most }。
+fewer-bits-not-here = “{ $name }”是 MuseTalk，面向 GPU，已经以 16 位提供服务。请去掉 --calibrate 再导入。
 import-onnx-opset = “{ $name }”的 ONNX opset 是 { $found }。请以 { $least } 或更高版本重新导出。
 import-onnx-operators = “{ $name }”需要非标准算子（{ $domain }）。请用标准算子导出。
 import-onnx-branches = “{ $name }”里有循环或分支（{ $operators }），任何 Wav2Lip 都不需要它们。请在导出时去掉。
@@ -213,7 +224,7 @@ import-cannot-run = “{ $name }”无法运行：{ $reason }
 import-no-picture = “{ $name }”给出的不是与人脸同样大小的画面，它不是 Wav2Lip。
 import-deaf = “{ $name }”对不同的声音给出同样的画面，它不是训练好的 Wav2Lip。
 import-differs = “{ $name }”无法照原样提供服务：结果相差 { $steps } 级（共 255 级），最多允许 { $most } 级。
-import-lacks = 导入需要软件包 { $package }。请运行 pip install 'chorus[import]'，在源码目录中运行 make importer。
+import-lacks = 导入需要软件包 { $package }。请运行 pip install 'chorus[import]'（MuseTalk 用 'chorus[musetalk]'），在源码目录中运行 make importer 或 make importer-musetalk。
 import-failed = 导入“{ $name }”失败：{ $reason }
 fewer-bits-no-footage = { $places } 里没有带语音的视频，而降低计算精度时要用它们来校准和比较：请给出说话的视频，或装有它们的文件夹
 fewer-bits-no-faces = 素材中没有露出嘴部的人脸

@@ -22,6 +22,8 @@ TRACING = "services.telemetry.otel"
 LOGINS = "services.gateway.access.oidc"
 # ... or where it is installed.
 OPENVINO = "services.importing.openvino"
+# ... or where a MuseTalk is imported.
+MUSETALK = "services.importing.musetalk.conversion"
 # One package of several distributions.
 NAMESPACE = {
     "opentelemetry.exporter.otlp.proto.grpc": "opentelemetry-exporter-otlp-proto-grpc",
@@ -41,6 +43,7 @@ NAMESPACE = {
         ("otel", [TRACING]),
         ("oidc", [LOGINS]),
         ("openvino", [OPENVINO]),
+        ("musetalk", [MUSETALK]),
         ("import", ["services.importing.__main__", "services.importing.errand"]),
     ],
 )
@@ -85,7 +88,7 @@ def distributions_of(roots: list[str]) -> set[str]:
     found: set[str] = set()
     while waiting:
         module = waiting.pop()
-        if module in (TRACING, LOGINS, OPENVINO) and module not in roots:
+        if module in (TRACING, LOGINS, OPENVINO, MUSETALK) and module not in roots:
             continue
         if module in seen or (path := path_of(module)) is None:
             continue

@@ -25,6 +25,7 @@ from services.jobs.imported import IMPORTED, drafts_of
 from tests.blocking import open_async
 from tests.fake_triton import FakeTriton, open_fake_triton
 from tests.gateway_stack import Gateway, is_alive, make_settings, open_gateway, wait_until
+from tests.musetalk_folder import write_family
 from tests.painting_net import write_painting_net
 
 _TUS = {"Tus-Resumable": "1.0.0"}
@@ -129,6 +130,16 @@ def test_an_import_over_rest_is_a_family_that_triton_serves(gateway: Gateway, fa
         ("model.imported", "mine", "done"),
         ("model.remove", "mine", "done"),
     ]
+
+
+def test_all_models_of_a_musetalk_go_with_it(gateway: Gateway, fake: FakeTriton, families: Path) -> None:
+    family = write_family(families, "musetalk15")
+    fake.loaded |= set(family.models)
+    model = gateway.http.get("/v1/models/musetalk15").json()
+    assert (model["container"], model["recognised"], model["bytes"] > 300) == ("folder", "MuseTalk 1.5", True)
+    assert gateway.http.delete("/v1/models/musetalk15").status_code == 204
+    assert fake.loaded.isdisjoint(family.models)
+    assert not any((families / each).exists() for each in family.models)
 
 
 @pytest.mark.parametrize("open_client", [Chorus, open_async], ids=["blocking", "asyncio"])

@@ -31,6 +31,7 @@ from services.importing.importer import import_file, remove_family
 from services.importing.served_graph import net_inputs, picture_levels
 from services.jobs.families import family_cards
 from services.jobs.imported import IMPORTED, ImportedFamily
+from tests.musetalk_folder import write_empty
 from tests.painting_net import painting_net, write_painting_net
 
 
@@ -292,12 +293,14 @@ def test_a_name_in_use_is_refused(repository: Path, tmp_path: Path) -> None:
             imported(write_painting_net(tmp_path / f"{name}.onnx"), repository, name)
 
 
-def test_a_checkpoint_without_torch_says_what_to_install(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("what", "name"), [("read", "net.pth"), ("read-folder", "models")])
+def test_a_checkpoint_without_torch_says_what_to_install(what: str, name: str, tmp_path: Path) -> None:
     """The child that would read weights, with torch out of its sight."""
     with zipfile.ZipFile(tmp_path / "net.pth", "w") as archive:
         archive.writestr("net/data.pkl", pickle.dumps({}))
+    write_empty(tmp_path / "models")
     program = "import sys; sys.modules['torch'] = None; from services.importing.__main__ import main; sys.exit(main())"
-    command = [sys.executable, "-c", program, "read", str(tmp_path / "net.pth"), "net.pth", str(tmp_path)]
+    command = [sys.executable, "-c", program, what, str(tmp_path / name), name, str(tmp_path)]
     child = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ})
     assert child.returncode == 1
     failed = json.loads(child.stdout.splitlines()[-1])["failed"]

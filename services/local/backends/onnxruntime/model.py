@@ -95,10 +95,12 @@ def session_options(config):
 def bound_imported(args):
     """Whatever sound it is given, a net that a user imported takes no more memory than that: more is an error.
 
-    Each model has a process of its own. On a GPU the libraries reserve more than they use, and nothing is bounded.
+    Each model has a process of its own. On a GPU the libraries reserve more than they use, and nothing is bounded; nor
+    is a MuseTalk, whose graph is ours and does the same whatever its weights are, but needs that much.
     """
     on_gpu = args["model_instance_kind"] == "GPU" and accelerators.variable("CHORUS_MODEL_ENGINE") != "cpu"
-    if not on_gpu and (Path(args["model_repository"]) / "family.json").exists():
+    manifest = Path(args["model_repository"]) / "family.json"
+    if not on_gpu and manifest.exists() and json.loads(manifest.read_text()).get("method") != "musetalk":
         resource.setrlimit(resource.RLIMIT_DATA, (IMPORTED_BYTES, IMPORTED_BYTES))
 
 
