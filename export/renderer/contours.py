@@ -14,6 +14,12 @@ _SHUT_HALF_WIDTH: Final = 0.315
 """A mouth whose lips touch is hardly ever wider: what a parted one has beyond it is smile"""
 _SMILE_WIDTH: Final = 0.04
 """Smile on each side from which on the corners sink by their full share"""
+_KEPT_SMILE: Final = 0.55
+"""Share of it that a shut mouth keeps: folds and raised cheeks stay in the face, and a mouth without it looks pursed"""
+_TEETH_GAP: Final = 0.09
+"""As far as a smile parts the lips; what is more, in a laugh, the jaw does"""
+_SMILE_LIP, _LAUGH_LIP = 0.36, 0.15
+"""Shares of both by which the upper lip sinks as they shut; the lower one rises by the rest"""
 _JAW_SHARE: Final = 0.86
 """Share of the opening by which the lower lip sinks"""
 _SMILE_OPENING: Final = 0.09
@@ -150,7 +156,9 @@ def pose(resting: Contours, rest: Rest, asked: Coefficients) -> Pose:
     bell = torch.tensor([[1 - (step / 5) ** 2 for step in range(-5, 6)]])
     ends = torch.tensor([[1 - (step / 5) ** 16 for step in range(-5, 6)]])
     gap = _gap(resting)
-    seam = 0.5 * (resting.upper_inner[..., 1] + resting.lower_inner[..., 1])
+    hanging = (gap - _TEETH_GAP).clamp(min=0)
+    sinks = _SMILE_LIP * (gap - hanging) + _LAUGH_LIP * hanging
+    seam = resting.upper_inner[..., 1] + sinks
 
     parted = 1 - asked.close
     opening = (0.215 * asked.jaw + 0.03 * asked.lower) * parted * (1 - 0.80 * asked.fv)
@@ -166,8 +174,8 @@ def pose(resting: Contours, rest: Rest, asked: Coefficients) -> Pose:
     lower_inner = seam + lower_shift - 0.010 * asked.fv * bell
     upper_bulge = 0.012 * asked.close - 0.020 * pucker + 0.006 * asked.wide
     lower_bulge = 0.012 * pucker - 0.014 * asked.close - 0.006 * asked.wide - 0.016 * asked.fv
-    upper_outer = resting.upper_outer[..., 1] + 0.35 * gap + 0.80 * upper_shift + bell * upper_bulge
-    lower_outer = resting.lower_outer[..., 1] - 0.35 * gap + 0.95 * lower_shift + bell * lower_bulge
+    upper_outer = resting.upper_outer[..., 1] + 0.85 * sinks + 0.80 * upper_shift + bell * upper_bulge
+    lower_outer = resting.lower_outer[..., 1] - 0.70 * (gap - sinks) + 0.95 * lower_shift + bell * lower_bulge
 
     stretch = 0.085 * asked.wide * (1 - 0.3 * asked.round) - 0.20 * asked.round - 0.06 * asked.jaw
     jaw_drop = _JAW_SHARE * opening
@@ -188,7 +196,8 @@ def pose(resting: Contours, rest: Rest, asked: Coefficients) -> Pose:
         place(resting.upper_inner, upper_inner, reach * upper_end),
         place(resting.lower_inner, torch.maximum(lower_inner, upper_inner), reach * lower_end),
         place(resting.lower_outer, lower_outer),
-        resting.chin + 0.62 * jaw_drop,
+        # A jaw that hangs in a laugh rises to the upper lip.
+        resting.chin + 0.62 * (jaw_drop - _JAW_SHARE * hanging[:, 5:6]),
     )
     return Pose(posed, opening, jaw_drop)
 
@@ -207,7 +216,7 @@ def _shut_smile(seam: Tensor, rest: Rest, opening: Tensor) -> tuple[Tensor, Tens
     """How far the corners come in (b, 1) and the lips' points sink (b, 11): no mouth shuts as wide as it smiles."""
     smile = (rest.half_width - _SHUT_HALF_WIDTH).clamp(min=0) * rest.parted
     # A quarter stays while the mouth opens, or the corners would twitch with every syllable.
-    relaxed = 0.25 + 0.75 * (1 - smoothstep(opening / _SMILE_OPENING))
+    relaxed = 0.25 + (0.75 - _KEPT_SMILE) * (1 - smoothstep(opening / _SMILE_OPENING))
     flatter = 0.35 * relaxed * smoothstep(smile / _SMILE_WIDTH)
     return relaxed * smile, flatter * (seam[:, 5:6] - seam)
 

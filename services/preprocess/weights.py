@@ -14,9 +14,10 @@ Array = NDArray[np.float64]
 
 _FADE_FRAMES: Final = 4
 # Full effect, and none. The mesh sees four fifths of a turn: drawn heads that turn by 35 and 50 degrees measure 28 and
-# 39 (four faces). Unturned they measure a pitch of 6 to 14; heads that look 30 and 45 degrees down 32 to 39 and 40 to
-# 46, heads that look 30 and 45 degrees up -9 to -17 and -20 to -28.
-_YAW: Final = (28.0, 39.0)
+# 39 (four faces), a photographed one at 45 measures 42, and there the far corner of the mouth is still found and the
+# silhouette keeps its place. Unturned they measure a pitch of 6 to 14; heads that look 30 and 45 degrees down 32 to 39
+# and 40 to 46, heads that look 30 and 45 degrees up -9 to -17 and -20 to -28.
+_YAW: Final = (38.0, 48.0)
 _DOWN: Final = (35.0, 46.0)
 _UP: Final = (15.0, 28.0)
 _EYE_DISTANCE: Final = (25.0, 17.0)
@@ -38,7 +39,7 @@ def run_weight(run: Run, shot: tuple[int, int]) -> Array:
 
 
 def pose_weight(pose: Array) -> Array:
-    """(rows,) 1 for a head that turns by up to 35 degrees aside or 30 up or down, 0 from 50 or 45 degrees on."""
+    """(rows,) 1 for a head that turns by up to 45 degrees aside or 30 up or down, 0 from 55 or 45 degrees on."""
     # How the head's axes point to the camera: this row of the rotation does not know of roll.
     across, down, ahead = (pose[:, 2, :3] / np.linalg.norm(pose[:, 2, :3], axis=1, keepdims=True)).T
     yaw, pitch = np.degrees(np.arctan2(-across, ahead)), np.degrees(np.arcsin(down))

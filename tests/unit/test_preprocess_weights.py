@@ -36,7 +36,7 @@ def poses(*angles: tuple[float, float, float], scale: float = 150.0) -> Array:
 
 
 def test_weight_falls_with_yaw() -> None:
-    weight = pose_weight(poses((0, 10, 0), (27, 5, 10), (-27, 5, 90), (33.5, 10, 180), (-33.5, 10, 0), (45, 5, 70)))
+    weight = pose_weight(poses((0, 10, 0), (37, 5, 10), (-37, 5, 90), (43, 10, 180), (-43, 10, 0), (50, 5, 70)))
     assert weight == pytest.approx([1, 1, 1, 0.5, 0.5, 0], abs=0.03)
 
 
