@@ -77,13 +77,14 @@ def figures_of(
     correlation, lag = measure.best_correlation(opening, requested)
     assert recording.phones is not None
     closures = measure.closures_of(recording.phones)
+    rightly = measure.shut_rightly(opening, voiced, closures, rate)
     return Figures(
         clip=spoken.source.name,
         recording=recording.name,
         frames=spoken.output.frames,
         unseen=int(np.isnan(opening).sum()),
         recall=float(measure.closures_met(opening, closures, rate).mean()),
-        precision=float(measure.shut_rightly(opening, voiced, closures, rate).mean()),
+        precision=float(rightly.mean()) if len(rightly) else np.nan,
         correlation=correlation,
         lag=lag,
         seen=measure.best_correlation(spoken.inside, requested, most_lag=0)[0],
