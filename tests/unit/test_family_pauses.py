@@ -58,7 +58,7 @@ def batch_with(weights: Sequence[float]) -> FaceBatch:
         first_frame=0,
         track=0,
         present=np.ones(faces, np.bool_),
-        crops=np.zeros((0, SIDE, SIDE, 3), np.uint8),
+        crops=np.zeros((faces, SIDE, SIDE, 3), np.uint8),
         landmarks=landmarks,
         rest=landmarks,
         to_crop=np.tile(np.eye(2, 3, dtype=np.float32), (faces, 1, 1)),
