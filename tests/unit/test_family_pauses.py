@@ -76,7 +76,7 @@ def edits_of(monkeypatch: pytest.MonkeyPatch) -> tuple[DefaultAnimator, Renderer
     mouth = DefaultAnimator(
         MouthTrack(np.zeros((80, 8), np.float32), np.ones(80, np.float32)), Fraction(25), cast(TritonClient, renderer)
     )
-    mouth.introduce(FaceIntroduction(0, 40.0, 0.1, batch_with([1.0])))
+    mouth.introduce(FaceIntroduction(0, 40.0, 0.0, batch_with([1.0])))
     return mouth, renderer
 
 

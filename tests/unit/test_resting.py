@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from services.media import Frame, rgb_to_yuv
 from services.render.edits.resting import RestingMouth
 from services.render.families.default.interior_reference import read_references
-from services.render.families.default.resting_look import RestingLook, resting_look, rests
-from tests.drawn_mouth import CROP, GAP, SIDE, introduction, landmarks, picture
+from services.render.families.default.resting_look import resting_look, rests, rests_in_view
+from tests.drawn_mouth import CROP, GAP, SIDE, introduced, landmarks, picture, reference
 from tests.unit.test_reposing import LAYOUTS, same_bits, wavy_frame
 
 SCALE = SIDE / CROP.extent
@@ -27,9 +27,18 @@ def frame_of(rgb: NDArray[np.uint8], bit_depth: int = 8, step: tuple[int, int] =
     return replace(like, y=np.ascontiguousarray(y), u=chroma[0], v=chroma[1])
 
 
-def look_of(opening: float = 0.1, speaking: float = 0.1, eye_distance: float = 160) -> RestingLook | None:
-    shown = replace(introduction(opening, (GAP,), eye_distance=eye_distance), speaking_opening=speaking)
-    return resting_look(shown, read_references(shown, CROP)[0])
+class AsItIs:
+    """Lays a picture to rest that is at rest."""
+
+    def apply(self, frame: Frame) -> None:
+        pass
+
+
+def talking(opening: float = 0.0, *, speaking: float = 0.1, eye_distance: float = 160) -> bool:
+    """Whether somebody whose most closed mouth is open by `opening` is laid to rest."""
+    shown = introduced([picture(landmarks(opening), ())], [landmarks(opening)], eye_distance)
+    shown = replace(shown, speaking_opening=speaking)
+    return rests_in_view(shown, read_references(shown, CROP)[0])
 
 
 def in_face_units(opening: float) -> NDArray[np.float64]:
@@ -77,30 +86,38 @@ def test_outside_the_frame_there_is_nothing_to_change() -> None:
     assert same_bits(frame, frame_of(picture(landmarks(0), ())))
 
 
-def test_only_who_talks_and_was_seen_shut_has_a_resting_look() -> None:
-    assert look_of() is not None
-    assert look_of(speaking=0) is None
-    assert look_of(eye_distance=900) is None, "the kept picture is less fine than the face"
-    never_shut = replace(introduction(0.0, ()), speaking_opening=0.1)
-    never_shut.references.landmarks[:] = landmarks(0.05)
-    assert resting_look(never_shut, read_references(never_shut, CROP)[0]) is None
+def test_only_who_talks_and_was_seen_shut_is_laid_to_rest() -> None:
+    assert talking()
+    assert not talking(speaking=0)
+    assert not talking(eye_distance=900), "the kept picture is less fine than the face"
+    assert not talking(0.05)
+
+
+def test_the_look_is_the_picture_as_the_edit_leaves_it() -> None:
+    class Dims:
+        def apply(self, frame: Frame) -> None:
+            frame.y[...] //= 2
+
+    closed = reference(picture(landmarks(0), ()))
+    kept, dimmed = (resting_look(closed, edit).picture.astype(int) for edit in (AsItIs(), Dims()))
+    assert np.abs(kept - np.rint(closed.image * 255)).max() <= 2
+    assert dimmed.mean() < 0.7 * kept.mean()
 
 
 def test_it_is_shown_where_the_footage_talks_and_the_head_looks_the_same_way() -> None:
-    look = look_of()
-    assert look is not None
-    rest, talking = in_face_units(0), in_face_units(0.1)
-    mouth = look.mouth(talking, rest, 1.0)
+    look = resting_look(reference(picture(landmarks(0), ())), AsItIs())
+    rest, moved = in_face_units(0), in_face_units(0.1)
+    mouth = look.mouth(moved, rest, 1.0)
     assert mouth is not None
     assert mouth.share == 1
     np.testing.assert_allclose(mouth.to_picture, TO_PICTURE, atol=1e-3)
-    half = look.mouth(talking, rest, 0.5)
+    half = look.mouth(moved, rest, 0.5)
     assert half is not None
     assert half.share == 0.5
     assert look.mouth(rest, rest, 1.0) is None, "a mouth that rests anyway keeps its own pixels"
     turned = rest.copy()
     turned[4, 0] += 0.3
-    assert look.mouth(talking, turned, 1.0) is None
+    assert look.mouth(moved, turned, 1.0) is None
 
 
 def test_it_is_gone_before_the_mouth_moves_and_stays_away_in_short_pauses() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any, Final
 
@@ -17,9 +17,10 @@ from services.render.edits.grid import Grid, grid_over
 from services.render.edits.reposing import UNCHANGED, Repose
 from services.render.edits.resting import RestingMouth
 from services.render.families.default.interior import MouthInterior, asked_openings, mouth_interior
-from services.render.families.default.interior_reference import read_references
-from services.render.families.default.resting_look import RestingLook, resting_look, rests
+from services.render.families.default.interior_reference import Reference, read_references
+from services.render.families.default.resting_look import RestingLook, resting_look, rests, rests_in_view
 from services.render.families.default.speech import (
+    COEFFICIENTS,
     MouthTrack,
     mouth_coefficients,
     opened,
@@ -66,10 +67,12 @@ class DefaultAnimator:
         if introduction.track != self._track:
             references = read_references(introduction, self._crop)
             self._interior = mouth_interior(references, introduction.eye_distance)
-            self._look = resting_look(introduction, references[0])
             self._reach = reach_of(introduction.speaking_opening)
             self._track = introduction.track
             self._area, self._window = grids(introduction.eye_distance)
+            self._look = None
+            if rests_in_view(introduction, references[0]):
+                self._look = self._laid_to_rest(references[0], self._interior)
 
     def synthesise(self, batch: FaceBatch) -> list[Repose]:
         """See Animator.synthesise."""
@@ -91,17 +94,10 @@ class DefaultAnimator:
             sample_coefficients(self._mouth.coefficients, frames[shown], self._frame_rate), self._reach
         )
         seen, rest = (_moved(points[shown], crop_to_face) for points in (batch.landmarks, batch.rest))
-        of_faces: dict[str, NDArray[np.generic]] = {
-            "landmarks": seen,
-            "rest": rest,
-            "coefficients": coefficients,
-            "weight": weights[shown, None].astype(np.float32),
-            "upper_shares": self._interior.shares(asked_openings(coefficients)),
-        }
         resting = self._resting(
             seen, rest, weights[shown] * sample_presence(self._rests, frames[shown], self._frame_rate)
         )
-        fields = self._fields(of_faces, self._interior)
+        fields = self._fields(seen, rest, coefficients, weights[shown], self._interior)
         for face, mouth, around, lips, inside in zip(shown.tolist(), resting, *fields, strict=True):
             to_face, grain = _joined(batch.to_crop[face], crop_to_face), self._interior.grain
             edits[face] = Repose(self._area, self._window, around, lips, inside, to_face, grain, mouth)
@@ -117,8 +113,30 @@ class DefaultAnimator:
         faces = zip(seen, rest, shares.tolist(), strict=True)
         return [look.mouth(*face) if face[-1] > 0 else None for face in faces]
 
-    def _fields(self, of_faces: Mapping[str, NDArray[np.generic]], interior: MouthInterior) -> Iterator[NDArray[Any]]:
+    def _laid_to_rest(self, closed: Reference, interior: MouthInterior) -> RestingLook:
+        """The picture of a shut mouth, moved to where the mouth lies at rest as any frame is."""
+        seen, rest = (points[None].astype(np.float32) for points in (closed.points, closed.rest))
+        nothing, whole = np.zeros((1, len(COEFFICIENTS)), np.float32), np.ones(1, np.float32)
+        ((around, lips, inside),) = zip(*self._fields(seen, rest, nothing, whole, interior), strict=True)
+        edit = Repose(self._area, self._window, around, lips, inside, closed.to_face, interior.grain)
+        return resting_look(closed, edit)
+
+    def _fields(
+        self,
+        seen: NDArray[np.float32],
+        rest: NDArray[np.float32],
+        coefficients: NDArray[np.float32],
+        weights: NDArray[np.float32],
+        interior: MouthInterior,
+    ) -> Iterator[NDArray[Any]]:
         """The model's three outputs for all faces, asked for in requests of few faces: each is one row of a batch."""
+        of_faces: dict[str, NDArray[np.generic]] = {
+            "landmarks": seen,
+            "rest": rest,
+            "coefficients": coefficients,
+            "weight": weights[:, None].astype(np.float32),
+            "upper_shares": interior.shares(asked_openings(coefficients)),
+        }
         of_track: dict[str, NDArray[np.generic]] = {
             "upper_teeth": interior.upper_teeth,
             "lower_teeth": interior.lower_teeth,

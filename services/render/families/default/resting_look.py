@@ -9,9 +9,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from services.media import Frame, Matrix, Range, rgb_to_yuv
 from services.preprocess.faces import FaceIntroduction
 from services.render.edits.resting import RestingMouth
 from services.render.families.default.interior_reference import LOWER_LIP, LOWER_RIM, UPPER_LIP, UPPER_RIM, Reference
+from services.render.families.family import MouthEdit
 
 Points = NDArray[np.floating]
 
@@ -36,7 +38,7 @@ _SOFT: Final = 4.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RestingLook:
-    """A person's mouth, shut, in the picture that shows it best."""
+    """A person's resting mouth."""
 
     picture: NDArray[np.uint8] = field(repr=False)
     """(rows, columns, 3) RGB"""
@@ -58,12 +60,19 @@ class RestingLook:
         return RestingMouth(self.picture, np.column_stack([linear @ fit[:, :2], linear @ fit[:, 2] + offset]), shown)
 
 
-def resting_look(introduction: FaceIntroduction, closed: Reference) -> RestingLook | None:
-    """Of the introduced person, whose most closed mouth is given; None if it does not talk, or was never seen shut."""
+def rests_in_view(introduction: FaceIntroduction, closed: Reference) -> bool:
+    """Whether the introduced person talks, and the most closed mouth is shut and its picture as fine as the frames."""
     talks = introduction.speaking_opening > 0
-    if not talks or closed.opening > _SHUT or introduction.eye_distance > _FINEST:
-        return None
-    return RestingLook(np.rint(closed.image * 255).astype(np.uint8), closed.points, closed.to_picture)
+    return talks and closed.opening <= _SHUT and introduction.eye_distance <= _FINEST
+
+
+def resting_look(closed: Reference, to_rest: MouthEdit) -> RestingLook:
+    """Of the person whose shut mouth is given; the edit lays it to rest."""
+    yuv = rgb_to_yuv(np.rint(closed.image * 255).astype(np.uint8), Matrix.BT709, Range.FULL, 8)
+    y, u, v = (np.ascontiguousarray(plane) for plane in np.moveaxis(yuv, -1, 0))
+    frame = Frame(0, y, u, v, 8, Matrix.BT709, Range.FULL)
+    to_rest.apply(frame)
+    return RestingLook(frame.rgb(), closed.rest, closed.to_picture)
 
 
 def rests(coefficients: NDArray[np.float32]) -> NDArray[np.float32]:
