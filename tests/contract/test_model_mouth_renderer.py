@@ -13,6 +13,7 @@ from export.drawn_face import drawn_landmarks, drawn_picture
 from services.media import Frame, Matrix, Range, rgb_to_yuv
 from services.render.edits.reposing import Repose
 from services.render.families.default.animator import grids
+from services.render.families.default.smile import come_in
 
 ROOT = Path(__file__).parents[2]
 SIDES = (96, 256, 768)
@@ -151,6 +152,18 @@ def test_corners_of_a_smile_come_in_when_it_shuts(session: onnxruntime.Inference
     shut, ajar, opened = (corner_shift(session, 0.36, 0.10, asked) for asked in ({CLOSE: 1.0}, {JAW: 0.15}, {JAW: 0.5}))
     assert -0.06 < shut < -0.03
     assert shut < ajar < opened < 0
+
+
+@pytest.mark.parametrize(("half_width", "jaw"), [(0.33, 0.0), (0.36, 0.0), (0.36, 0.15), (0.36, 0.3), (0.28, 0.0)])
+def test_folds_are_softened_as_far_as_the_corners_of_a_smile_come_in(
+    session: onnxruntime.InferenceSession, half_width: float, jaw: float
+) -> None:
+    inputs = ask(512, [{JAW: jaw}], 0.06, half_width=half_width)
+    (around,) = fields(session, ["around"], inputs)
+    row = int(np.argmin(np.abs(grids(512 / 1.5)[0].y)))
+    # The jaw draws the corners in as well, and the cheeks come in or go out.
+    drawn_in = np.asarray(around, np.float64)[0, row, :, 0].max() - 0.14 * jaw * half_width
+    assert come_in(inputs["rest"][0, 0].astype(np.float64), 0.215 * jaw) == pytest.approx(drawn_in, abs=0.005)
 
 
 def test_corners_of_other_mouths_stay_when_they_shut(session: onnxruntime.InferenceSession) -> None:

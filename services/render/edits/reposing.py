@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from services.media import Frame, rgb_to_yuv
 from services.media.colour import Samples
+from services.render.edits.folds import SoftFolds
 from services.render.edits.grain import Grain
 from services.render.edits.grid import Grid
 from services.render.edits.resting import RestingMouth
@@ -53,6 +54,8 @@ class Repose:
     """Where to borrow the grain of what lies over the lips; None: it stays as clean as it is painted"""
     resting: RestingMouth | None = None
     """Laid over all this; None where the mouth does something, or rests in the footage as well"""
+    folds: SoftFolds | None = None
+    """What a smile leaves in the cheeks; None: nothing"""
     _from_face: NDArray[np.float64] = field(init=False, repr=False)
     """(2, 2) face units -> pixels"""
 
@@ -78,6 +81,8 @@ class Repose:
                 window.part_of(whole, area, step)[...] = part
         for plane, part, step in zip(frame.planes, moved, frame_steps(frame), strict=True):
             area.of_plane(plane, step)[...] = part
+        if self.folds is not None:
+            self.folds.soften(frame, self.to_face)
         if self.resting is not None:
             self.resting.lay_over(frame, self.to_face)
 

@@ -19,6 +19,7 @@ from services.render.edits.resting import RestingMouth
 from services.render.families.default.interior import MouthInterior, asked_openings, mouth_interior
 from services.render.families.default.interior_reference import Reference, read_references
 from services.render.families.default.resting_look import RestingLook, resting_look, rests, rests_in_view
+from services.render.families.default.smile import soft_folds
 from services.render.families.default.speech import (
     COEFFICIENTS,
     MouthTrack,
@@ -97,10 +98,12 @@ class DefaultAnimator:
         resting = self._resting(
             seen, rest, weights[shown] * sample_presence(self._rests, frames[shown], self._frame_rate)
         )
-        fields = self._fields(seen, rest, coefficients, weights[shown], self._interior)
-        for face, mouth, around, lips, inside in zip(shown.tolist(), resting, *fields, strict=True):
+        smiles = zip(rest, asked_openings(coefficients).tolist(), weights[shown].tolist(), strict=True)
+        extras = zip(resting, (soft_folds(*smile) for smile in smiles), strict=True)
+        fields = zip(*self._fields(seen, rest, coefficients, weights[shown], self._interior), strict=True)
+        for face, (around, lips, inside), extra in zip(shown.tolist(), fields, extras, strict=True):
             to_face, grain = _joined(batch.to_crop[face], crop_to_face), self._interior.grain
-            edits[face] = Repose(self._area, self._window, around, lips, inside, to_face, grain, mouth)
+            edits[face] = Repose(self._area, self._window, around, lips, inside, to_face, grain, *extra)
         return edits
 
     def _resting(
