@@ -129,3 +129,14 @@ def test_it_is_gone_before_the_mouth_moves_and_stays_away_in_short_pauses() -> N
     assert shown[79:131].max() < 0.01
     assert np.abs(np.diff(shown)).max() < 0.15, "it fades"
     assert (rests(np.full((10, 8), 0.02, np.float32)) == 1).all()
+
+
+def test_what_is_no_face_beside_the_jaw_does_not_colour_the_chin() -> None:
+    shut = picture(landmarks(0), ())
+    beside = shut.copy()
+    # A dark wall reaches to the jaw on the left, where the picture shows skin.
+    beside[:, : round((-CROP.left - 0.42) * SCALE)] = 20
+    frame, before = frame_of(beside), frame_of(beside)
+    RestingMouth(shut, TO_PICTURE, 1.0).lay_over(frame, TO_FACE)
+    chin = np.s_[round((-CROP.top + 0.05) * SCALE) : round((-CROP.top + 0.2) * SCALE), SIDE // 2 - 40 : SIDE // 2 + 40]
+    assert np.abs(frame.y[chin].astype(float) - before.y[chin]).max() <= 2

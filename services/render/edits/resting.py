@@ -17,16 +17,18 @@ from services.media import Frame, rgb_to_yuv
 from services.render.edits.grid import Grid, grid_over
 from services.render.edits.sampling import Floats, at_step, channels, frame_steps
 
-_REACH: Final = (-0.46, -0.21, 0.46, 0.41)
-"""Left, top, right and bottom in face units of what is laid over: from the nose to the chin"""
-_FEATHER: Final = 0.14
-"""Face units over which it begins"""
-_RIM: Final = 0.05
-"""... and by how much earlier it ends to be compared with the frame"""
+_MIDDLE, _REACH = (0.0, 0.08), (0.52, 0.31)
+"""Middle and half axes in face units of the ellipse that is laid over: from the nose to the chin, within the jaw"""
+_WHOLE: Final = 0.72
+"""Of the way to its edge, from where on less and less of the picture is shown"""
+_RIM: Final = (0.55, 0.75, 0.95, 1.05)
+"""... and where it is compared with the frame: from the first two on, up to the last two"""
 _LIGHT: Final = 0.14
 """Face units of blur, with which the difference at the rim is spread inwards"""
 _NOTHING: Final = 1e-4
 """Weight of what lies far from the rim"""
+_OTHER: Final = 12.0
+"""Levels of 8 bits by which a place differs more than most, from where on it hardly counts: that is no skin"""
 _STEP: Final = 1 / 64
 
 
@@ -58,32 +60,38 @@ class RestingMouth:
         highest = (1 << frame.bit_depth) - 1
         for under, step, resting in zip(window.of_planes(frame), frame_steps(frame), channels(yuv), strict=True):
             difference = under - at_step(resting, step)
-            light = _spread(difference, at_step(compared, step), blur / step[0])
+            light = _spread(difference, at_step(compared, step), blur / step[0], _OTHER * (highest / 255))
             laid = under - (difference - light) * (at_step(shown, step) * np.float32(self.share))
             under[...] = np.clip(np.rint(laid), 0, highest).astype(under.dtype)
 
 
-def _spread(difference: Floats, weight: Floats, blur: float) -> Floats:
-    """The difference where it has weight, and what it is near by elsewhere; `blur` is in pixels."""
+def _spread(difference: Floats, weight: Floats, blur: float, other: float) -> Floats:
+    """The difference where it has weight, and what it is near by elsewhere.
+
+    `blur` is in pixels; what differs by `other` more than most has little weight.
+    """
     coarser = max(int(blur / 4), 1)
     size = max(difference.shape[1] // coarser, 2), max(difference.shape[0] // coarser, 2)
+    small, counted = (cv2.resize(part, size, interpolation=cv2.INTER_AREA) for part in (difference, weight))
+    rim = small[counted > 0.5]
+    usual = np.median(rim) if rim.size else 0
+    counted = counted / (1 + np.square((small - usual) / other)) + np.float32(_NOTHING)
+    mean, weights = (
+        cv2.GaussianBlur(part, (0, 0), blur / coarser, borderType=cv2.BORDER_REPLICATE)
+        for part in ((small * counted).astype(np.float32), counted.astype(np.float32))
+    )
+    smooth = cv2.resize(mean / weights, difference.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    return np.asarray(smooth, np.float32)
 
-    def blurred(part: Floats) -> Floats:
-        small = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
-        wide = cv2.GaussianBlur(small, (0, 0), blur / coarser, borderType=cv2.BORDER_REPLICATE)
-        return np.asarray(wide, np.float32)
 
-    counted = weight + np.float32(_NOTHING)
-    smooth = blurred(difference * counted) / blurred(counted)
-    return np.asarray(cv2.resize(smooth, difference.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
-
-
-def _inside(grid: Grid, margin: float) -> Floats:
-    """(rows, columns) 0 at the edges of _REACH less a margin, 1 from _FEATHER inside them on."""
-    left, top, right, bottom = _REACH
-    across = _smooth((grid.x - left - margin) / _FEATHER) * _smooth((right - margin - grid.x) / _FEATHER)
-    down = _smooth((grid.y - top - margin) / _FEATHER) * _smooth((bottom - margin - grid.y) / _FEATHER)
-    return np.asarray(down[:, None] * across, np.float32)
+def _weights(grid: Grid) -> Floats:
+    """(rows, columns, 2): how much of the picture is shown, and how much it is compared with the frame."""
+    x, y = (grid.x - _MIDDLE[0]) / _REACH[0], (grid.y - _MIDDLE[1]) / _REACH[1]
+    way = np.hypot(x[None], y[:, None])
+    begin, compared, end, over = _RIM
+    shown = 1 - _smooth((way - _WHOLE) / (1 - _WHOLE))
+    rim = _smooth((way - begin) / (compared - begin)) * (1 - _smooth((way - end) / (over - end)))
+    return np.dstack([shown, rim]).astype(np.float32)
 
 
 def _smooth(values: Floats) -> Floats:
@@ -91,6 +99,8 @@ def _smooth(values: Floats) -> Floats:
     return np.asarray(inside * inside * (3 - 2 * inside))
 
 
-_GRID: Final = grid_over(*_REACH, _STEP)
-_WEIGHTS: Final = np.dstack([_inside(_GRID, 0), 1 - _inside(_GRID, _RIM)])
-"""How much of the picture is shown, and how much it is compared with the frame"""
+_HALF: Final = _RIM[-1] * _REACH[0], _RIM[-1] * _REACH[1]
+_GRID: Final = grid_over(
+    _MIDDLE[0] - _HALF[0], _MIDDLE[1] - _HALF[1], _MIDDLE[0] + _HALF[0], _MIDDLE[1] + _HALF[1], _STEP
+)
+_WEIGHTS: Final = _weights(_GRID)
