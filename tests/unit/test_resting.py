@@ -114,6 +114,7 @@ def test_it_is_shown_where_the_footage_talks_and_the_head_looks_the_same_way() -
     half = look.mouth(moved, rest, 0.5)
     assert half is not None
     assert half.share == 0.5
+    assert look.mouth(moved, rest, 1e-6) is None, "that changes no level"
     assert look.mouth(rest, rest, 1.0) is None, "a mouth that rests anyway keeps its own pixels"
     turned = rest.copy()
     turned[4, 0] += 0.3

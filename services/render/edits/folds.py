@@ -43,7 +43,7 @@ class SoftFolds:
             return
         unit = 1 / float(np.sqrt(abs(np.linalg.det(to_face[:, :2]))))
         # Folds are coarse: they are looked at in a picture whose pixels are as fine as they are.
-        coarser = max(int(_FINE * unit), 1)
+        coarser = max(int(2 * _FINE * unit), 1)
         size = max(window.size[0] // coarser, 2), max(window.size[1] // coarser, 2)
         shares = self._shares(window, size, to_face)
         highest = (1 << frame.bit_depth) - 1

@@ -34,6 +34,8 @@ _AT_REST: Final = 0.04
 _AHEAD: Final = 12
 """Columns beside a movement in which the footage's own skin shows already"""
 _SOFT: Final = 4.0
+_LEAST: Final = 1 / 256
+"""A smaller share of a picture changes no level"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,7 +54,7 @@ class RestingLook:
         off = float(np.abs(seen[_LIPS] - rest[_LIPS]).max())
         turned = float(np.linalg.norm(_nose(rest) - _nose(self.points)))
         shown = share * _smooth(off / _OFF) * (1 - _smooth((turned - _TURNED[0]) / (_TURNED[1] - _TURNED[0])))
-        if shown <= 0:
+        if shown < _LEAST:
             return None
         around = np.column_stack([rest[_ROUND], np.ones(len(_ROUND))])
         fit = np.linalg.lstsq(around, self.points[_ROUND], rcond=None)[0].T
