@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.preprocess.faces import CropSpec, FaceBatch, FaceIntroduction
+from services.render.families.default.interior import MouthInterior, mouth_interior
 from services.render.families.default.interior_reference import Reference, read_references
 
 CROP = CropSpec(left=-0.95, top=-0.97, extent=1.9, sizes=(384,))
@@ -106,6 +107,10 @@ def recoloured(shown: FaceIntroduction, factors: tuple[float, float, float]) -> 
     crops = shown.references.crops
     crops[...] = np.clip(crops * np.array(factors), 0, 255).astype(np.uint8)
     return shown
+
+
+def interior_of(shown: FaceIntroduction) -> MouthInterior:
+    return mouth_interior(read_references(shown, CROP), shown.eye_distance)
 
 
 def reference(picture: NDArray[np.uint8]) -> Reference:

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from export.drawn_face import drawn_landmarks
-from services.render.edits.reposing import Grid, grid_over
+from services.render.edits.grid import Grid, grid_over
 from services.render.families.default.interior import asked_openings
 from services.render.families.default.interior_colours import redness
 from services.render.families.default.interior_reference import LOWER_LIP, UPPER_LIP, Reference

@@ -13,6 +13,7 @@ from export.drawn_face import drawn_landmarks, drawn_picture
 from services.media import Frame, Matrix, Range, rgb_to_yuv
 from services.render.edits.reposing import Repose
 from services.render.families.default.animator import grids
+from services.render.families.default.smile import come_in
 
 ROOT = Path(__file__).parents[2]
 SIDES = (96, 256, 768)
@@ -147,11 +148,23 @@ def corner_shift(
     return float((brightness * x).sum() / brightness.sum() - half_width)
 
 
-def test_corners_of_a_smile_come_in_a_little_and_do_not_twitch_with_every_syllable(
-    session: onnxruntime.InferenceSession,
+def test_corners_of_a_smile_come_in_a_little_when_it_shuts(session: onnxruntime.InferenceSession) -> None:
+    shut, ajar, opened = (corner_shift(session, 0.36, 0.10, asked) for asked in ({CLOSE: 1.0}, {JAW: 0.15}, {JAW: 0.5}))
+    assert -0.025 < shut < -0.01
+    assert abs(shut - ajar) < 0.01, "they do not twitch with every syllable"
+    assert shut - 0.03 < opened < shut, "a jaw draws them in"
+
+
+@pytest.mark.parametrize(("half_width", "jaw"), [(0.33, 0.0), (0.36, 0.0), (0.36, 0.15), (0.36, 0.3), (0.28, 0.0)])
+def test_folds_are_softened_as_far_as_the_corners_of_a_smile_come_in(
+    session: onnxruntime.InferenceSession, half_width: float, jaw: float
 ) -> None:
-    moved = [corner_shift(session, 0.36, 0.10, asked) for asked in ({CLOSE: 1.0}, {JAW: 0.15}, {JAW: 0.5})]
-    assert -0.025 < min(moved) <= max(moved) < -0.01
+    inputs = ask(512, [{JAW: jaw}], 0.06, half_width=half_width)
+    (around,) = fields(session, ["around"], inputs)
+    row = int(np.argmin(np.abs(grids(512 / 1.5)[0].y)))
+    # The jaw draws the corners in as well, and the cheeks come in or go out.
+    drawn_in = np.asarray(around, np.float64)[0, row, :, 0].max() - 0.14 * jaw * half_width
+    assert come_in(inputs["rest"][0, 0].astype(np.float64), 0.215 * jaw) == pytest.approx(drawn_in, abs=0.005)
 
 
 def test_corners_of_other_mouths_stay_when_they_shut(session: onnxruntime.InferenceSession) -> None:

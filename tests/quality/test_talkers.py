@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rich.console import Console
 
-from services.media import read_speech
+from services.media import open_clip, read_speech
+from tests.quality import leaks
+from tests.quality.leaks import leaks_of
 from tests.quality.onnx_models import OnnxModels
-from tests.quality.recordings import write_wave
+from tests.quality.recordings import RATE, write_wave
 from tests.quality.talkers import figures_of, markdown_of, mouth_of, table_of
 from tests.running_stack import ROOT, RunningStack
 
@@ -34,6 +37,23 @@ def test_lips_follow_the_voice_as_the_mouth_did_that_spoke(
     Console(width=130).print(table_of(rows))
     (OUTPUTS / "table.md").write_text(markdown_of(rows), encoding="utf-8")
     assert all(0 < row.opening <= 1 for row in rows), "lips that move against the voice"
+
+
+def test_a_talker_who_is_given_silence_rests(stack: RunningStack, talkers: list[Path], tmp_path: Path) -> None:
+    if not talkers:
+        pytest.skip("nobody who talks: TALKERS=folder names clips of people who do")
+    models, rows = OnnxModels(), []
+    for clip in talkers:
+        recording = tmp_path / "nobody.wav"
+        facts = open_clip(clip, name=clip.name)
+        write_wave(recording, np.zeros(round(facts.frames / facts.frame_rate * RATE)))
+        rows.append(leaks_of(clip, rendered(stack, recording, clip), models))
+    Console(width=130).print(leaks.table_of(rows))
+    (OUTPUTS / "leaks.md").write_text(leaks.markdown_of(rows), encoding="utf-8")
+    for row in rows:
+        moves, _, noise = row.moves
+        assert moves < 1.25 * noise, f"{row.clip}: the old words move the lips"
+        assert row.opening < 0.012, f"{row.clip}: a mouth that rests is shut"
 
 
 def pairs(talkers: list[Path]) -> Iterator[tuple[Path, Path]]:

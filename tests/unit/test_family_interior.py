@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from services.preprocess.faces import FaceIntroduction
 from services.render.edits.grain import Grain
-from services.render.families.default.interior import MouthInterior, asked_openings, mouth_interior
+from services.render.families.default.interior import MouthInterior, asked_openings
 from services.render.families.default.interior_colours import edge_blur, eye_white, flatness, interior_colours
 from services.render.families.default.interior_reference import luminance, read_references, saturation
 from services.render.families.default.teeth_seen import cut_teeth, shows_teeth
@@ -22,6 +22,7 @@ from tests.drawn_mouth import (
     SIDE,
     UPPER_TEETH,
     WHITE,
+    interior_of,
     introduced,
     introduction,
     landmarks,
@@ -41,18 +42,18 @@ def upper_at(interior: MouthInterior, opening: float) -> NDArray[np.uint8]:
 
 
 def test_a_closed_mouth_gets_drawn_teeth_in_the_light_of_its_cheeks() -> None:
-    bright = mouth_interior(introduction(0.0, ()), CROP)
+    bright = interior_of(introduction(0.0, ()))
     assert bright.upper_teeth.shape == (1, 128, 256, 4)
     assert bright.lower_teeth.shape == (128, 256, 4)
     assert bright.upper_teeth.dtype == np.uint8
     assert bright.tones.shape == (3, 3)
-    dark = mouth_interior(recoloured(introduction(0.0, ()), (0.25, 0.25, 0.25)), CROP)
+    dark = interior_of(recoloured(introduction(0.0, ()), (0.25, 0.25, 0.25)))
     assert dark.tones[0].sum() < 0.45 * bright.tones[0].sum()
     assert dark.upper_teeth[0, 56, 122, 0] < 0.6 * bright.upper_teeth[0, 56, 122, 0]
 
 
 def test_a_close_up_gets_finer_atlases() -> None:
-    close_up = mouth_interior(introduction(0.0, (), eye_distance=400), CROP)
+    close_up = interior_of(introduction(0.0, (), eye_distance=400))
     assert close_up.upper_teeth.shape == (1, 256, 512, 4)
     assert close_up.lower_teeth.shape == (256, 512, 4)
 
@@ -60,7 +61,7 @@ def test_a_close_up_gets_finer_atlases() -> None:
 def test_drawn_teeth_take_less_of_a_strong_colour_than_skin_does() -> None:
     orange = introduction(0.0, ())
     orange.references.crops[...] = (230, 140, 80)
-    red, green, blue = upper_at(mouth_interior(orange, CROP), 0.1)[56, 122, :3].astype(float)
+    red, green, blue = upper_at(interior_of(orange), 0.1)[56, 122, :3].astype(float)
     assert red > green > blue
     assert red / blue < 0.8 * 230 / 80
 
@@ -69,7 +70,7 @@ def test_teeth_in_yellow_light_are_yellow() -> None:
     def blue_by_red(skin: tuple[int, int, int]) -> float:
         lit = introduction(0.0, ())
         lit.references.crops[...] = skin
-        red, _, blue = upper_at(mouth_interior(lit, CROP), 0.1)[56, 122, :3].astype(float)
+        red, _, blue = upper_at(interior_of(lit), 0.1)[56, 122, :3].astype(float)
         return float(blue / red)
 
     # Skin and lower teeth of a talker in lamp light (GRID, swiz3n): blue is .38 of red on those teeth.
@@ -78,12 +79,12 @@ def test_teeth_in_yellow_light_are_yellow() -> None:
 
 
 def test_the_inside_is_red_in_colour_and_grey_in_black_and_white() -> None:
-    colour = mouth_interior(introduction(0.0, ()), CROP)
+    colour = interior_of(introduction(0.0, ()))
     assert saturation(colour.tones[0]) > 0.5
     assert colour.tones[2, 2] == 1
     image = picture(landmarks(0), ())
     grey = np.repeat(image.mean(axis=-1, keepdims=True), 3, axis=2).astype(np.uint8)
-    drained = mouth_interior(introduced([grey], [landmarks(0)]), CROP)
+    drained = interior_of(introduced([grey], [landmarks(0)]))
     assert saturation(drained.tones[0]) < 0.05
     assert drained.tones[2, 2] < 0.05
 
@@ -119,13 +120,13 @@ def test_the_persons_own_teeth_are_taken_when_they_show() -> None:
     # In the picture they lie 0.09 below the seam; they move back by three quarters of the lower lip's drop, 0.12.
     np.testing.assert_allclose(seen.lower[68, 128, :3] * 255, LOWER_TEETH, atol=40)
     np.testing.assert_allclose(seen.colour * 255, UPPER_TEETH, atol=25)
-    assert upper_at(mouth_interior(shown, CROP), 0.14)[67, 128, 0] == round(float(seen.upper[67, 128, 0]) * 255)
+    assert upper_at(interior_of(shown), 0.14)[67, 128, 0] == round(float(seen.upper[67, 128, 0]) * 255)
 
 
 def test_without_a_dark_gap_all_that_shows_is_upper_teeth() -> None:
     shown = introduction(0.10, (UPPER_TEETH,))
     assert cut_teeth(read_references(shown, CROP)[1], 128).lower is None
-    assert mouth_interior(shown, CROP).lower_teeth[78, 128, 3] > 240, "the lower ones are drawn"
+    assert interior_of(shown).lower_teeth[78, 128, 3] > 240, "the lower ones are drawn"
 
 
 def test_a_tongue_below_the_gap_is_no_row_of_teeth() -> None:
@@ -150,18 +151,18 @@ def test_own_teeth_are_found_in_every_light(light: tuple[float, float, float]) -
     ids=["hardly open", "landmarks on the lips", "no teeth", "tiny face"],
 )
 def test_the_gate_refuses_what_shows_no_teeth(refused: FaceIntroduction) -> None:
-    interior = mouth_interior(refused, CROP)
+    interior = interior_of(refused)
     assert len(interior.openings) == 1
-    np.testing.assert_array_equal(upper_at(interior, 0.1), upper_at(mouth_interior(refused, CROP), 0.02))
+    np.testing.assert_array_equal(upper_at(interior, 0.1), upper_at(interior_of(refused), 0.02))
     closed = introduced([refused.references.crops[0]], [refused.references.landmarks[0]], refused.eye_distance)
-    shape, drawn = (upper_at(mouth_interior(shown, CROP), 0.1)[..., 3] for shown in (refused, closed))
+    shape, drawn = (upper_at(interior_of(shown), 0.1)[..., 3] for shown in (refused, closed))
     np.testing.assert_array_equal(shape, drawn)
 
 
 def test_a_smile_is_copied_even_from_a_small_face() -> None:
     smile = introduction(0.14, (UPPER_TEETH,), eye_distance=52)
     assert is_smile(read_references(smile, CROP)[1])
-    shown, larger = mouth_interior(smile, CROP), mouth_interior(introduction(0.14, (UPPER_TEETH,)), CROP)
+    shown, larger = interior_of(smile), interior_of(introduction(0.14, (UPPER_TEETH,)))
     np.testing.assert_array_equal(upper_at(shown, 0.14), upper_at(larger, 0.14))
 
 
@@ -173,7 +174,7 @@ def test_who_shows_the_lower_teeth_only_gets_those() -> None:
     assert lower_share(read_references(introduction(0.14, (GAP,)), CROP)) == 0, "nothing is told"
     (upper, lower), (usual_upper, usual_lower) = (
         (interior.upper_teeth[0, :, 128, 3], interior.lower_teeth[:, 128, 3])
-        for interior in (mouth_interior(shown, CROP) for shown in (low, introduction(0.0, ())))
+        for interior in (interior_of(shown) for shown in (low, introduction(0.0, ())))
     )
     assert np.flatnonzero(upper > 128).max() < np.flatnonzero(usual_upper > 128).max() - 3
     assert np.flatnonzero(lower > 128).min() < np.flatnonzero(usual_lower > 128).min() - 6
@@ -186,7 +187,7 @@ def test_drawn_teeth_of_a_small_face_have_the_colour_that_its_own_show(teeth: tu
     assert seen is not None
     np.testing.assert_allclose(seen * 255, teeth, atol=12)
     drawn, other = (
-        upper_at(mouth_interior(shown, CROP), 0.1)[70:74, 126:130, :3].astype(float).mean(axis=(0, 1))
+        upper_at(interior_of(shown), 0.1)[70:74, 126:130, :3].astype(float).mean(axis=(0, 1))
         for shown in (small, introduction(0.14, (UPPER_TEETH, GAP, UPPER_TEETH), eye_distance=40))
     )
     assert drawn[2] / drawn[0] < other[2] / other[0], "its hue"
@@ -211,14 +212,14 @@ def test_a_mouth_is_as_dark_as_the_hollows_of_its_face() -> None:
     hard, flat = (with_nostrils(level) for level in (4, 90))
     assert flatness(read_references(hard, CROP)[0]) < 0.2
     assert flatness(read_references(flat, CROP)[0]) > 0.7
-    darker, lighter = (mouth_interior(shown, CROP).tones for shown in (hard, flat))
+    darker, lighter = (interior_of(shown).tones for shown in (hard, flat))
     assert darker[0].sum() < 0.7 * lighter[0].sum(), "the cavity"
     assert darker[1].sum() < 0.9 * lighter[1].sum(), "the tongue"
     assert darker[2, 0] > lighter[2, 0], "the lips' shadow"
 
 
 def openings_of(pictures: list[NDArray[np.uint8]], openings: tuple[float, ...]) -> MouthInterior:
-    return mouth_interior(introduced(pictures, [landmarks(opening) for opening in openings]), CROP)
+    return interior_of(introduced(pictures, [landmarks(opening) for opening in openings]))
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -232,16 +233,16 @@ def test_whatever_the_references_show_there_is_an_interior(seed: int) -> None:
         pictures[-1][: random.integers(SIDE)] = picture(landmarks(opening), (UPPER_TEETH, GAP))[0, 0]
         points.append((landmarks(opening) + random.normal(0, 4, (478, 3))).astype(np.float32))
     for eye_distance in (40, 160, 900):
-        interior = mouth_interior(introduced(pictures, points, eye_distance), CROP)
+        interior = interior_of(introduced(pictures, points, eye_distance))
         assert np.isfinite(interior.tones).all()
         np.testing.assert_allclose(interior.shares(np.array([0.0, 0.07, 0.2], np.float32)).sum(axis=1), 1)
 
 
 def test_a_hidden_mouth_is_not_copied() -> None:
     shown = introduction(0.14, (UPPER_TEETH, GAP, LOWER_TEETH))
-    closed = mouth_interior(introduction(0.0, ()), CROP)
+    closed = interior_of(introduction(0.0, ()))
     shown.references.weight[1] = 0.2
-    np.testing.assert_array_equal(upper_at(mouth_interior(shown, CROP), 0.1), closed.upper_teeth[0])
+    np.testing.assert_array_equal(upper_at(interior_of(shown), 0.1), closed.upper_teeth[0])
     shown.references.weight[:] = 0
     assert len(read_references(shown, CROP)) == 2
 

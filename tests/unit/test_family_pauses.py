@@ -58,7 +58,7 @@ def batch_with(weights: Sequence[float]) -> FaceBatch:
         first_frame=0,
         track=0,
         present=np.ones(faces, np.bool_),
-        crops=np.zeros((0, SIDE, SIDE, 3), np.uint8),
+        crops=np.zeros((faces, SIDE, SIDE, 3), np.uint8),
         landmarks=landmarks,
         rest=landmarks,
         to_crop=np.tile(np.eye(2, 3, dtype=np.float32), (faces, 1, 1)),
@@ -76,7 +76,7 @@ def edits_of(monkeypatch: pytest.MonkeyPatch) -> tuple[DefaultAnimator, Renderer
     mouth = DefaultAnimator(
         MouthTrack(np.zeros((80, 8), np.float32), np.ones(80, np.float32)), Fraction(25), cast(TritonClient, renderer)
     )
-    mouth.introduce(FaceIntroduction(0, 40.0, 0.1, batch_with([1.0])))
+    mouth.introduce(FaceIntroduction(0, 40.0, 0.0, batch_with([1.0])))
     return mouth, renderer
 
 

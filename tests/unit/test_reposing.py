@@ -12,7 +12,8 @@ import pytest
 from numpy.typing import NDArray
 
 from services.media import Frame, Matrix, Range
-from services.render.edits.reposing import Grid, Repose, grid_over
+from services.render.edits.grid import Grid, grid_over
+from services.render.edits.reposing import Repose
 
 LAYOUTS = [(8, (2, 2)), (8, (2, 1)), (8, (1, 1)), (10, (2, 2)), (10, (2, 1)), (10, (1, 1))]
 WIDTH, HEIGHT = 320, 240

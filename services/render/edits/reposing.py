@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from math import ceil, floor
 from typing import Final
 
 import cv2
@@ -13,7 +12,10 @@ from numpy.typing import NDArray
 
 from services.media import Frame, rgb_to_yuv
 from services.media.colour import Samples
+from services.render.edits.folds import SoftFolds
 from services.render.edits.grain import Grain
+from services.render.edits.grid import Grid
+from services.render.edits.resting import RestingMouth
 from services.render.edits.sampling import (
     REACH,
     Displacement,
@@ -30,55 +32,6 @@ _STILL: Final = 3e-5
 """Face units; all around what moves farther is left alone"""
 _NO_SHARE: Final = 1e-3
 """Of a lip's layer: a quarter of a grey level at the most"""
-
-
-@dataclass(frozen=True, slots=True)
-class Grid:
-    """Where the samples of a field lie on a face: `step` face units apart, the first at (left, top)."""
-
-    left: float
-    top: float
-    step: float
-    columns: int
-    rows: int
-
-    @property
-    def x(self) -> Floats:
-        """(columns,) face units."""
-        return (self.left + self.step * np.arange(self.columns)).astype(np.float32)
-
-    @property
-    def y(self) -> Floats:
-        """(rows,) face units."""
-        return (self.top + self.step * np.arange(self.rows)).astype(np.float32)
-
-    @property
-    def corners(self) -> NDArray[np.float64]:
-        """(4, 2) face units."""
-        right, bottom = self.left + self.step * (self.columns - 1), self.top + self.step * (self.rows - 1)
-        return np.array([[self.left, self.top], [right, self.top], [self.left, bottom], [right, bottom]])
-
-    def seen(self, samples: Floats, rectangle: Rectangle, to_face: NDArray[np.float64]) -> Floats:
-        """Samples on the grid, at a rectangle's pixels; 0 outside the grid. `to_face` is the affine frame -> face."""
-        linear = to_face[:, :2] / self.step
-        first_pixel = to_face[:, :2] @ (rectangle.left + 0.5, rectangle.top + 0.5) + to_face[:, 2]
-        affine = np.column_stack([linear, (first_pixel - (self.left, self.top)) / self.step])
-        return cv2.warpAffine(samples, affine, rectangle.size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)  # type: ignore[return-value]
-
-    def part(self, column: int, row: int, columns: int, rows: int) -> Grid:
-        """The grid of these samples."""
-        return Grid(self.left + self.step * column, self.top + self.step * row, self.step, columns, rows)
-
-    def round(self, column: int, row: int, columns: int, rows: int) -> Grid:
-        """The grid of these samples, and one more on each side."""
-        corner = self.left + self.step * (column - 1), self.top + self.step * (row - 1)
-        return Grid(*corner, self.step, columns + 2, rows + 2)
-
-
-def grid_over(left: float, top: float, right: float, bottom: float, step: float) -> Grid:
-    """The grid of that step that covers a rectangle of the face."""
-    columns, rows = (int(np.ceil(size / step)) + 1 for size in (right - left, bottom - top))
-    return Grid(left, top, step, columns, rows)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,6 +52,10 @@ class Repose:
     """(2, 3) affine frame -> face units"""
     grain: Grain | None = None
     """Where to borrow the grain of what lies over the lips; None: it stays as clean as it is painted"""
+    resting: RestingMouth | None = None
+    """Laid over all this; None where the mouth does something, or rests in the footage as well"""
+    folds: SoftFolds | None = None
+    """What a smile leaves in the cheeks; None: nothing"""
     _from_face: NDArray[np.float64] = field(init=False, repr=False)
     """(2, 2) face units -> pixels"""
 
@@ -112,7 +69,7 @@ class Repose:
             return
         sampler = Sampler(frame)
         around = self._displacement(area)
-        window = self._rectangle(frame, self.window)
+        window = self.window.rectangle(frame, self.to_face)
         needed = around.moving()
         if not window.empty:
             # What the mouth lies over is looked at by the sharpness of its surroundings alone.
@@ -124,6 +81,10 @@ class Repose:
                 window.part_of(whole, area, step)[...] = part
         for plane, part, step in zip(frame.planes, moved, frame_steps(frame), strict=True):
             area.of_plane(plane, step)[...] = part
+        if self.folds is not None:
+            self.folds.soften(frame, self.to_face)
+        if self.resting is not None:
+            self.resting.lay_over(frame, self.to_face)
 
     def _touched(self, frame: Frame) -> Rectangle:
         """The part of the frame that changes: round all that moves, with the window unless nothing happens at all."""
@@ -131,8 +92,8 @@ class Repose:
         column, row, columns, rows = cv2.boundingRect(moving.astype(np.uint8))
         if columns == 0 and np.abs(self.lips[..., :2]).max() <= _STILL and not self.inside[..., 3].any():
             return Rectangle(0, 0, 0, 0)
-        window = self._rectangle(frame, self.window)
-        around = self._rectangle(frame, self.area.round(column, row, columns, rows))
+        window = self.window.rectangle(frame, self.to_face)
+        around = self.area.round(column, row, columns, rows).rectangle(frame, self.to_face)
         return window.joined(around) if columns else window
 
     def _displacement(self, area: Rectangle) -> Displacement:
@@ -175,7 +136,7 @@ class Repose:
         left, top = max(column - 1, 0), max(row - 1, 0)
         shown = self.inside[top : row + rows + 1, left : column + columns + 1]
         grid = self.window.part(left, top, shown.shape[1], shown.shape[0])
-        part = self._rectangle(frame, grid.round(0, 0, grid.columns, grid.rows)).within(window)
+        part = grid.round(0, 0, grid.columns, grid.rows).rectangle(frame, self.to_face).within(window)
         if part.empty:
             return
         yuv = rgb_to_yuv(np.ascontiguousarray(shown[..., :3]), frame.matrix, frame.range, frame.bit_depth)
@@ -191,18 +152,6 @@ class Repose:
         for plane, colour, step in zip(mouth, colours, frame_steps(frame), strict=True):
             below = part.part_of(plane, window, step)
             below += (at_step(colour, step) - below) * at_step(alpha, step)
-
-    def _rectangle(self, frame: Frame, grid: Grid) -> Rectangle:
-        """The part of the frame that the grid can touch."""
-        in_frame = (grid.corners - self.to_face[:, 2]) @ self._from_face.T
-        steps, limits = frame.chroma_step, (frame.width, frame.height)
-        (left, right), (top, bottom) = (
-            [min(max(place * step, 0), limit) for place in (floor(low / step), ceil(high / step))]
-            for low, high, step, limit in zip(
-                in_frame.min(axis=0).tolist(), in_frame.max(axis=0).tolist(), steps, limits, strict=True
-            )
-        )
-        return Rectangle(left, top, right, bottom)
 
 
 UNCHANGED: Final = Repose(

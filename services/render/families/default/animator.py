@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any, Final
 
@@ -13,9 +13,15 @@ from services.errors import ChorusError, ErrorKind
 from services.jobs.families import DEFAULT_CARD
 from services.jobs.options import RenderOptions
 from services.preprocess.faces import CropSpec, FaceBatch, FaceIntroduction, MelSpec, Speech
-from services.render.edits.reposing import UNCHANGED, Grid, Repose, grid_over
+from services.render.edits.grid import Grid, grid_over
+from services.render.edits.reposing import UNCHANGED, Repose
+from services.render.edits.resting import RestingMouth
 from services.render.families.default.interior import MouthInterior, asked_openings, mouth_interior
+from services.render.families.default.interior_reference import Reference, read_references
+from services.render.families.default.resting_look import RestingLook, resting_look, rests, rests_in_view
+from services.render.families.default.smile import soft_folds
 from services.render.families.default.speech import (
+    COEFFICIENTS,
     MouthTrack,
     mouth_coefficients,
     opened,
@@ -47,21 +53,27 @@ class DefaultAnimator:
 
     def __init__(self, mouth: MouthTrack, frame_rate: Fraction, triton: TritonClient, crop: CropSpec = CROP) -> None:
         self._mouth = mouth
+        self._rests = rests(mouth.coefficients)
         self._crop = crop
         self._frame_rate = frame_rate
         self._triton = triton
         self._track = -1
         self._interior: MouthInterior | None = None
+        self._look: RestingLook | None = None
         self._reach = reach_of(0)
         self._area, self._window = grids(1.0)
 
     def introduce(self, introduction: FaceIntroduction) -> None:
         """Find the interior of the person's mouth; only that of the track on screen is kept."""
         if introduction.track != self._track:
-            self._interior = mouth_interior(introduction, self._crop)
+            references = read_references(introduction, self._crop)
+            self._interior = mouth_interior(references, introduction.eye_distance)
             self._reach = reach_of(introduction.speaking_opening)
             self._track = introduction.track
             self._area, self._window = grids(introduction.eye_distance)
+            self._look = None
+            if rests_in_view(introduction, references[0]):
+                self._look = self._laid_to_rest(references[0], self._interior)
 
     def synthesise(self, batch: FaceBatch) -> list[Repose]:
         """See Animator.synthesise."""
@@ -82,20 +94,52 @@ class DefaultAnimator:
         coefficients = opened(
             sample_coefficients(self._mouth.coefficients, frames[shown], self._frame_rate), self._reach
         )
-        of_faces: dict[str, NDArray[np.generic]] = {
-            "landmarks": _moved(batch.landmarks[shown], crop_to_face),
-            "rest": _moved(batch.rest[shown], crop_to_face),
-            "coefficients": coefficients,
-            "weight": weights[shown, None].astype(np.float32),
-            "upper_shares": self._interior.shares(asked_openings(coefficients)),
-        }
-        for face, around, lips, inside in zip(shown.tolist(), *self._fields(of_faces, self._interior), strict=True):
-            to_face = _joined(batch.to_crop[face], crop_to_face)
-            edits[face] = Repose(self._area, self._window, around, lips, inside, to_face, self._interior.grain)
+        seen, rest = (_moved(points[shown], crop_to_face) for points in (batch.landmarks, batch.rest))
+        resting = self._resting(
+            seen, rest, weights[shown] * sample_presence(self._rests, frames[shown], self._frame_rate)
+        )
+        smiles = zip(rest, asked_openings(coefficients).tolist(), weights[shown].tolist(), strict=True)
+        extras = zip(resting, (soft_folds(*smile) for smile in smiles), strict=True)
+        fields = zip(*self._fields(seen, rest, coefficients, weights[shown], self._interior), strict=True)
+        for face, (around, lips, inside), extra in zip(shown.tolist(), fields, extras, strict=True):
+            to_face, grain = _joined(batch.to_crop[face], crop_to_face), self._interior.grain
+            edits[face] = Repose(self._area, self._window, around, lips, inside, to_face, grain, *extra)
         return edits
 
-    def _fields(self, of_faces: Mapping[str, NDArray[np.generic]], interior: MouthInterior) -> Iterator[NDArray[Any]]:
+    def _resting(
+        self, seen: NDArray[np.float32], rest: NDArray[np.float32], shares: NDArray[np.float32]
+    ) -> list[RestingMouth | None]:
+        """What is laid over each face (478, 2) that rests by its share."""
+        look = self._look
+        if look is None:
+            return [None] * len(shares)
+        faces = zip(seen, rest, shares.tolist(), strict=True)
+        return [look.mouth(*face) if face[-1] > 0 else None for face in faces]
+
+    def _laid_to_rest(self, closed: Reference, interior: MouthInterior) -> RestingLook:
+        """The picture of a shut mouth, moved to where the mouth lies at rest as any frame is."""
+        seen, rest = (points[None].astype(np.float32) for points in (closed.points, closed.rest))
+        nothing, whole = np.zeros((1, len(COEFFICIENTS)), np.float32), np.ones(1, np.float32)
+        ((around, lips, inside),) = zip(*self._fields(seen, rest, nothing, whole, interior), strict=True)
+        edit = Repose(self._area, self._window, around, lips, inside, closed.to_face, interior.grain)
+        return resting_look(closed, edit)
+
+    def _fields(
+        self,
+        seen: NDArray[np.float32],
+        rest: NDArray[np.float32],
+        coefficients: NDArray[np.float32],
+        weights: NDArray[np.float32],
+        interior: MouthInterior,
+    ) -> Iterator[NDArray[Any]]:
         """The model's three outputs for all faces, asked for in requests of few faces: each is one row of a batch."""
+        of_faces: dict[str, NDArray[np.generic]] = {
+            "landmarks": seen,
+            "rest": rest,
+            "coefficients": coefficients,
+            "weight": weights[:, None].astype(np.float32),
+            "upper_shares": interior.shares(asked_openings(coefficients)),
+        }
         of_track: dict[str, NDArray[np.generic]] = {
             "upper_teeth": interior.upper_teeth,
             "lower_teeth": interior.lower_teeth,

@@ -9,10 +9,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from services.preprocess.faces import CropSpec, FaceIntroduction
 from services.render.edits.grain import Grain, smooth_place
 from services.render.families.default.interior_colours import InteriorColours, edge_blur, interior_colours
-from services.render.families.default.interior_reference import Colour, Reference, luminance, read_references
+from services.render.families.default.interior_reference import Colour, Reference, luminance
 from services.render.families.default.teeth import draw_teeth
 from services.render.families.default.teeth_seen import SHADE, cut_teeth, is_open, join_teeth, shows_teeth
 from services.render.families.default.teeth_told import enamel_seen, is_smile, lower_share
@@ -63,14 +62,13 @@ class MouthInterior:
         return shares[:, :-1]
 
 
-def mouth_interior(introduction: FaceIntroduction, crop: CropSpec) -> MouthInterior:
-    """The interior of the introduced person's mouth, from the references that preprocess chose."""
-    references = read_references(introduction, crop)
-    closed, rows = references[0], atlas_rows(introduction.eye_distance)
+def mouth_interior(references: Sequence[Reference], eye_distance: float) -> MouthInterior:
+    """The interior of a person's mouth, from the references that preprocess chose; `eye_distance` is in pixels."""
+    closed, rows = references[0], atlas_rows(eye_distance)
     colours = interior_colours(closed)
     least, enough = _LEAST_EYE_DISTANCE
-    clear = shows_teeth if introduction.eye_distance >= enough else is_smile
-    seen = [one for one in references if introduction.eye_distance >= least and clear(one)]
+    clear = shows_teeth if eye_distance >= enough else is_smile
+    seen = [one for one in references if eye_distance >= least and clear(one)]
     widest = max(seen, key=lambda one: min(one.opening, _WIDEST_OPENING), default=None)
     own = cut_teeth(widest, rows) if widest else None
     if own:

@@ -52,6 +52,11 @@ class Reference:
         return np.column_stack([np.eye(2) * self.scale, -self.corner * self.scale])
 
     @property
+    def to_face(self) -> NDArray[np.float64]:
+        """(2, 3) affine crop pixels -> face units."""
+        return np.column_stack([np.eye(2) / self.scale, self.corner])
+
+    @property
     def half_width(self) -> float:
         """Of the resting mouth."""
         return float(np.linalg.norm(self.rest[61] - self.rest[291])) / 2
