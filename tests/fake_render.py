@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from services.zygote import serve
+
 
 def say(**message: Any) -> None:
     """One line of the protocol."""
@@ -28,7 +30,7 @@ def fail(kind: str, code: str, **values: str) -> None:
     sys.exit(1)
 
 
-def main() -> None:
+def main() -> int:
     """slow-S: takes S seconds; fail: no face; flaky, full: Triton, or room, is away at the first try; stall, ..."""
     request = json.load(sys.stdin)
     name = request["spec"]["video_name"]
@@ -41,6 +43,7 @@ def main() -> None:
     progress(10)
     say(inferences=[["mouth_renderer", 8, 0.02, ""], ["mouth_renderer", 2, 0.01, ""]])
     say(succeeded={"frames": 10, "seconds": 0.4, "video_seconds": 0.5, "stages": {"decode": 0.1}})
+    return 0
 
 
 def behave(name: str, *, first: bool) -> None:
@@ -65,4 +68,4 @@ def behave(name: str, *, first: bool) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    serve(main, "render child")

@@ -18,7 +18,9 @@ class ShownPicture:
         """(bottom - top, right - left, 3)."""
         return self._rgb[top:bottom, left:right]
 
-    def rgb_shrunk(self, left: int, top: int, right: int, bottom: int, size: tuple[int, int]) -> NDArray[np.uint8]:
+    def rgb_shrunk(
+        self, left: int, top: int, right: int, bottom: int, size: tuple[int, int], *, halving: bool = False
+    ) -> NDArray[np.uint8]:
         """(size[1], size[0], 3)."""
         region = self.rgb_region(left, top, right, bottom)
         return np.asarray(cv2.resize(region, size, interpolation=cv2.INTER_AREA), np.uint8)

@@ -3,7 +3,7 @@
 from services.media.audio import read_speech, speech_blocks, speech_seconds
 from services.media.clip import Clip, open_clip
 from services.media.colour import ColourTags, Matrix, Range, rgb_to_yuv, yuv_to_rgb
-from services.media.frame import Frame
+from services.media.frame import HALVED, Frame
 from services.media.frames import glances, read_frames, read_glances
 from services.media.hearing import Mix, SoundChoice
 from services.media.pictures import DECODING_VERSION
@@ -14,6 +14,7 @@ from services.timeline import Extend, frame_count, source_index
 
 __all__ = [
     "DECODING_VERSION",
+    "HALVED",
     "Clip",
     "ColourTags",
     "Extend",

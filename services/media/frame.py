@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from services.media.colour import Matrix, Range, Samples, yuv_to_rgb
+
+HALVED: Final = 4
+"""See rgb_shrunk: sides of regions that are multiples of it are shrunk fastest"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,11 +65,14 @@ class Frame:
         blue, red = (self._chroma_region(plane, left, top, right, bottom) for plane in (self.u, self.v))
         return yuv_to_rgb(cv2.merge([luma, blue, red]), self.matrix, self.range, self.bit_depth)
 
-    def rgb_shrunk(self, left: int, top: int, right: int, bottom: int, size: tuple[int, int]) -> NDArray[np.uint8]:
+    def rgb_shrunk(
+        self, left: int, top: int, right: int, bottom: int, size: tuple[int, int], *, halving: bool = False
+    ) -> NDArray[np.uint8]:
         """(height, width, 3) RGB of a region as `size` (width, height) shows it, each pixel the mean of what it covers.
 
         The planes are shrunk first, which is far cheaper than converting them: values are those of rgb_region but for
         rounding, and chroma may lie up to a pixel of the frame aside where the region cuts through its samples.
+        `halving` rounds once more for each half, and costs least for a region whose sides are multiples of HALVED.
         """
         self._check_region(left, top, right, bottom)
         across, down = self.chroma_step
@@ -73,7 +80,8 @@ class Frame:
         parts += [
             plane[top // down : -(-bottom // down), left // across : -(-right // across)] for plane in (self.u, self.v)
         ]
-        return yuv_to_rgb(cv2.merge([_resized(part, size) for part in parts]), self.matrix, self.range, self.bit_depth)
+        shrunk = [_resized(part, size, halving) for part in parts]
+        return yuv_to_rgb(cv2.merge(shrunk), self.matrix, self.range, self.bit_depth)
 
     def rgb_warped(self, affine: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.uint8]:
         """(height, width, 3) RGB of a turned part, `size` (width, height); linear, edge pixels go on outside the frame.
@@ -105,7 +113,19 @@ class Frame:
         return grown[top - shift_y : bottom - shift_y, left - shift_x : right - shift_x]
 
 
-def _resized(plane: Samples, size: tuple[int, int]) -> Samples:
-    """Means of what each sample covers; between samples where there are fewer of them than wanted."""
-    fewer = plane.shape[1] >= size[0] and plane.shape[0] >= size[1]
+def _resized(plane: Samples, size: tuple[int, int], halving: bool) -> Samples:
+    """Means of what each sample covers; between samples where there are fewer of them than wanted.
+
+    With `halving` halves are taken first where sides are even, which OpenCV does thirty times as fast as other means.
+    """
+    width, height = size
+    while (
+        halving
+        and plane.shape[1] >= 2 * width
+        and plane.shape[0] >= 2 * height
+        and not (plane.shape[1] | plane.shape[0]) & 1
+    ):
+        half = plane.shape[1] // 2, plane.shape[0] // 2
+        plane = cv2.resize(plane, half, interpolation=cv2.INTER_AREA)
+    fewer = plane.shape[1] >= width and plane.shape[0] >= height
     return cv2.resize(plane, size, interpolation=cv2.INTER_AREA if fewer else cv2.INTER_LINEAR)

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from services.preprocess.crops import Picture
+from services.preprocess.crops import Picture, box_round
 from services.preprocess.landmarks import eye_distance
 from services.preprocess.lips import mouth_evidence
 
@@ -33,7 +33,7 @@ UPPER_LIP, LOWER_LIP, ABOVE_LIPS, CHIN, JOWLS, UPPER_FACE = (slice(start, stop) 
 LOWER_FACE: Final = slice(0, UPPER_FACE.start)
 """All that moves with the mouth"""
 POINTS: Final = _ENDS[-1]
-_PAIRS: Final = np.array([pair for part in _PARTS for pair in part])
+_FIRST, _SECOND = np.array([pair for part in _PARTS for pair in part]).T
 _EYE_DISTANCE: Final = 56.0
 """Pixels to which a face is reduced before its colours are taken"""
 _PATCH: Final = 0.13
@@ -60,7 +60,7 @@ class Complexion:
 
 def mesh_points(landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
     """(..., POINTS, 3): where the colours of landmarks (..., 478, 3) are taken."""
-    return np.asarray(landmarks[..., _PAIRS, :].mean(axis=-2), np.float32)
+    return np.asarray((landmarks[..., _FIRST, :] + landmarks[..., _SECOND, :]) / 2, np.float32)
 
 
 def facing_points(landmarks: NDArray[np.float32]) -> NDArray[np.bool_]:
@@ -76,12 +76,11 @@ def read_face(picture: Picture, landmarks: NDArray[np.float32]) -> Complexion:
     """Look at a face with landmarks (478, 3) in the pixels of its frame."""
     points, eyes = mesh_points(landmarks)[:, :2], max(eye_distance(landmarks), 1.0)
     size = np.array([picture.width, picture.height])
-    low = np.clip(np.floor(points.min(axis=0) - _PATCH * eyes), 0, size - 1).astype(int)
-    high = np.clip(np.ceil(points.max(axis=0) + _PATCH * eyes), low + 1, size).astype(int)
+    box = box_round(points.min(axis=0) - _PATCH * eyes, points.max(axis=0) + _PATCH * eyes, picture)
+    low, high = np.array(box[:2]), np.array(box[2:])
     scale = min(1.0, _EYE_DISTANCE / eyes)
     small_size = np.maximum(np.rint((high - low) * scale), 1).astype(int)
-    box = int(low[0]), int(low[1]), int(high[0]), int(high[1])
-    small = picture.rgb_shrunk(*box, (int(small_size[0]), int(small_size[1])))
+    small = picture.rgb_shrunk(*box, (int(small_size[0]), int(small_size[1])), halving=True)
     patch, shrunk = max(1, round(_PATCH * eyes * scale)), small_size / (high - low)
     at = ((points - low) * shrunk - 0.5).astype(np.float32)
     means = cv2.blur(small, (patch, patch))
@@ -102,4 +101,5 @@ def edge_width(channel: NDArray[Any]) -> float:
 def _edge_energy(channel: NDArray[Any], sigma: float) -> float:
     """Mean square of the slopes of a picture that was blurred by `sigma` pixels; a step's falls as its width grows."""
     blurred = cv2.GaussianBlur(channel.astype(np.float32), (0, 0), sigma)
-    return float(np.square(np.diff(blurred, axis=0)).mean() + np.square(np.diff(blurred, axis=1)).mean())
+    slopes = (blurred[1:] - blurred[:-1]).ravel(), (blurred[:, 1:] - blurred[:, :-1]).ravel()
+    return float(sum(each @ each / max(each.size, 1) for each in slopes))

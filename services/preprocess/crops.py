@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from services.media import HALVED
 from services.preprocess.faces import CropBox, CropSpec, SourceNet, pixel_affine
 
 # A crop side may be this much of what the source offers before the next larger side is taken.
@@ -26,8 +27,10 @@ class Picture(Protocol):
     def rgb_region(self, left: int, top: int, right: int, bottom: int) -> NDArray[np.uint8]:
         """(bottom - top, right - left, 3) RGB of the given pixels."""
 
-    def rgb_shrunk(self, left: int, top: int, right: int, bottom: int, size: tuple[int, int]) -> NDArray[np.uint8]:
-        """(height, width, 3) RGB of the given pixels, reduced to `size` (width, height)."""
+    def rgb_shrunk(
+        self, left: int, top: int, right: int, bottom: int, size: tuple[int, int], *, halving: bool = False
+    ) -> NDArray[np.uint8]:
+        """(height, width, 3) RGB of the given pixels, reduced to `size` (width, height); see media.Frame."""
 
 
 def crop_side(spec: CropSpec, eye_distance: float) -> int:
@@ -98,6 +101,19 @@ def cut_region(
         borderMode=cv2.BORDER_REPLICATE,
     )
     return np.asarray(warped, dtype=np.uint8)
+
+
+def box_round(low: NDArray[np.floating], high: NDArray[np.floating], picture: Picture) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom of the box of pixels between two corners (x, y), as is shrunk fastest.
+
+    Its corner is even, its sides are multiples of HALVED; at the frame's edge up to three pixels of it are left out.
+    """
+    size = np.array([picture.width, picture.height])
+    first = np.clip(np.floor(low), 0, size - HALVED).astype(int) // 2 * 2
+    sides = np.ceil((np.clip(high, first + 1, size) - first) / HALVED).astype(int) * HALVED
+    sides = np.minimum(sides, (size - first) // HALVED * HALVED)
+    (left, top), (right, bottom) = first.tolist(), (first + sides).tolist()
+    return left, top, right, bottom
 
 
 def _covered(to_frame: NDArray[np.float64], side: int, width: int, height: int) -> tuple[int, int, int, int]:

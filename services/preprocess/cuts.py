@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 _THUMBNAIL: Final = (64, 36)
-_STRIDE: Final = 4
+_SAMPLES: Final = 5
+"""Of the picture that make a pixel of the thumbnail, along each side, where it has as many"""
 # Change between two thumbnails: 0 the same picture, 1 unrelated ones. Measured: a talking head up to 0.005, a flash of
 # half as much light again 0.06, a punch-in by 10 % 0.17 to 0.30, a camera that is swung round 0.2. So a smaller change
 # is only a possible cut, and a camera that goes on moving is known by the frames before.
@@ -63,6 +64,6 @@ def picture_change(previous: NDArray[np.float32], current: NDArray[np.float32]) 
 
 def _thumbnail(luma: NDArray[np.unsignedinteger]) -> NDArray[np.float32]:
     """(36, 64) luma 0..255, whatever the bit depth."""
-    stride = _STRIDE if min(luma.shape) >= _STRIDE * _THUMBNAIL[0] else 1
+    stride = max(1, min(luma.shape[0] // (_SAMPLES * _THUMBNAIL[1]), luma.shape[1] // (_SAMPLES * _THUMBNAIL[0])))
     small = cv2.resize(np.ascontiguousarray(luma[::stride, ::stride]), _THUMBNAIL, interpolation=cv2.INTER_AREA)
     return small.astype(np.float32) / (1.0 if luma.dtype == np.uint8 else 4.0)

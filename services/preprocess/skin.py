@@ -8,7 +8,7 @@ from typing import BinaryIO, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from services.preprocess.crops import Picture
+from services.preprocess.crops import Picture, box_round
 from services.preprocess.landmarks import eye_distance
 
 _SIDE: Final = 96
@@ -31,15 +31,12 @@ def append_skin(file: BinaryIO, picture: Picture, landmarks: NDArray[np.float32]
     """Append the face with these landmarks (478, 3), after `missing` rows without a picture."""
     file.write(bytes(missing * _RECORD.itemsize))
     record = np.zeros((), _RECORD)
-    size = np.array([picture.width, picture.height])
     centre = landmarks[[_NOSE, _CHIN], :2].mean(axis=0)
     reach = _REACH * max(eye_distance(landmarks), 1.0)
-    low = np.clip(np.floor(centre - reach), 0, size - 1).astype(int)
-    high = np.clip(np.ceil(centre + reach), low + 1, size).astype(int)
+    box = box_round(centre - reach, centre + reach, picture)
     # Green is most of the luma, and skin's grain is least in it.
-    box = int(low[0]), int(low[1]), int(high[0]), int(high[1])
-    record["grey"] = picture.rgb_shrunk(*box, (_SIDE, _SIDE))[:, :, 1]
-    record["box"] = [*low, *high]
+    record["grey"] = picture.rgb_shrunk(*box, (_SIDE, _SIDE), halving=True)[:, :, 1]
+    record["box"] = box
     file.write(record.tobytes())
 
 

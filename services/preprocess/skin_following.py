@@ -23,7 +23,7 @@ from services.preprocess.skin_field import Array, gap_of, outline_changes, outli
 Floats = NDArray[np.float32]
 
 _ROUNDS: Final = 4
-_SETTLED: Final = 5e-4
+_SETTLED: Final = 1e-3
 """Face units; a step below this ends the search"""
 _PLACES: Final = 30.0
 """So many places tell as much as one that has no neighbours and a field that fits"""
@@ -69,47 +69,51 @@ class _Follower:
         self._motion = motion
         self._field = skin_field(motion.neutral)
         self._changes, self._deviations = outline_changes(motion.neutral)
-        self._moves = np.einsum("cno,ko->ckn", self._field.moves, self._changes).astype(np.float32)
+        self._moves = np.einsum("cno,ko->kcn", self._field.moves, self._changes).astype(np.float32)
         self._resting: Floats | None = None
+        self._amounts = np.zeros(len(self._deviations))
+        """Of each change in the frame before: from one to the next a mesh is mistaken much alike"""
 
     def restart(self) -> None:
         """Forget the resting skin: the next frame shows it as the mesh says."""
-        self._resting = None
+        self._resting, self._amounts = None, np.zeros(len(self._deviations))
 
     def corrected(self, row: int, landmarks: Floats, picture: SkinPicture) -> Floats:
         """The row's landmarks (478, 3), and from now on the resting skin knows of them."""
         pose = self._motion.pose[row]
         linear = pose[:2, :2]
         apart = (landmarks - place(self._motion.neutral, pose))[:, :2] @ np.linalg.inv(linear).T
-        look, outline = _look(picture, linear, pose[:2, 3]), outline_of(apart)
+        look = _look(picture, linear, pose[:2, 3])
+        places = self._field.places.T + self._field.moves @ outline_of(apart).astype(np.float32)
         if self._resting is None:
-            self._resting = self._seen(look, outline)[0]
+            self._resting = _seen(look, places)[0]
             return landmarks
-        correction = self._registered(look, outline, self._resting) @ self._changes
-        seen, _ = self._seen(look, outline + correction)
+        self._amounts = self._registered(look, places, self._resting)
+        seen, _ = _seen(look, places + self._moved(self._amounts))
         self._resting = self._resting + _NEWEST * (seen - self._resting)
+        correction = self._amounts @ self._changes
         # Lips that touch have one edge in common; there is no skin to tell more.
         parted = float(np.clip((gap_of(landmarks, linear) - _PARTED[0]) / (_PARTED[1] - _PARTED[0]), 0, 1))
         # A mouth at rest keeps its own shape: there is nothing to lay back.
         return shifted(landmarks, (1 - self._motion.still[row]) * correction, linear, parted)
 
-    def _seen(self, look: _Look, outline: Array) -> tuple[Floats, Floats]:
-        """(n,) grey levels and (n, 2) slopes in face units of the skin at the field's places, laid back to rest."""
-        places = self._field.places + (self._field.moves @ outline.astype(np.float32)).T
-        at = places @ look.from_face[:, :2].T + look.from_face[:, 2]
-        seen = cv2.remap(look.grey, at[:, None], None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[:, 0]  # type: ignore[call-overload]
-        return seen[:, 0], seen[:, 1:] @ look.from_face[:, :2]
+    def _moved(self, amounts: Array) -> Floats:
+        """(2, n) by how much so much of each change displaces the places."""
+        return np.tensordot(amounts.astype(np.float32), self._moves, 1)
 
-    def _registered(self, look: _Look, outline: Array, resting: Floats) -> Array:
-        """(k,) how much of each change makes the skin fit, by Gauss-Newton; places that do not fit count less."""
-        amounts, most = np.zeros(len(self._deviations)), _MOST * self._deviations
+    def _registered(self, look: _Look, places: Floats, resting: Floats) -> Array:
+        """(k,) how much of each change makes the skin fit, by Gauss-Newton; places that do not fit count less.
+
+        From what the frame before needed, two or three rounds come ten times as near to the end as four from nothing.
+        """
+        amounts, most = self._amounts, _MOST * self._deviations
         for _ in range(_ROUNDS):
-            seen, slopes = self._seen(look, outline + amounts @ self._changes)
+            seen, slopes = _seen(look, places + self._moved(amounts))
             off = seen - resting
             off -= _median(off)
             spread = 1.4826 * float(_median(np.abs(off))) + _LEAST_SPREAD
             trust = 1 / (1 + np.square(off / (2 * spread))) / (spread**2 * _PLACES)
-            turns = self._moves[0] * slopes[:, 0] + self._moves[1] * slopes[:, 1]
+            turns = self._moves[:, 0] * slopes[0] + self._moves[:, 1] * slopes[1]
             trusted = turns * trust
             normal = trusted @ turns.T + np.diag(self._deviations**-2)
             step = np.linalg.solve(normal, -(trusted @ off) - amounts / self._deviations**2)
@@ -117,6 +121,14 @@ class _Follower:
             if np.abs(amounts - before).max() < _SETTLED:
                 break
         return amounts
+
+
+def _seen(look: _Look, places: Floats) -> tuple[Floats, Floats]:
+    """(n,) grey levels and (2, n) slopes in face units of the skin at places (2, n) in face units."""
+    x, y = look.from_face[:, :2] @ places + look.from_face[:, 2:]
+    shown = cv2.remap(look.grey, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    seen = np.asarray(shown[:, 0], np.float32)
+    return seen[:, 0], np.asarray(look.from_face[:, :2].T @ seen[:, 1:].T, np.float32)
 
 
 def _look(picture: SkinPicture, linear: Array, offset: Array) -> _Look:

@@ -18,7 +18,6 @@ from services.errors import ChorusError, ErrorKind, error_to_json, unforeseen
 from services.jobs.imported import IMPORTED
 from services.jobs.model import Progress, Stage
 from services.jobs.spec import JobSpec, spec_from_json
-from services.one_thread import compute_on_one_thread
 from services.preprocess.client import PreprocessClient
 from services.render.line import Rendered, RenderServices, render
 from services.render.settings import RenderProcessSettings
@@ -33,8 +32,6 @@ _REPORT_SECONDS = 0.5
 
 def run(settings: RenderProcessSettings) -> int:
     """Render the job on stdin; 0 when it succeeded, 1 when it failed. The last line on stdout says which and why."""
-    # Jobs are the parallelism; threads inside a warp or a product only compete with the encoder's.
-    compute_on_one_thread()
     IMPORTED.look_in(settings.families)
     request = json.load(sys.stdin)
     spec = spec_from_json(request["spec"])

@@ -33,7 +33,7 @@ def main() -> int:
     encoder = find_encoder(settings.encoder)
     log_encoder(encoder, settings.encoder)
     render = RenderSettings(
-        command=(sys.executable, "-m", "services.render"),
+        command=(sys.executable, "-m", "services.render", "zygote"),
         scratch=settings.scratch,
         stalls=settings.stalls,
         hardware=encoder.hardware,

@@ -81,13 +81,13 @@ def _watch(root: psutil.Process, costs: Costs, done: Event) -> None:
 
 
 def _cpu_seconds(root: psutil.Process) -> dict[str, float]:
-    """User and system time so far by role; a worker's ended children were its render children."""
+    """User and system time so far by role; ended children of a worker, or of its zygote, were its render children."""
     seconds: dict[str, float] = defaultdict(float)
     for process in [root, *root.children(recursive=True)]:
         with suppress(psutil.Error):
             role, times = role_of(process), process.cpu_times()
             seconds[role] += times.user + times.system
-            if role == "worker":
+            if role in ("worker", "render child"):
                 seconds["render child"] += times.children_user + times.children_system
     return seconds
 

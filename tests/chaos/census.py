@@ -18,7 +18,7 @@ _KINDS = (
     ("multiprocessing.resource_tracker", "tracker"),
     ("multiprocessing.spawn", "probe child"),
     ("services.preprocess", "preprocess"),
-    ("services.render", "render child"),
+    ("services.render", "render zygote"),
     ("services.worker", "worker"),
     ("services.gateway", "api"),
     ("chorus up", "supervisor"),
@@ -41,6 +41,8 @@ def kind_of(process: psutil.Process) -> str:
     """In words; psutil.Error when it is gone."""
     if process.status() == psutil.STATUS_ZOMBIE:
         return "zombie"
+    if process.name() == "render child":  # its command line is that of the zygote
+        return "render child"
     line = " ".join(process.cmdline())
     return next((kind for words, kind in _KINDS if words in line), "starting")
 

@@ -23,7 +23,8 @@ _FROZEN_SECONDS: Final = (1.0, 22.0)
 _AWAY_SECONDS: Final = (1.0, 12.0)
 _JUMPS_SECONDS: Final = (-6 * 3600, -3600, -300, -20, 20, 300, 3600, 6 * 3600)
 _VICTIMS: Final = (
-    "api", "worker", "render child", "preprocess", "reading child", "probe child", "triton", "triton's stub"
+    "api", "worker", "render zygote", "render child", "preprocess", "reading child", "probe child", "triton",
+    "triton's stub",
 )  # fmt: skip
 _VICTIM_SECONDS: Final = 15.0
 # Another writer, until its stdin is closed.

@@ -54,6 +54,13 @@ def test_a_killed_process_loses_no_job(
     assert not [path for path in files_below(stack.home) if job["id"] in str(path) and "jobs" in path.parts]
 
 
+def test_a_zygote_that_is_killed_while_it_waits_costs_no_attempt(stack: RunningStack) -> None:
+    stack.kill("services.render")
+    job = stack.create_batch(AUDIO, [VIDEO], extend="cut")["jobs"][0]
+    finished = stack.wait_for(job["id"], seconds=200)
+    assert (finished["state"], finished["attempt"]) == ("succeeded", 1), finished
+
+
 def stored(stack: RunningStack, scratch: Path) -> list[str]:
     """All keys of the stack's store."""
     url = stack.environment.get("CHORUS_STORE_URL", (stack.home / "data" / "artifacts").as_uri())

@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from pathlib import Path
+from textwrap import indent
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,14 +19,22 @@ from services.jobs.engine.runner import JobRunner, RenderSettings
 from services.jobs.engine.stalls import StallLimits, StallWatch
 from services.jobs.model import Progress, Stage
 from services.threaded import within
+from services.zygote import Zygote
 
 SAY = """
 import json, os, sys, time
-request = json.load(sys.stdin)
 def say(stage, done, total=99):
     print(json.dumps({"progress": {"stage": stage, "frames_done": done, "frames_total": total}}), flush=True)
 def succeed():
     print(json.dumps({"succeeded": {"frames": 9, "seconds": 1, "video_seconds": 1, "stages": {}}}), flush=True)
+"""
+SERVE = """
+from services.zygote import serve
+def work():
+    request = json.load(sys.stdin)
+{program}
+    return 0
+serve(work, "render child")
 """
 LIMITS = StallLimits(starting=8, fetching=5, analysing=3, rendering=1.5, publishing=60)
 
@@ -33,8 +42,11 @@ LIMITS = StallLimits(starting=8, fetching=5, analysing=3, rendering=1.5, publish
 def run(program: str, folder: Path, limits: StallLimits = LIMITS) -> float:
     """Seconds that a child with this program took to its success."""
     begun = time.monotonic()
-    request = {"folder": str(folder)}
-    with RenderChild([sys.executable, "-c", SAY + program], request, video_name="clip.mp4") as child:
+    command = [sys.executable, "-c", SAY + SERVE.format(program=indent(program, "    "))]
+    with (
+        closing(Zygote(command)) as zygote,
+        RenderChild(zygote, {"folder": str(folder)}, video_name="clip.mp4") as child,
+    ):
         *_, last = child.messages(StallWatch(limits, folder))
     assert isinstance(last, Succeeded)
     return time.monotonic() - begun

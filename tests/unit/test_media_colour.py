@@ -96,14 +96,18 @@ def smooth_frame(step: tuple[int, int], depth: int) -> Frame:
 @pytest.mark.parametrize("depth", DEPTHS)
 def test_a_shrunk_region_is_that_of_the_whole_shrunk(step: tuple[int, int], depth: int) -> None:
     frame = smooth_frame(step, depth)
-    for left, top, right, bottom in ((0, 0, 96, 64), (11, 7, 74, 63), (40, 20, 52, 30)):
-        size = max((right - left) // 3, 1), max((bottom - top) // 3, 1)
+    regions = [((0, 0, 96, 64), 3), ((11, 7, 74, 63), 3), ((40, 20, 52, 30), 3)]
+    # Once halved, twice halved, halved and a bit more.
+    regions += [((2, 4, 82, 44), 2), ((2, 4, 82, 44), 4), ((0, 0, 96, 64), 5)]
+    for (left, top, right, bottom), share in regions:
+        size = max((right - left) // share, 1), max((bottom - top) // share, 1)
         wanted = cv2.resize(frame.rgb_region(left, top, right, bottom), size, interpolation=cv2.INTER_AREA)
-        shrunk = frame.rgb_shrunk(left, top, right, bottom, size)
-        assert shrunk.shape == (size[1], size[0], 3)
-        apart = np.abs(shrunk.astype(int) - wanted)
-        assert apart.max() <= 6
-        assert apart.mean() <= 1
+        for halving, most in ((False, 1.0), (True, 1.2)):
+            shrunk = frame.rgb_shrunk(left, top, right, bottom, size, halving=halving)
+            assert shrunk.shape == (size[1], size[0], 3)
+            apart = np.abs(shrunk.astype(int) - wanted)
+            assert apart.max() <= 6
+            assert apart.mean() <= most
     with pytest.raises(ValueError, match="not inside"):
         frame.rgb_shrunk(0, 0, 97, 10, (4, 4))
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from services.preprocess.crops import crop_side, crop_to_frame, cut, cut_region, inverse_affine
+from services.media import HALVED
+from services.preprocess.crops import box_round, crop_side, crop_to_frame, cut, cut_region, inverse_affine
 from services.preprocess.detection import Detection
 from services.preprocess.faces import LANDMARKS, CropSpec
 from services.preprocess.landmarks import LEFT_EYE, RIGHT_EYE, square_of_detection, square_of_landmarks
@@ -40,6 +41,23 @@ def centroid(rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
     grey = rgb[:, :, 0].astype(float)
     rows, columns = np.mgrid[: grey.shape[0], : grey.shape[1]] + 0.5
     return np.asarray(np.array([(grey * columns).sum(), (grey * rows).sum()]) / grey.sum())
+
+
+@pytest.mark.parametrize(
+    ("low", "high"),
+    [((10.2, 20.7), (101.3, 57.0)), ((-30, 5), (33, 400)), ((630.5, 355), (700, 357)), ((3, 3), (4, 4))],
+)
+def test_a_box_that_shrinks_fast_covers_what_it_shall_inside_the_frame(
+    low: tuple[float, float], high: tuple[float, float]
+) -> None:
+    left, top, right, bottom = box_round(np.array(low), np.array(high), Picture(blob(0, 0)))
+    assert left % 2 == top % 2 == (right - left) % HALVED == (bottom - top) % HALVED == 0
+    assert 0 <= left < right <= 640
+    assert 0 <= top < bottom <= 360
+    assert left <= max(low[0], 0)
+    assert top <= max(low[1], 0)
+    assert right >= min(high[0], 640 - HALVED + 1)
+    assert bottom >= min(high[1], 360 - HALVED + 1)
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,15 @@ def test_mistakes_of_the_mesh_are_taken_back(tmp_path: Path) -> None:
     assert mistakes(corrected).mean() < 0.3 * mistakes(seen).mean()
 
 
+def test_a_mistake_that_lasts_is_taken_back_ever_more(tmp_path: Path) -> None:
+    changes, deviations = outline_changes(resting_face())
+    large = shifted(mistaken(1)[0], 2.5 * deviations @ changes, UNIT * np.eye(2), 0)
+    seen = np.array([mistaken(1)[0], *[large] * 6])
+    left = mistakes(followed(seen, tmp_path, np.ones(len(seen)))) / mistakes(seen)
+    # Each frame's search goes on where that of the frame before ended.
+    assert left[-1] < 0.8 * left[0]
+
+
 def test_what_is_hidden_or_was_not_seen_stays(tmp_path: Path) -> None:
     seen, believed = mistaken(ROWS), np.ones(ROWS)
     believed[5:9] = 0

@@ -1,4 +1,4 @@
-"""One render child process: started in a process group of its own, watched, and never left behind."""
+"""One render child process: in a process group of its own, watched, and never left behind."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import os
 import select
 import signal
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from services.errors import ChorusError, ErrorKind, error_from_json
 from services.jobs.engine.live import progress_from_json
 from services.jobs.engine.stalls import StallWatch, stalled
 from services.jobs.model import Progress
-from services.parent_death import dying_with_us
+from services.zygote import Zygote
 
 _TICK_SECONDS: Final = 0.5
 _LINE_LIMIT: Final = 1 << 20
@@ -55,13 +54,11 @@ Message = Progress | Inferences | Spans | Succeeded
 
 
 class RenderChild:
-    """Runs `command` with one JSON document on stdin; a context manager whose end kills the whole process group."""
+    """Gives a child of `zygote` one JSON document on stdin; a context manager whose end kills its process group."""
 
-    def __init__(self, command: Sequence[str], request: Mapping[str, Any], *, video_name: str) -> None:
+    def __init__(self, zygote: Zygote, request: Mapping[str, Any], *, video_name: str) -> None:
         self._video_name = video_name
-        self._process = subprocess.Popen(
-            dying_with_us(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
-        )
+        self._child = zygote.child()
         self._request = json.dumps(request).encode()
 
     def __enter__(self) -> RenderChild:
@@ -70,13 +67,7 @@ class RenderChild:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        for stream in (self._process.stdin, self._process.stdout):
-            assert stream is not None
-            with suppress(BrokenPipeError):
-                stream.close()
-        self._process.wait(_END_SECONDS)
+        self._child.end()
 
     def messages(self, stalls: StallWatch) -> Iterator[Message | None]:
         """What the child says, and None about twice a second in between; ends with Succeeded.
@@ -97,16 +88,14 @@ class RenderChild:
         raise self._death()
 
     def _send_request(self) -> None:
-        assert self._process.stdin is not None
         # A child that died already says why on stdout or by its exit code.
         with suppress(BrokenPipeError):
-            self._process.stdin.write(self._request)
-            self._process.stdin.close()
+            self._child.stdin.write(self._request)
+            self._child.stdin.close()
 
     def _lines(self) -> Iterator[bytes | None]:
         """Lines of stdout until its end; None when a moment passed without one."""
-        assert self._process.stdout is not None
-        stdout, rest = self._process.stdout.fileno(), b""
+        stdout, rest = self._child.stdout.fileno(), b""
         while True:
             if not select.select([stdout], [], [], _TICK_SECONDS)[0]:
                 yield None
@@ -138,8 +127,8 @@ class RenderChild:
 
     def _death(self) -> ChorusError:
         try:
-            code = self._process.wait(_END_SECONDS)
-        except subprocess.TimeoutExpired:
+            code = self._child.wait(_END_SECONDS)
+        except TimeoutError:
             return ChorusError(ErrorKind.INTERNAL, "render-silent", name=self._video_name)
         if code < 0:
             # Killed from outside, most often for memory: worth another try, which costs nothing that was finished.

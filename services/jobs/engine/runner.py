@@ -28,6 +28,7 @@ from services.jobs.model import JobState, Progress, Stage
 from services.jobs.spec import JobSpec, spec_to_json
 from services.storage import Storage, storage_error
 from services.threaded import within
+from services.zygote import Zygote
 
 _log = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ class RenderSettings:
     """How a worker runs its render children."""
 
     command: Sequence[str]
-    """Started once per try, with the job on stdin"""
+    """Of the zygote, which is copied for each try"""
     scratch: Path
     """Local folder for unfinished outputs, of this worker alone"""
     stalls: StallLimits
@@ -90,12 +91,21 @@ class JobRunner:
         self._storage = storage
         self._settings = settings
         self._folder = settings.scratch / "jobs"
+        self._zygote = Zygote(settings.command)
         self.stopping = threading.Event()
 
     def sweep(self) -> None:
         """Remove what a killed worker left behind; call it before the first job."""
         shutil.rmtree(self._folder, ignore_errors=True)
         make_folder(self._folder)
+
+    def warm(self) -> None:
+        """Have loaded what renders need, so that the first one need not wait for it."""
+        self._zygote.warm()
+
+    def close(self) -> None:
+        """End all renders."""
+        self._zygote.close()
 
     def run(self, job_id: str, write: Callable[[dict[str, Any]], None]) -> None:
         """Render and publish a job; `write` stores its progress and raises a BaseException when it must end here.
@@ -212,7 +222,7 @@ class JobRunner:
             "traceparent": telemetry.current_span().traceparent_if_sampled,
         }
         measures = RenderMeasures()
-        with RenderChild(self._settings.command, request, video_name=spec.video_name) as child:
+        with RenderChild(self._zygote, request, video_name=spec.video_name) as child:
             for message in child.messages(StallWatch(self._settings.stalls, output.parent)):
                 measures.take(message)
                 report.progress(message if isinstance(message, Progress) else None)

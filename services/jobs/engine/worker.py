@@ -87,6 +87,7 @@ class Worker:
         """Work until `stop` is set; `upkeep` is called at the start and once an hour."""
         telemetry.worker_starts(self._slots, family_cards(), ErrorKind)
         self._runner.sweep()
+        self._runner.warm()
         take_over = None
         if not self._path:
             take_over = TakeOver(
@@ -113,6 +114,7 @@ class Worker:
             if take_over is not None:
                 take_over.stop()
             beats.stop()
+            self._runner.close()
             self._locks.close()
 
     def _recover(self, executor_id: str) -> None:
