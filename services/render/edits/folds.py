@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from services.media import Frame
 from services.render.edits.grid import grid_over
 from services.render.edits.sampling import Floats, Rectangle
+from services.render.edits.smoothstep import smoothstep
 
 _FINE, _COARSE = 0.012, 0.07
 """Face units of blur between which a fold lies"""
@@ -63,15 +64,10 @@ class SoftFolds:
         away, (left, right) = np.abs(x), self.ends
         inner, outer, soft = _SIDES
         end = np.minimum(outer, np.where(x < 0, -left, right) - soft)
-        cheeks = _smooth((away - inner) / soft) * (1 - _smooth((away - end) / soft))
+        cheeks = smoothstep((away - inner) / soft) * (1 - smoothstep((away - end) / soft))
         top, bottom, soft = _ROWS
-        cheeks *= _smooth((y - top) / soft) * _smooth((bottom - y) / soft)
+        cheeks *= smoothstep((y - top) / soft) * smoothstep((bottom - y) / soft)
         side, above, below, soft = _LIPS
-        lips = _smooth((side + soft - away) / soft) * _smooth((y - above + soft) / soft)
-        lips *= _smooth((below + soft - y) / soft)
+        lips = smoothstep((side + soft - away) / soft) * smoothstep((y - above + soft) / soft)
+        lips *= smoothstep((below + soft - y) / soft)
         return np.asarray(self.share * cheeks * (1 - lips), np.float32)
-
-
-def _smooth(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    inside = values.clip(0, 1)
-    return np.asarray(inside * inside * (3 - 2 * inside))

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from services.media import Frame, rgb_to_yuv
 from services.render.edits.grid import Grid, grid_over
 from services.render.edits.sampling import Floats, at_step, channels, frame_steps
+from services.render.edits.smoothstep import smoothstep
 
 _MIDDLE, _REACH = (0.0, 0.08), (0.52, 0.31)
 """Middle and half axes in face units of the ellipse that is laid over: from the nose to the chin, within the jaw"""
@@ -89,14 +90,9 @@ def _weights(grid: Grid) -> Floats:
     x, y = (grid.x - _MIDDLE[0]) / _REACH[0], (grid.y - _MIDDLE[1]) / _REACH[1]
     way = np.hypot(x[None], y[:, None])
     begin, compared, end, over = _RIM
-    shown = 1 - _smooth((way - _WHOLE) / (1 - _WHOLE))
-    rim = _smooth((way - begin) / (compared - begin)) * (1 - _smooth((way - end) / (over - end)))
+    shown = 1 - smoothstep((way - _WHOLE) / (1 - _WHOLE))
+    rim = smoothstep((way - begin) / (compared - begin)) * (1 - smoothstep((way - end) / (over - end)))
     return np.dstack([shown, rim]).astype(np.float32)
-
-
-def _smooth(values: Floats) -> Floats:
-    inside = values.clip(0, 1)
-    return np.asarray(inside * inside * (3 - 2 * inside))
 
 
 _HALF: Final = _RIM[-1] * _REACH[0], _RIM[-1] * _REACH[1]

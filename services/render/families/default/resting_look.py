@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from services.media import Frame, Matrix, Range, rgb_to_yuv
 from services.preprocess.faces import FaceIntroduction
 from services.render.edits.resting import RestingMouth
+from services.render.edits.smoothstep import smoothstep
 from services.render.families.default.interior_reference import LOWER_LIP, LOWER_RIM, UPPER_LIP, UPPER_RIM, Reference
 from services.render.families.family import MouthEdit
 
@@ -53,7 +54,7 @@ class RestingLook:
         """For a face (478, 2) in face units and its rest; `share` is how much it is asked to rest, 0..1."""
         off = float(np.abs(seen[_LIPS] - rest[_LIPS]).max())
         turned = float(np.linalg.norm(_nose(rest) - _nose(self.points)))
-        shown = share * _smooth(off / _OFF) * (1 - _smooth((turned - _TURNED[0]) / (_TURNED[1] - _TURNED[0])))
+        shown = share * smoothstep(off / _OFF) * (1 - smoothstep((turned - _TURNED[0]) / (_TURNED[1] - _TURNED[0])))
         if shown < _LEAST:
             return None
         around = np.column_stack([rest[_ROUND], np.ones(len(_ROUND))])
@@ -88,8 +89,3 @@ def rests(coefficients: NDArray[np.float32]) -> NDArray[np.float32]:
 def _nose(points: Points) -> Points:
     """(2,) where the tip of the nose lies, from the eyes."""
     return np.asarray(points[_NOSE] - points[_EYES].mean(axis=0))
-
-
-def _smooth(value: float) -> float:
-    inside = min(max(value, 0.0), 1.0)
-    return inside * inside * (3 - 2 * inside)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.render.edits.folds import SoftFolds
+from services.render.edits.smoothstep import smoothstep
 
 _SHUT_HALF_WIDTH: Final = 0.315
 """Face units; a contract test holds these to the renderer's corners: a mouth whose lips touch is hardly ever wider"""
@@ -33,7 +34,7 @@ def come_in(rest: NDArray[np.floating], opening: float) -> float:
 
 def soft_folds(rest: NDArray[np.floating], opening: float, weight: float) -> SoftFolds | None:
     """For a face (478, 2) at rest in face units, asked to open so far; `weight` is how much of an effect shows."""
-    share = _SOFTENED * weight * (0.25 + 0.75 * _together(opening)) * _smooth(_smile(rest) / _SMILE_WIDTH)
+    share = _SOFTENED * weight * (0.25 + 0.75 * _together(opening)) * smoothstep(_smile(rest) / _SMILE_WIDTH)
     if share < _LEAST:
         return None
     left, right = (rest[list(edge), 0] for edge in _CHEEKS)
@@ -43,14 +44,9 @@ def soft_folds(rest: NDArray[np.floating], opening: float, weight: float) -> Sof
 def _smile(rest: NDArray[np.floating]) -> float:
     """Face units on each side by which a mouth is wider than it is when shut."""
     half_width = float(rest[291, 0] - rest[61, 0]) / 2
-    parted = _smooth((float(rest[14, 1] - rest[13, 1]) - _PARTED[0]) / _PARTED[1])
+    parted = smoothstep((float(rest[14, 1] - rest[13, 1]) - _PARTED[0]) / _PARTED[1])
     return max(half_width - _SHUT_HALF_WIDTH, 0) * parted
 
 
 def _together(opening: float) -> float:
-    return 1 - _smooth(opening / _SMILE_OPENING)
-
-
-def _smooth(value: float) -> float:
-    inside = min(max(value, 0.0), 1.0)
-    return inside * inside * (3 - 2 * inside)
+    return 1 - smoothstep(opening / _SMILE_OPENING)
