@@ -127,8 +127,8 @@ class Zygote:
         # Messages with borders: files belong to one of them.
         control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            command = dying_with_us(["env", *_NO_THREADS, *self._command])
-            process = subprocess.Popen(command, stdin=theirs.fileno(), start_new_session=True)
+            command = ["env", *_NO_THREADS, *self._command]
+            process = subprocess.Popen(dying_with_us(command), stdin=theirs.fileno(), start_new_session=True)
         # One that is killed is buried at once, not when somebody next looks at it.
         threading.Thread(target=process.wait, name="zygote", daemon=True).start()
         return process, control

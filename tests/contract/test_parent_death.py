@@ -18,6 +18,7 @@ OTHER_STARTS = frozenset(
 HARMLESS = frozenset({"psutil.Process"})
 # nvidia-smi, which ends by itself; Triton's image has that file, and none of ours that it could import.
 ALONE = ("gpus.py", "command")
+COPIED = ("zygote.py", "os.fork")
 
 
 def calls(path: Path) -> Iterator[tuple[str, ast.Call]]:
@@ -58,4 +59,11 @@ def test_nothing_is_started_in_another_way() -> None:
         for name, _ in calls(path)
         if name.rpartition(".")[2] in OTHER_STARTS and name not in HARMLESS
     ]
-    assert other == []
+    assert other == [COPIED]
+
+
+def test_copies_of_a_process_die_with_it() -> None:
+    copy = next(node for path in SOURCES for node in functions(path) if node.name == "_be_child")
+    protected = next(node for node in copy.body if isinstance(node, ast.Try))
+    # A process group of its own, and then at once: nothing of a job has begun.
+    assert [ast.unparse(each) for each in protected.body[:2]] == ["os.setsid()", "die_with_parent(zygote)"]
