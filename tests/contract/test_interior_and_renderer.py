@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,8 +16,8 @@ from services.render.families.default.interior_colours import redness
 from services.render.families.default.interior_reference import LOWER_LIP, UPPER_LIP, Reference
 from services.render.families.default.teeth import ATLAS_REACH, ATLAS_SPREAD
 from services.render.families.default.teeth_seen import SHADE, UPPER_EDGE, cut_teeth, teeth_drop
+from tests.mouth_model import mouth_renderer
 
-ROOT = Path(__file__).parents[2]
 JAW, CLOSE, WIDE, FV, TONGUE = 0, 1, 2, 6, 7
 WINDOW = grid_over(-0.42, -0.18, 0.42, 0.34, 1 / 250)
 AREA = grid_over(-0.6, -0.4, 0.6, 0.9, 1 / 48)
@@ -32,10 +31,7 @@ Insides = NDArray[np.float64]
 
 @pytest.fixture(scope="module")
 def session() -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    path = ROOT / "model_repository/mouth_renderer/1/model.onnx"
-    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    return mouth_renderer()
 
 
 def track_of(
