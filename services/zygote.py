@@ -87,7 +87,10 @@ class ForkedChild:
 
 
 class Zygote:
-    """The process of which children are copies, started when it is needed or `warm`ed; safe to share by threads."""
+    """The process of which children are copies, started when it is needed or `warm`ed; safe to share by threads.
+
+    It and its children end with this object: hold it as long as them.
+    """
 
     def __init__(self, command: Sequence[str]) -> None:
         """`command` loads what children need and calls `serve`."""

@@ -127,7 +127,7 @@ def test_a_frozen_zygote_gives_way(zygote: Zygote, monkeypatch: pytest.MonkeyPat
 def test_nobody_outlives_who_asked_for_them() -> None:
     asker = (
         "import os, sys, time; from services.zygote import Zygote\n"
-        f"child = Zygote([sys.executable, '-c', {SERVE!r}]).child()\n"
+        f"zygote = Zygote([sys.executable, '-c', {SERVE!r}]); child = zygote.child()\n"
         "child.stdin.write(b'print(os.getppid(), os.getpid(), flush=True); time.sleep(60)'); child.stdin.close()\n"
         "print(child.stdout.readline().decode(), flush=True); time.sleep(60)"
     )
