@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 
 from export.attention_ops import ATTENTION_OPS
+from export.joined_heads import JoinedHeads
 from export.onnx_graph import GraphBuilder, Tensor
 from export.tflite_reader import TfliteGraph
 from export.tflite_to_onnx import TfliteRewriter
@@ -49,13 +50,17 @@ HEADS: Final = {
     "output_right_iris": RIGHT_IRIS,
 }
 
+# The last tensors of the heads that are alike; each has a convolution of its own behind it.
+_HEADS_END: Final = tuple(f"p_re_lu_{number}" for number in (32, 45, 65, 52, 72))
+
 
 def build(source: Path) -> onnx.ModelProto:
     """The served model from the TFLite file."""
     builder = GraphBuilder()
     pixels = builder.node("Transpose", builder.node("Cast", "crop", to=onnx.TensorProto.FLOAT), perm=(0, 3, 1, 2))
     scaled = builder.node("Mul", pixels, builder.constant(1 / 255))
-    raw = TfliteRewriter(TfliteGraph(source), builder, ATTENTION_OPS).run(scaled)
+    graph = JoinedHeads(TfliteGraph(source), "TransformTensorBilinear", _HEADS_END)
+    raw = TfliteRewriter(graph, builder, ATTENTION_OPS).run(scaled)
     presence = builder.node("Sigmoid", builder.node("Reshape", raw["conv_faceflag"], builder.constant([0, 1])))
     return builder.model(
         "face_landmarks",

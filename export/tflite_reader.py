@@ -15,6 +15,7 @@ from tflite.BuiltinOperator import BuiltinOperator
 _OPERATOR_NAMES: Final = {code: name for name, code in vars(BuiltinOperator).items() if isinstance(code, int)}
 _DTYPES: Final = {0: np.float32, 1: np.float16, 2: np.int32, 3: np.uint8, 4: np.int64}
 _SPARSE_AXIS: Final = 1
+_UNPACKING: Final = ("DEQUANTIZE", "DENSIFY")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,13 @@ class Operator:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     flatbuffer: Any
+    groups: int = 1
+    """So many operators of equal shape side by side, each with channels of its own"""
+
+    @property
+    def is_weight(self) -> bool:
+        """True for one that only unpacks a weight."""
+        return self.kind in _UNPACKING
 
     def options(self, name: str) -> Any:
         """Built-in options, read as the TFLite table `name` (for example Conv2DOptions)."""
@@ -48,6 +56,7 @@ class TfliteGraph:
         self.inputs = tuple(int(number) for number in self._graph.InputsAsNumpy())
         self.outputs = tuple(int(number) for number in self._graph.OutputsAsNumpy())
         self.operators = tuple(self._operator(index) for index in range(self._graph.OperatorsLength()))
+        self._packed = {each.outputs[0]: each.inputs[0] for each in self.operators if each.is_weight}
 
     def name(self, number: int) -> str:
         """The name that the authors gave a tensor."""
@@ -58,8 +67,10 @@ class TfliteGraph:
         tensor = self._graph.Tensors(number)
         return tuple(int(tensor.Shape(axis)) for axis in range(tensor.ShapeLength()))
 
-    def data(self, number: int) -> NDArray[np.generic]:
-        """A weight as it is stored, sparse ones made dense; half precision becomes single."""
+    def weight(self, number: int) -> NDArray[np.generic]:
+        """A constant in TFLite's own layout, sparse ones made dense; half precision becomes single."""
+        while number in self._packed:
+            number = self._packed[number]
         tensor = self._graph.Tensors(number)
         dtype = _DTYPES[tensor.Type()]
         stored = np.frombuffer(self._model.Buffers(tensor.Buffer()).DataAsNumpy().tobytes(), dtype)

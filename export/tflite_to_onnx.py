@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from export.joined_heads import JoinedHeads
 from export.onnx_graph import GraphBuilder
 from export.tflite_reader import Operator, TfliteGraph
 
@@ -22,7 +23,9 @@ Rewrite = Callable[["TfliteRewriter", Operator], str]
 class TfliteRewriter:
     """Walks a TFLite graph and appends its operators to `builder`; `custom` adds operators by name."""
 
-    def __init__(self, graph: TfliteGraph, builder: GraphBuilder, custom: Mapping[str, Rewrite] | None = None) -> None:
+    def __init__(
+        self, graph: TfliteGraph | JoinedHeads, builder: GraphBuilder, custom: Mapping[str, Rewrite] | None = None
+    ) -> None:
         self.graph = graph
         self.builder = builder
         self._rewrites = {**_REWRITES, **(custom or {})}
@@ -33,9 +36,9 @@ class TfliteRewriter:
         """Append everything; `image` is the (batch, channels, height, width) input. Value by output name."""
         self._values[self.graph.inputs[0]] = image
         for operator in self.graph.operators:
-            if operator.kind in ("DEQUANTIZE", "DENSIFY"):
-                self._weights[operator.outputs[0]] = self.weight(operator.inputs[0])
-            else:
+            if operator.kind == "SPLIT":
+                self._split(operator)
+            elif not operator.is_weight:
                 self._values[operator.outputs[0]] = self._rewrites[operator.kind](self, operator)
         return {self.graph.name(number): self._values[number] for number in self.graph.outputs}
 
@@ -49,7 +52,7 @@ class TfliteRewriter:
     def weight(self, number: int) -> NDArray[np.generic]:
         """A constant in TFLite's own layout."""
         if number not in self._weights:
-            self._weights[number] = self.graph.data(number)
+            self._weights[number] = self.graph.weight(number)
         return self._weights[number]
 
     def activate(self, value: str, activation: int) -> str:
@@ -60,6 +63,11 @@ class TfliteRewriter:
             return self.builder.node("Relu", value)
         message = f"fused activation {activation} is not one that this converter knows"
         raise ValueError(message)
+
+    def _split(self, operator: Operator) -> None:
+        """Its outputs are alike."""
+        parts = self.builder.nodes(len(operator.outputs), "Split", self.value(operator.inputs[0]), axis=1)
+        self._values.update(zip(operator.outputs, parts, strict=True))
 
 
 def _same_pads(size: tuple[int, int], kernel: tuple[int, int], stride: tuple[int, int]) -> list[int]:
@@ -89,7 +97,7 @@ def _convolution(rewriter: TfliteRewriter, operator: Operator) -> str:
         kernel_shape=kernel,
         strides=stride,
         pads=_pads(options, shape, (kernel[0], kernel[1]), stride),
-        group=shape[3] if depthwise else 1,
+        group=shape[3] // weight.shape[1],
     )
     return rewriter.activate(value, options.FusedActivationFunction())
 
@@ -105,15 +113,17 @@ def elementwise(rewriter: TfliteRewriter, operator: Operator) -> str:
 def _prelu(rewriter: TfliteRewriter, operator: Operator) -> str:
     """slope x + (1 - slope) max(x, 0): ONNX Runtime's PRelu took 41 % of the landmarks' time.
 
-    Both products are depthwise convolutions, so that values stay in the layout of the convolutions around them.
+    Both products are depthwise convolutions, so that values stay in the layout of the convolutions around them. Where
+    no slope is above 1 the product may come before the maximum, which is then part of its convolution.
     """
     slope = rewriter.weight(operator.inputs[1]).reshape(-1, 1, 1, 1)
-    value = rewriter.value(operator.inputs[0])
-    below, above = (
-        rewriter.builder.node("Conv", factor, rewriter.builder.constant(weight), kernel_shape=(1, 1), group=len(slope))
-        for factor, weight in ((value, slope), (rewriter.builder.node("Relu", value), 1 - slope))
-    )
-    return rewriter.builder.node("Add", below, above)
+    value, node = rewriter.value(operator.inputs[0]), rewriter.builder.node
+
+    def times(factor: str, weight: NDArray[np.generic]) -> str:
+        return node("Conv", factor, rewriter.builder.constant(weight), kernel_shape=(1, 1), group=len(weight))
+
+    above = node("Relu", times(value, 1 - slope)) if slope.max() <= 1 else times(node("Relu", value), 1 - slope)
+    return node("Add", times(value, slope), above)
 
 
 def _max_pool(rewriter: TfliteRewriter, operator: Operator) -> str:
@@ -125,9 +135,28 @@ def _max_pool(rewriter: TfliteRewriter, operator: Operator) -> str:
 
 
 def _pad(rewriter: TfliteRewriter, operator: Operator) -> str:
-    amounts = rewriter.weight(operator.inputs[1])[list(_TO_NCHW)]
-    pads = rewriter.builder.constant(amounts.T.reshape(-1).astype(np.int64))
-    return rewriter.builder.node("Pad", rewriter.value(operator.inputs[0]), pads)
+    amounts, value = rewriter.weight(operator.inputs[1]), rewriter.value(operator.inputs[0])
+    if not amounts[:3].any():
+        return _more_channels(rewriter, operator, amounts[3].tolist())
+    if amounts[3].any() and operator.groups > 1:
+        message = f"padding of several heads by {amounts.tolist()} is not known to this converter"
+        raise ValueError(message)
+    pads = rewriter.builder.constant(amounts[list(_TO_NCHW)].T.reshape(-1).astype(np.int64))
+    return rewriter.builder.node("Pad", value, pads)
+
+
+def _more_channels(rewriter: TfliteRewriter, operator: Operator, amounts: list[int]) -> str:
+    """Channels of zeros before and after: a convolution, so that values stay in the layout of those around it."""
+    before, after = amounts
+    channels = rewriter.graph.shape(operator.inputs[0])[3] // operator.groups
+    kept = np.eye(before + channels + after, channels, -before, dtype=np.float32)[:, :, None, None]
+    weight = rewriter.builder.constant(np.tile(kept, (operator.groups, 1, 1, 1)))
+    value = rewriter.value(operator.inputs[0])
+    return rewriter.builder.node("Conv", value, weight, kernel_shape=(1, 1), group=operator.groups)
+
+
+def _concatenation(rewriter: TfliteRewriter, operator: Operator) -> str:
+    return rewriter.builder.node("Concat", *(rewriter.value(number) for number in operator.inputs), axis=1)
 
 
 def _resize(rewriter: TfliteRewriter, operator: Operator) -> str:
@@ -164,6 +193,7 @@ def _reshape(rewriter: TfliteRewriter, operator: Operator) -> str:
 
 _REWRITES: Final[Mapping[str, Rewrite]] = {
     "ADD": elementwise,
+    "CONCATENATION": _concatenation,
     "CONV_2D": _convolution,
     "DEPTHWISE_CONV_2D": _convolution,
     "DEPTH_TO_SPACE": _depth_to_space,

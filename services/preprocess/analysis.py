@@ -15,6 +15,7 @@ from services.media import Clip, Frame
 from services.preprocess.cuts import CutDetector
 from services.preprocess.detection import Inference
 from services.preprocess.faces import LANDMARKS
+from services.preprocess.following import FRAMES_AT_ONCE, windows
 from services.preprocess.occlusion import find_visibility
 from services.preprocess.pose import TrackMotion, find_motion
 from services.preprocess.ranking import Candidate, rank_tracks
@@ -39,8 +40,8 @@ def analyse(clip: Clip, frames: Iterable[Frame], triton: Inference, folder: Path
     started = time.monotonic()
     tracker, cuts = FaceTracker(triton, folder, clip.frame_rate), CutDetector()
     try:
-        for frame in frames:
-            tracker.follow(frame, cuts.judge(frame.y))
+        for frame, *later in windows(frames, FRAMES_AT_ONCE):
+            tracker.follow(frame, cuts.judge(frame.y), later)
             telemetry.analysed_frames(1)
             yield frame.index + 1
         recordings = tracker.finish(clip.frames)

@@ -61,13 +61,12 @@ def eye_distance(landmarks: NDArray[np.floating]) -> float:
     return float(np.linalg.norm(landmarks[RIGHT_EYE] - landmarks[LEFT_EYE]))
 
 
-def find_landmarks(
-    picture: Frame, squares: Sequence[FaceSquare], triton: Inference
-) -> list[NDArray[np.float32] | None]:
-    """(478, 3) source pixels for every square (z in the same unit, smaller is nearer), None where there is no face."""
-    return [
-        landmarks if presence >= _LEAST_PRESENCE else None for landmarks, presence in _look(picture, squares, triton)
-    ]
+def find_landmarks(places: Sequence[tuple[Frame, FaceSquare]], triton: Inference) -> list[NDArray[np.float32] | None]:
+    """(478, 3) source pixels for every square (z in the same unit, smaller is nearer), None where there is no face.
+
+    At most 16, of one video.
+    """
+    return [landmarks if presence >= _LEAST_PRESENCE else None for landmarks, presence in _look(places, triton)]
 
 
 def find_new_landmarks(
@@ -80,25 +79,27 @@ def find_new_landmarks(
     """
     squares = [square_of_detection(detection) for detection in detections]
     turned = [replace(square, angle=square.angle + turn * np.pi / 2) for square in squares for turn in range(4)]
-    rough = [landmarks for landmarks, _ in _look(picture, turned, triton)]
+    rough = [landmarks for landmarks, _ in _look([(picture, square) for square in turned], triton)]
     better = [
         square_of_landmarks(face) if eye_distance(face) >= 1 else square
         for face, square in zip(rough, turned, strict=True)
     ]
-    found = _look(picture, better, triton)
+    found = _look([(picture, square) for square in better], triton)
     best = [max(found[start : start + 4], key=lambda look: look[1]) for start in range(0, len(found), 4)]
     return [landmarks if presence >= _LEAST_PRESENCE else None for landmarks, presence in best]
 
 
-def _look(picture: Frame, squares: Sequence[FaceSquare], triton: Inference) -> list[tuple[NDArray[np.float32], float]]:
+def _look(places: Sequence[tuple[Frame, FaceSquare]], triton: Inference) -> list[tuple[NDArray[np.float32], float]]:
     """Landmarks and presence (0..1) for every square."""
-    if not squares:
+    if not places:
         return []
-    affines = [square.to_frame() for square in squares]
-    crops = np.stack([picture.rgb_warped(affine, (_SIDE, _SIDE)) for affine in affines])
+    affines = [square.to_frame() for _, square in places]
+    crops = np.stack(
+        [frame.rgb_warped(affine, (_SIDE, _SIDE)) for (frame, _), affine in zip(places, affines, strict=True)]
+    )
     answer = triton.infer("face_landmarks", {"crop": crops}, ["landmarks", "presence"])
     found = []
-    for row, (affine, square) in enumerate(zip(affines, squares, strict=True)):
+    for row, (affine, (_, square)) in enumerate(zip(affines, places, strict=True)):
         points = answer["landmarks"][row].astype(np.float64)
         placed = np.column_stack([points[:, :2] @ affine[:, :2].T + affine[:, 2], points[:, 2] * square.side / _SIDE])
         found.append((placed.astype(np.float32), float(answer["presence"][row, 0])))

@@ -1,4 +1,4 @@
-"""Follows up to four faces through the frames of a video: landmarks every frame, detection now and then."""
+"""Keeps the tracks of up to four faces of a video: landmarks every frame, detection now and then."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 from services.media import Frame
 from services.preprocess.cuts import Cut
 from services.preprocess.detection import Inference, View, detect, overlap, tile_views, turned_views, whole_view
+from services.preprocess.following import FaceFollower
 from services.preprocess.landmarks import (
     box_of_landmarks,
     eye_distance,
-    find_landmarks,
     find_new_landmarks,
-    square_of_landmarks,
 )
 from services.preprocess.recording import TrackRecording
 
@@ -47,6 +46,7 @@ class FaceTracker:
     def __init__(self, triton: Inference, folder: Path, frame_rate: Fraction) -> None:
         """Landmarks go to files in `folder`, which the caller owns."""
         self._triton = triton
+        self._follower = FaceFollower(triton)
         self._folder = folder
         self._longest_gap = int(_LONGEST_GAP_SECONDS * frame_rate)
         self._live: list[TrackRecording] = []
@@ -62,11 +62,14 @@ class FaceTracker:
         """First frame of every shot."""
         return tuple(self._shots)
 
-    def follow(self, frame: Frame, cut: Cut) -> None:
-        """Find the faces of the next frame; `cut` tells whether it starts a shot."""
+    def follow(self, frame: Frame, cut: Cut, later: Sequence[Frame] = ()) -> None:
+        """Find the faces of the next frame; `cut` tells whether it starts a shot.
+
+        In frames that come `later` faces may be looked for ahead, which is cheaper; each is given again as the next.
+        """
         if cut is Cut.SURE or (cut is Cut.POSSIBLE and not self._live):
             self._start_shot(frame.index)
-        self._follow_live(frame, cut)
+        self._follow_live(frame, cut, later)
         if self._detection_due(frame.index):
             self._look_for_faces(frame)
 
@@ -95,8 +98,8 @@ class FaceTracker:
                 track.remove()
         self._live, self._lost = [], []
 
-    def _follow_live(self, frame: Frame, cut: Cut) -> None:
-        found = find_landmarks(frame, [square_of_landmarks(track.last) for track in self._live], self._triton)
+    def _follow_live(self, frame: Frame, cut: Cut, later: Sequence[Frame]) -> None:
+        found = self._follower.find(self._live, [frame, *later])
         tracks = list(self._live)
         if any(_jumped(track.last, new, cut) for track, new in zip(tracks, found, strict=True)):
             self._start_shot(frame.index)

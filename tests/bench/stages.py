@@ -120,7 +120,7 @@ def _detect(face: _Face) -> int:
 
 def _landmarks(face: _Face) -> int:
     for frame in face.frames:
-        find_landmarks(frame, [square_of_landmarks(face.landmarks)], face.models)
+        find_landmarks([(frame, square_of_landmarks(face.landmarks))], face.models)
     return len(face.frames)
 
 

@@ -29,6 +29,6 @@ class FaceMeter:
         else:
             squares = [square_of_landmarks(self._last)]
         for _ in range(_SETTLE if self._last is None else 1):
-            self._last = next(iter(find_landmarks(frame, squares, self._models)), None)
+            self._last = next(iter(find_landmarks([(frame, square) for square in squares], self._models)), None)
             squares = [] if self._last is None else [square_of_landmarks(self._last)]
         return np.full((478, 3), np.nan, np.float32) if self._last is None else self._last

@@ -14,6 +14,7 @@ from services.media import Frame
 from services.media.colour import Matrix, Range
 from services.preprocess.cuts import Cut
 from services.preprocess.faces import LANDMARKS
+from services.preprocess.following import FRAMES_AT_ONCE, windows
 from services.preprocess.recording import ROW_BYTES, TrackRecording
 from services.preprocess.tracking import FaceTracker
 
@@ -79,9 +80,10 @@ def follow(tmp_path: Path) -> Follow:
     ) -> tuple[list[TrackRecording], ScriptedModels, tuple[int, ...]]:
         models = ScriptedModels(faces)
         tracker = FaceTracker(models, tmp_path, Fraction(25))
-        for index in range(frames):
-            models.frame = index
-            tracker.follow(picture(index, faces(index)), cuts.get(index, Cut.NONE))
+        pictures = (picture(index, faces(index)) for index in range(frames))
+        for frame, *later in windows(pictures, FRAMES_AT_ONCE):
+            models.frame = frame.index
+            tracker.follow(frame, cuts.get(frame.index, Cut.NONE), later)
         tracks = tracker.finish(frames)
         for track in tracks:
             assert track.path.stat().st_size == track.rows * ROW_BYTES
