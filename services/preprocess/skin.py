@@ -44,8 +44,8 @@ def read_skin(file: BinaryIO, row: int) -> SkinPicture | None:
     """The picture of a row; None where none was taken."""
     file.seek(row * _RECORD.itemsize)
     record = np.frombuffer(file.read(_RECORD.itemsize), _RECORD)[0]
-    low, high = record["box"].astype(np.float64).reshape(2, 2)
-    if np.any(high <= low):
+    left, top, right, bottom = record["box"].tolist()
+    if right <= left:
         return None
-    scale = _SIDE / (high - low)
-    return SkinPicture(np.column_stack([np.diag(scale), -low * scale]), record["grey"])
+    across, down = _SIDE / (right - left), _SIDE / (bottom - top)
+    return SkinPicture(np.array([[across, 0, -left * across], [0, down, -top * down]]), record["grey"])

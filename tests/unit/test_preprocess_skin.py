@@ -14,9 +14,12 @@ from services.preprocess.pose import TrackMotion, place
 from services.preprocess.runs import Run
 from services.preprocess.skin import append_skin, read_skin
 from services.preprocess.skin_field import (
+    ACROSS,
+    CHANGES_ACROSS,
     CHIN,
     LINES,
     OUTLINE,
+    OUTLINE_POINTS,
     SUBNASALE,
     outline_changes,
     outline_of,
@@ -77,8 +80,9 @@ def followed(landmarks: NDArray[np.float32], folder: Path, believed: NDArray[np.
 
 def mistakes(landmarks: NDArray[np.float32]) -> NDArray[np.float64]:
     """(rows,) root mean square of the outline's mistakes in face units, the first row's left out."""
-    still = outline_of(place(resting_face(), motion(1).pose[0]))
-    return np.asarray(np.sqrt(np.square(outline_of(landmarks.astype(np.float64)) - still).mean(axis=1))[1:] / UNIT)
+    still = place(resting_face(), motion(1).pose[0])
+    changes = outline_of((landmarks - still)[:, OUTLINE_POINTS])
+    return np.asarray(np.sqrt(np.square(changes).mean(axis=1))[1:] / UNIT)
 
 
 def test_mistakes_of_the_mesh_are_taken_back(tmp_path: Path) -> None:
@@ -129,16 +133,23 @@ def test_a_skin_picture_lies_where_its_affine_says(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("lip", "side"), [(0, -1), (3, 1)])
 def test_a_lip_moves_the_skin_on_its_side_alone(lip: int, side: int) -> None:
     field = skin_field(resting_face())
-    change = np.zeros(OUTLINE)
-    change[:-1].reshape(len(LINES), -1, 2)[lip, :, 1] = 0.1
-    moved = (field.moves @ change.astype(np.float32))[1]
+    change = np.zeros(OUTLINE, np.float32)
+    change[ACROSS:-1].reshape(len(LINES), -1)[lip] = 0.1
+    moved = field.down @ change[ACROSS:]
     assert np.all(moved[side * field.places[:, 1] < -0.01] == 0)
     assert moved.max() > 0.08
 
 
 def test_the_chin_takes_the_skin_of_the_jaw_along() -> None:
     field = skin_field(resting_face())
-    down = field.moves[1, :, -1]
+    down = field.down[:, -1]
     near_chin = (np.abs(field.places[:, 0]) < 0.05) & (field.places[:, 1] > 0.45)
     assert (down[near_chin] > 0.8).all()
     assert np.abs(down[field.places[:, 1] < -0.1]).max() < 0.05
+
+
+def test_a_change_goes_across_or_down() -> None:
+    changes, _ = outline_changes(resting_face())
+    assert not changes[:CHANGES_ACROSS, ACROSS:].any()
+    assert not changes[CHANGES_ACROSS:, :ACROSS].any()
+    assert changes.any(axis=1).all()
