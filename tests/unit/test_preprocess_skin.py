@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from services.preprocess.face_picture import take_face
 from services.preprocess.faces import LANDMARKS
 from services.preprocess.pose import TrackMotion, place
 from services.preprocess.runs import Run
@@ -73,7 +74,7 @@ def followed(landmarks: NDArray[np.float32], folder: Path, believed: NDArray[np.
     with (folder / "skin").open("w+b") as file:
         for row, seen in enumerate(landmarks):
             # The room grows darker.
-            append_skin(file, Picture(-row), seen)
+            append_skin(file, take_face(Picture(-row), seen))
         follow_skin(corrected, file, [Run(0, 0, len(landmarks))], motion(len(landmarks)), believed)
     return corrected
 
@@ -111,14 +112,14 @@ def test_what_is_hidden_or_was_not_seen_stays(tmp_path: Path) -> None:
 
 def test_rows_without_a_picture_are_told_apart(tmp_path: Path) -> None:
     with (tmp_path / "skin").open("w+b") as file:
-        append_skin(file, Picture(), mistaken(1)[0], missing=2)
+        append_skin(file, take_face(Picture(), mistaken(1)[0]), missing=2)
         assert [read_skin(file, row) is None for row in range(3)] == [True, True, False]
 
 
 def test_a_skin_picture_lies_where_its_affine_says(tmp_path: Path) -> None:
     picture = Picture()
     with (tmp_path / "skin").open("w+b") as file:
-        append_skin(file, picture, mistaken(1)[0])
+        append_skin(file, take_face(picture, mistaken(1)[0]))
         skin = read_skin(file, 0)
     assert skin is not None
     middle = np.array([[330.5], [260.5]])
