@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from services.media.colour import Matrix, Range, Samples, yuv_to_rgb
 
-HALVED: Final = 4
+HALVED: Final = 8
 """See rgb_shrunk: sides of regions that are multiples of it are shrunk fastest"""
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
 
@@ -10,9 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from services.preprocess.crops import Picture, box_round
-from services.preprocess.landmarks import eye_distance
-from services.preprocess.lips import mouth_evidence
+from services.preprocess.face_picture import FacePicture, nearest_odd, resized
+from services.preprocess.lips import LIPS, mouth_colours, mouth_evidence
 
 # Each point lies midway between two of the mesh; the lips' lie midway between their outer and inner edge.
 _UPPER_LIP: Final = ((0, 13), (37, 82), (267, 312), (39, 81), (269, 311), (40, 80), (270, 310))
@@ -35,27 +33,17 @@ LOWER_FACE: Final = slice(0, UPPER_FACE.start)
 POINTS: Final = _ENDS[-1]
 _FIRST, _SECOND = np.array([pair for part in _PARTS for pair in part]).T
 _EYE_DISTANCE: Final = 56.0
-"""Pixels to which a face is reduced before its colours are taken"""
+"""Pixels to which a face is reduced before its edges are looked at"""
 _PATCH: Final = 0.13
 """Side of the square whose mean is taken, in eye distances"""
+_LIPS_MARGIN: Final = 0.15
+"""Eye distances beyond the lips within which all of a mouth's colours lie"""
 _BLURS: Final = (1.0, 2.0)
 _SHARP: Final = 0.016
 """Eye distances; where edges are wider than this, faint lips are lost"""
 _EARS, _FOREHEAD, _CHIN_TIP = (234, 454), 10, 152
 _LEAST_FACING: Final = 0.2
 """Cosine of the angle to the camera, the head taken for a cylinder between the ears"""
-
-
-@dataclass(frozen=True, slots=True)
-class Complexion:
-    """How a face looks in one frame."""
-
-    colours: NDArray[np.uint8]
-    """(POINTS, 3) RGB, each the mean of a small patch; black where the point lies outside the picture"""
-    blur: float
-    """The width (sigma) of the face's edges in eye distances; noise makes it smaller"""
-    mouth: float
-    """As of lips.mouth_evidence; infinite where the picture is too blurred to tell"""
 
 
 def mesh_points(landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -72,23 +60,39 @@ def facing_points(landmarks: NDArray[np.float32]) -> NDArray[np.bool_]:
     return np.asarray(-out[..., 2] > _LEAST_FACING * np.linalg.norm(out, axis=2))
 
 
-def read_face(picture: Picture, landmarks: NDArray[np.float32]) -> Complexion:
-    """Look at a face with landmarks (478, 3) in the pixels of its frame."""
-    points, eyes = mesh_points(landmarks)[:, :2], max(eye_distance(landmarks), 1.0)
-    size = np.array([picture.width, picture.height])
-    box = box_round(points.min(axis=0) - _PATCH * eyes, points.max(axis=0) + _PATCH * eyes, picture)
-    low, high = np.array(box[:2]), np.array(box[2:])
-    scale = min(1.0, _EYE_DISTANCE / eyes)
-    small_size = np.maximum(np.rint((high - low) * scale), 1).astype(int)
-    small = picture.rgb_shrunk(*box, (int(small_size[0]), int(small_size[1])), halving=True)
-    patch, shrunk = max(1, round(_PATCH * eyes * scale)), small_size / (high - low)
-    at = ((points - low) * shrunk - 0.5).astype(np.float32)
-    means = cv2.blur(small, (patch, patch))
-    colours = cv2.remap(means, at[:, :1], at[:, 1:], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    outside = np.any((points < 0) | (points > size), axis=1, keepdims=True)
-    blur = edge_width(small[:, :, 1]) / (eyes * scale)
-    mouth = mouth_evidence(small, (landmarks[:, :2] - low) * shrunk, eyes * scale) if blur < _SHARP else np.inf
-    return Complexion(np.where(outside, 0, colours[:, 0]).astype(np.uint8), blur, mouth)
+def read_colours(face: FacePicture, landmarks: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """(POINTS, 3) RGB, each the mean of a small patch; black where the point lies outside the frame.
+
+    `landmarks` (478, 3) are in the frame's pixels.
+    """
+    points = mesh_points(landmarks)[:, :2]
+    patch = nearest_odd(_PATCH * face.eyes)
+    means = cv2.blur(face.rgb, (patch, patch))
+    x, y = (face.place(points) - 0.5).astype(np.float32).T[:, None]
+    colours = cv2.remap(means, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0]
+    outside = ((points < 0) | (points > face.frame_size)).any(axis=1, keepdims=True)
+    return np.where(outside, 0, colours).astype(np.uint8)
+
+
+def read_mouth(face: FacePicture, landmarks: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """The lips.MOUTH_COLOURS of a face with landmarks (478, 3) in the pixels of its frame."""
+    points = face.place(landmarks[:, :2])
+    left, top, right, bottom = face.box(points[LIPS], _LIPS_MARGIN)
+    return mouth_colours(face.rgb[top:bottom, left:right], points - (left, top), face.eyes)
+
+
+def read_blur(face: FacePicture, landmarks: NDArray[np.float32]) -> float:
+    """The width (sigma) of the face's edges in eye distances; noise makes it smaller."""
+    left, top, right, bottom = face.box(face.place(mesh_points(landmarks)[:, :2]), _PATCH)
+    scale = min(1.0, _EYE_DISTANCE / face.eyes)
+    width, height = (max(round(side * scale), 1) for side in (right - left, bottom - top))
+    green = np.ascontiguousarray(face.rgb[top:bottom, left:right, 1])
+    return edge_width(resized(green, width, height)) / (face.eyes * scale)
+
+
+def judge_mouths(colours: NDArray[np.uint8], blurs: NDArray[np.float32]) -> NDArray[np.float64]:
+    """(n,) lips.mouth_evidence of mouths with these colours; infinite where a face is too blurred (n,) to tell."""
+    return np.where(blurs < _SHARP, mouth_evidence(colours), np.inf)
 
 
 def edge_width(channel: NDArray[Any]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final, Protocol
 
 import cv2
@@ -106,14 +107,17 @@ def cut_region(
 def box_round(low: NDArray[np.floating], high: NDArray[np.floating], picture: Picture) -> tuple[int, int, int, int]:
     """Left, top, right, bottom of the box of pixels between two corners (x, y), as is shrunk fastest.
 
-    Its corner is even, its sides are multiples of HALVED; at the frame's edge up to three pixels of it are left out.
+    Its corner is even, its sides are multiples of HALVED; at the frame's edge up to seven pixels of it are left out.
     """
-    size = np.array([picture.width, picture.height])
-    first = np.clip(np.floor(low), 0, size - HALVED).astype(int) // 2 * 2
-    sides = np.ceil((np.clip(high, first + 1, size) - first) / HALVED).astype(int) * HALVED
-    sides = np.minimum(sides, (size - first) // HALVED * HALVED)
-    (left, top), (right, bottom) = first.tolist(), (first + sides).tolist()
+    left, right = _round(low[0], high[0], picture.width)
+    top, bottom = _round(low[1], high[1], picture.height)
     return left, top, right, bottom
+
+
+def _round(low: float, high: float, size: int) -> tuple[int, int]:
+    first = math.floor(min(max(low, 0), size - HALVED)) // 2 * 2
+    side = math.ceil((min(max(high, first + 1), size) - first) / HALVED) * HALVED
+    return first, first + min(side, (size - first) // HALVED * HALVED)
 
 
 def _covered(to_frame: NDArray[np.float64], side: int, width: int, height: int) -> tuple[int, int, int, int]:

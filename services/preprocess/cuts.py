@@ -56,10 +56,11 @@ class CutDetector:
 
 def picture_change(previous: NDArray[np.float32], current: NDArray[np.float32]) -> float:
     """How unlike two thumbnails are, brightness left out: 0 the same, about 1 unrelated."""
-    before, after = previous - previous.mean(), current - current.mean()
+    before, after = ((thumbnail - thumbnail.mean()).ravel() for thumbnail in (previous, current))
+    change = after - before
     # The constant keeps the noise of two black frames from looking like a change.
-    energy = float(np.square(before).mean() + np.square(after).mean()) + 20.0
-    return float(np.square(after - before).mean()) / energy
+    energy = float(before @ before + after @ after) + 20.0 * change.size
+    return float(change @ change / energy)
 
 
 def _thumbnail(luma: NDArray[np.unsignedinteger]) -> NDArray[np.float32]:

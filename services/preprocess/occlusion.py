@@ -110,7 +110,7 @@ def find_visibility(
 ) -> Array:
     """(rows,) 0..1: 0 where something is in front of the mouth, with soft edges.
 
-    `rgb` (rows, POINTS, 3) and `mouths` (rows,) are as of complexion.read_face; a row of zeros was filled in between
+    `rgb` (rows, POINTS, 3) and `mouths` (rows,) are as complexion.py reads them; a row of zeros was filled in between
     others, not seen.
     """
     bare = running_median(mouths, _lasting_rows(frame_rate)) >= _LEAST_EVIDENCE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from array import array
 from dataclasses import replace
 from pathlib import Path
@@ -10,15 +11,21 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from services.preprocess.complexion import POINTS, read_face
+from services.preprocess.complexion import POINTS, judge_mouths, read_blur, read_colours, read_mouth
 from services.preprocess.crops import Picture
+from services.preprocess.face_picture import take_face
 from services.preprocess.faces import LANDMARKS
 from services.preprocess.landmarks import box_of_landmarks, eye_distance
+from services.preprocess.lips import MOUTH_COLOURS
 from services.preprocess.references import ReferenceChoice, SavedReference, save_references
 from services.preprocess.runs import Run
 from services.preprocess.skin import append_skin
 
 ROW_BYTES: Final = LANDMARKS * 3 * 4
+_BLUR_EVERY: Final = 3
+"""Frames from one look at how sharp a face is to the next: what it tells counts as the median of nine rows"""
+_JUDGED_TOGETHER: Final = 128
+"""Mouths, which takes hardly longer than one"""
 
 
 class TrackRecording:
@@ -46,6 +53,9 @@ class TrackRecording:
         self._colours = bytearray()
         self._blurs = array("f")
         self._mouths = array("f")
+        self._mouth_colours = bytearray()
+        """Of the newest rows"""
+        self._blur, self._next_blur = 0.0, 0
 
     @property
     def rows(self) -> int:
@@ -67,11 +77,15 @@ class TrackRecording:
             self.runs.append(Run(first_frame=frame, first_row=self.rows, rows=1))
         self._file.write(between.astype("<f4").tobytes())
         self._file.write(landmarks.astype("<f4").tobytes())
-        append_skin(self._skin_file, picture, landmarks, missing=len(between))
-        seen = read_face(picture, landmarks)
-        self._colours += bytes(len(between) * POINTS * 3) + seen.colours.tobytes()
-        self._blurs.extend([seen.blur] * (len(between) + 1))
-        self._mouths.extend([seen.mouth] * (len(between) + 1))
+        face = take_face(picture, landmarks)
+        append_skin(self._skin_file, face, missing=len(between))
+        self._colours += bytes(len(between) * POINTS * 3) + read_colours(face, landmarks).tobytes()
+        if frame >= self._next_blur:
+            self._blur, self._next_blur = read_blur(face, landmarks), frame + _BLUR_EVERY
+        self._blurs.extend([self._blur] * (len(between) + 1))
+        self._mouth_colours += read_mouth(face, landmarks).tobytes() * (len(between) + 1)
+        if len(self._mouth_colours) >= _JUDGED_TOGETHER * math.prod(MOUTH_COLOURS):
+            self._judge_mouths()
         self._boxes.extend(box_of_landmarks(landmarks).tolist())
         self._eye_distances.append(eye_distance(landmarks))
         self._choice.consider(self.rows - 1, landmarks, picture)
@@ -81,8 +95,15 @@ class TrackRecording:
         """Flush the rows and the reference frames; nothing is appended afterwards."""
         self._file.close()
         self._skin_file.close()
+        self._judge_mouths()
         self.references = save_references(self._choice.frames(), self.pictures)
         self._choice = ReferenceChoice()
+
+    def _judge_mouths(self) -> None:
+        colours = np.frombuffer(bytes(self._mouth_colours), np.uint8).reshape(-1, *MOUTH_COLOURS)
+        blurs = np.array(self._blurs[len(self._mouths) :], np.float32)
+        self._mouths.extend(judge_mouths(colours, blurs).tolist())
+        self._mouth_colours.clear()
 
     def colours(self) -> NDArray[np.uint8]:
         """(rows, POINTS, 3) of every row, zeros in a gap that was filled; see complexion.py."""
@@ -93,7 +114,7 @@ class TrackRecording:
         return np.frombuffer(self._blurs, np.float32).astype(np.float64)
 
     def mouths(self) -> NDArray[np.float64]:
-        """(rows,) how much like a mouth the picture is; see lips.mouth_evidence."""
+        """(rows,) of a closed recording: how much like a mouth the picture is; see complexion.judge_mouths."""
         return np.frombuffer(self._mouths, np.float32).astype(np.float64)
 
     def drop_references(self, hidden: NDArray[np.bool_]) -> None:
@@ -119,5 +140,7 @@ class TrackRecording:
 
 def filled_gap(before: NDArray[np.float32], after: NDArray[np.float32], missing: int) -> NDArray[np.float32]:
     """(missing, 478, 3): the landmarks of the frames between two known ones, on straight lines."""
+    if not missing:
+        return np.empty((0, *before.shape), np.float32)
     shares = (np.arange(1, missing + 1, dtype=np.float32) / (missing + 1))[:, None, None]
     return np.asarray(before + (after - before) * shares, np.float32)

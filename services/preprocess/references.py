@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,7 +71,7 @@ class ReferenceChoice:
     def consider(self, row: int, landmarks: NDArray[np.float32], picture: Picture) -> None:
         """Keep this frame if it shows its opening better than the one kept."""
         opening = mouth_opening(landmarks)
-        kind = int(np.searchsorted(_OPENING_BINS, opening))
+        kind = bisect_left(_OPENING_BINS, opening)
         score = _score(kind, opening, frontal_offset(landmarks)) - _MOTION_PRICE * self._motion(row, landmarks)
         if kind in self._best and score < self._best[kind][0] + _LEAST_GAIN:
             return

@@ -8,13 +8,9 @@ from typing import BinaryIO, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from services.preprocess.crops import Picture, box_round
-from services.preprocess.landmarks import eye_distance
+from services.preprocess.face_picture import FacePicture, resized
 
 _SIDE: Final = 96
-_REACH: Final = 0.75
-"""Half side of what is kept, in eye distances; a face may be rolled"""
-_NOSE, _CHIN = 2, 152
 _RECORD: Final = np.dtype([("box", "<f4", 4), ("grey", "u1", (_SIDE, _SIDE))])
 
 
@@ -27,16 +23,16 @@ class SkinPicture:
     grey: NDArray[np.uint8] = field(repr=False)
 
 
-def append_skin(file: BinaryIO, picture: Picture, landmarks: NDArray[np.float32], missing: int = 0) -> None:
-    """Append the face with these landmarks (478, 3), after `missing` rows without a picture."""
+def append_skin(file: BinaryIO, face: FacePicture, missing: int = 0) -> None:
+    """Append the skin of a face, after `missing` rows without a picture."""
     file.write(bytes(missing * _RECORD.itemsize))
-    record = np.zeros((), _RECORD)
-    centre = landmarks[[_NOSE, _CHIN], :2].mean(axis=0)
-    reach = _REACH * max(eye_distance(landmarks), 1.0)
-    box = box_round(centre - reach, centre + reach, picture)
+    left, top, right, bottom = face.lower
     # Green is most of the luma, and skin's grain is least in it.
-    record["grey"] = picture.rgb_shrunk(*box, (_SIDE, _SIDE), halving=True)[:, :, 1]
-    record["box"] = box
+    green = np.ascontiguousarray(face.rgb[top:bottom, left:right, 1])
+    record = np.zeros((), _RECORD)
+    (x, y), (across, down) = face.corner.tolist(), face.scale.tolist()
+    record["box"] = left / across + x, top / down + y, right / across + x, bottom / down + y
+    record["grey"] = resized(green, _SIDE, _SIDE)
     file.write(record.tobytes())
 
 
@@ -44,8 +40,8 @@ def read_skin(file: BinaryIO, row: int) -> SkinPicture | None:
     """The picture of a row; None where none was taken."""
     file.seek(row * _RECORD.itemsize)
     record = np.frombuffer(file.read(_RECORD.itemsize), _RECORD)[0]
-    low, high = record["box"].astype(np.float64).reshape(2, 2)
-    if np.any(high <= low):
+    left, top, right, bottom = record["box"].tolist()
+    if right <= left:
         return None
-    scale = _SIDE / (high - low)
-    return SkinPicture(np.column_stack([np.diag(scale), -low * scale]), record["grey"])
+    across, down = _SIDE / (right - left), _SIDE / (bottom - top)
+    return SkinPicture(np.array([[across, 0, -left * across], [0, down, -top * down]]), record["grey"])

@@ -1,7 +1,8 @@
 """How the skin of the lower face goes with the lips and the chin: a linear map, as the mouth renderer moves it.
 
-Pure numpy; all lengths in face units. The outline of a mouth is 4 lines of 11 points, and the chin's height:
-89 numbers, x and y of each point of the upper outer, upper inner, lower inner and lower outer line, then the chin.
+Pure numpy; all lengths in face units. The outline of a mouth is 4 lines of 11 points, and the chin: 45 points, those of
+the upper outer, upper inner, lower inner and lower outer line, then the chin. It is 89 numbers: x of all points but the
+chin, then y of all. What moves across moves skin across, and what moves down moves it down, nothing else.
 """
 
 from __future__ import annotations
@@ -23,8 +24,18 @@ LINES: Final = (
 """Landmarks of the lines from the left corner to the right, as pictured"""
 CHIN, SUBNASALE = 152, 2
 _POINTS: Final = 11
-OUTLINE: Final = 2 * len(LINES) * _POINTS + 1
-_STEP: Final = 1 / 64
+ACROSS: Final = len(LINES) * _POINTS
+"""Numbers of an outline that are x"""
+OUTLINE: Final = 2 * ACROSS + 1
+CHANGES_ACROSS: Final = 3
+"""Of outline_changes: how many of them go across"""
+_LINES: Final = np.array(LINES)
+OUTLINE_POINTS: Final = np.array([*_LINES.ravel(), CHIN])
+"""(45,) landmarks"""
+_UPPER_INNER, _LOWER_INNER = slice(_POINTS, 2 * _POINTS), slice(2 * _POINTS, 3 * _POINTS)
+"""Of these, the inner lines"""
+_STEP: Final = 1 / 45
+"""1.4 pixels of the skin pictures; twice as many places tell no more"""
 _SIDES, _TOP, _BELOW = 0.46, -0.30, 0.03
 """Where skin is looked at: so far to the sides and above the mouth, and below the chin"""
 _ROUND: Final = 1.1
@@ -40,14 +51,15 @@ class SkinField:
 
     places: NDArray[np.float32] = field(repr=False)
     """(n, 2) where it is looked at"""
-    moves: NDArray[np.float32] = field(repr=False)
-    """(2, n, OUTLINE) by which each place is displaced across and down for what each number of the outline changes"""
+    across: NDArray[np.float32] = field(repr=False)
+    """(n, ACROSS) by which each place is displaced across for what each x of the outline changes"""
+    down: NDArray[np.float32] = field(repr=False)
+    """(n, OUTLINE - ACROSS) by which it is displaced down for what each y changes"""
 
 
 def outline_of(points: Array) -> Array:
-    """(..., 478, 2 or more) landmarks -> (..., OUTLINE)."""
-    lines = points[..., np.array(LINES), :2]
-    return np.concatenate([lines.reshape(*points.shape[:-2], -1), points[..., [CHIN], 1]], axis=-1)
+    """(..., 45, 2 or more) points of an outline -> (..., OUTLINE)."""
+    return np.concatenate([points[..., :ACROSS, 0], points[..., 1]], axis=-1)
 
 
 def skin_field(rest: Array) -> SkinField:
@@ -76,35 +88,37 @@ def skin_field(rest: Array) -> SkinField:
     jaw *= _way(lower_outer - 0.30 * cheek, jaw_line, y) - _smooth((y - jaw_line) / fade)
     rows = _smooth((y - nose + 0.05) / 0.14) * (1 - _smooth((y - 0.16) / 0.30))
 
-    moves = np.zeros((2, len(x), len(LINES), _POINTS, 2))
-    for line, (points, share) in enumerate(zip(LINES, shares, strict=True)):
-        moves[1, :, line, :, 1] = (near * share)[:, None] * _between(x, rest[points, 0])
+    lips = [
+        (near * share)[:, None] * _between(x, rest[points, 0]) for points, share in zip(_LINES, shares, strict=True)
+    ]
+    down = np.column_stack([*lips, jaw])
     middles = rest[[LINES[0][5], LINES[3][5]], 0].mean()
-    across = rows[:, None] * _between(x, np.array([-_REACH, left, middles, right, _REACH]))
-    moves[0, :, 0, 0, 0], moves[0, :, 0, -1, 0] = across[:, 1], across[:, 3]
-    moves[0, :, 0, 5, 0] = moves[0, :, 3, 5, 0] = across[:, 2] / 2
-    flat = moves.reshape(2, len(x), -1)
-    downs = np.stack([np.zeros_like(jaw), jaw])[..., None]
-    return SkinField(places.astype(np.float32), np.concatenate([flat, downs], axis=2).astype(np.float32))
+    knots = rows[:, None] * _between(x, np.array([-_REACH, left, middles, right, _REACH]))
+    across = np.zeros((len(x), len(LINES), _POINTS))
+    across[:, 0, 0], across[:, 0, -1] = knots[:, 1], knots[:, 3]
+    across[:, 0, 5] = across[:, 3, 5] = knots[:, 2] / 2
+    flat = across.reshape(len(x), ACROSS)
+    return SkinField(places.astype(np.float32), flat.astype(np.float32), down.astype(np.float32))
 
 
 def outline_changes(rest: Array) -> tuple[Array, Array]:
-    """(k, OUTLINE) by which a mesh mistakes an outline, and (k,) the deviations of its mistakes."""
+    """(k, OUTLINE) by which a mesh mistakes an outline, first those across, and (k,) the deviations of its mistakes."""
     left, right = rest[LINES[0][0], 0], rest[LINES[0][-1], 0]
-    along = ((rest[np.array(LINES), 0] - (left + right) / 2) * 2 / max(right - left, 1e-3)).clip(-1, 1)
-    lines, bell, none = np.eye(len(LINES))[:, :, None], 1 - along**2, np.zeros_like(along)
-    changes = [
-        (none, lip * bend, deviation)
+    along = ((rest[_LINES, 0] - (left + right) / 2) * 2 / max(right - left, 1e-3)).clip(-1, 1)
+    corners = [((-along).clip(0, 1), 0.004), (along.clip(0, 1), 0.004)]
+    across = [*corners, (1 - np.abs(along), 0.012)]
+    lines, bell = np.eye(len(LINES))[:, :, None], 1 - along**2
+    down = [
+        (lip * bend, deviation)
         for lip in (lines[0] + lines[1], lines[2] + lines[3])
         for bend, deviation in ((bell, 0.012), (along * bell, 0.008), (bell * (1 - 4 * along**2), 0.006))
     ]
-    changes += [(none, outer * bell, 0.008) for outer in (lines[0], lines[3])]
-    for corner in ((-along).clip(0, 1), along.clip(0, 1)):
-        changes += [(corner, none, 0.004), (none, corner, 0.004)]
-    changes.append((1 - np.abs(along), none, 0.012))
-    of_lips = [[*np.stack([across, down], axis=2).ravel(), 0.0] for across, down, _ in changes]
-    of_chin = np.eye(1, OUTLINE, OUTLINE - 1)
-    return np.concatenate([of_lips, of_chin]), np.array([*(deviation for *_, deviation in changes), 0.012])
+    down += [(outer * bell, 0.008) for outer in (lines[0], lines[3])] + corners
+    changes = np.zeros((len(across) + len(down) + 1, OUTLINE))
+    changes[:CHANGES_ACROSS, :ACROSS] = [change.ravel() for change, _ in across]
+    changes[CHANGES_ACROSS:-1, ACROSS:-1] = [change.ravel() for change, _ in down]
+    changes[-1, -1] = 1  # the chin
+    return changes, np.array([*(deviation for _, deviation in (*across, *down)), 0.012])
 
 
 def shifted(landmarks: NDArray[np.float32], change: Array, linear: Array, parted: float) -> NDArray[np.float32]:
@@ -112,22 +126,21 @@ def shifted(landmarks: NDArray[np.float32], change: Array, linear: Array, parted
 
     With `parted` 0 both inner lines go the same way down, with 1 each goes its own.
     """
-    lines = change[:-1].reshape(len(LINES), _POINTS, 2).copy()
-    nearer = (1 - parted) / 2 * (lines[2, :, 1] - lines[1, :, 1])
-    lines[1, :, 1] += nearer
-    lines[2, :, 1] -= nearer
-    moved = landmarks.copy()
+    points = np.zeros((len(OUTLINE_POINTS), 2))
+    points[:ACROSS, 0], points[:, 1] = change[:ACROSS], change[ACROSS:]
+    upper, lower = points[_UPPER_INNER, 1], points[_LOWER_INNER, 1]
+    nearer = (1 - parted) / 2 * (lower - upper)
+    upper += nearer
+    lower -= nearer
+    shift = np.zeros_like(landmarks)
     # The lines of a lip share their corners: each is set, not added to.
-    for points, line in zip(LINES, lines, strict=True):
-        moved[list(points), :2] = landmarks[list(points), :2] + line @ linear.T
-    moved[CHIN, :2] += linear[:, 1] * change[-1]
-    return moved
+    shift[OUTLINE_POINTS, :2] = points @ linear.T
+    return landmarks + shift
 
 
-def gap_of(landmarks: NDArray[np.float32], linear: Array) -> float:
-    """Widest distance of the inner lines of landmarks (478, 3) in face units; not negative."""
-    apart = landmarks[list(LINES[2]), :2] - landmarks[list(LINES[1]), :2]
-    return float((apart @ np.linalg.inv(linear).T)[:, 1].max())
+def gap_of(points: Array) -> float:
+    """Widest distance of the inner lines of an outline's points (45, 2) in face units; not negative."""
+    return float((points[_LOWER_INNER, 1] - points[_UPPER_INNER, 1]).max())
 
 
 def _places(rest: Array) -> Array:

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from services.preprocess.complexion import read_face
-from services.preprocess.lips import mouth_evidence
+from services.preprocess.complexion import judge_mouths, read_blur, read_mouth
+from services.preprocess.face_picture import take_face
+from services.preprocess.lips import mouth_colours, mouth_evidence
 from tests.shown_picture import ShownPicture
 
 Picture = NDArray[np.uint8]
@@ -67,7 +68,7 @@ def clipped(values: NDArray[Any]) -> Picture:
 
 
 def evidence(picture: Picture, opening: float = 0.0) -> float:
-    return mouth_evidence(picture, mouth_points(opening), EYES)
+    return float(mouth_evidence(mouth_colours(picture, mouth_points(opening), EYES)[None])[0])
 
 
 def grey(picture: Picture) -> Picture:
@@ -168,16 +169,25 @@ def test_a_crumb_is_no_finger() -> None:
 def test_nothing_depends_on_the_turn_of_the_picture() -> None:
     turned = np.ascontiguousarray(np.rot90(drawn()))
     points = np.column_stack([mouth_points()[:, 1], 120 - mouth_points()[:, 0]])
-    assert mouth_evidence(turned, points, EYES) == pytest.approx(evidence(drawn()), abs=0.05)
+    of_turned = mouth_evidence(mouth_colours(turned, points, EYES)[None])
+    assert of_turned == pytest.approx(evidence(drawn()), abs=0.05)
+
+
+def test_mouths_are_judged_together_as_alone() -> None:
+    colours = np.array([mouth_colours(picture, mouth_points(), EYES) for picture in (drawn(), bearded(drawn()))])
+    alone = [mouth_evidence(each[None])[0] for each in colours]
+    assert mouth_evidence(colours) == pytest.approx(alone)
+    assert alone[0] > alone[1] + 0.1
 
 
 def test_a_blurred_picture_cannot_tell() -> None:
-    landmarks = np.column_stack([mouth_points(), np.zeros(478)])
+    landmarks = np.column_stack([mouth_points(), np.zeros(478)]).astype(np.float32)
     landmarks[~landmarks.any(axis=1)] = (*MIDDLE, 0)
     landmarks[[50, 280]] = (20, 20, 0), (100, 100, 0)
-    read = [
-        read_face(ShownPicture(picture), landmarks.astype(np.float32))
+    faces = [
+        take_face(ShownPicture(picture), landmarks)
         for picture in (drawn(), clipped(cv2.GaussianBlur(drawn(), (0, 0), 3.0)))
     ]
-    assert np.isfinite(read[0].mouth)
-    assert read[1].mouth == np.inf
+    blurs = np.array([read_blur(face, landmarks) for face in faces], np.float32)
+    evidence = judge_mouths(np.array([read_mouth(face, landmarks) for face in faces]), blurs)
+    assert np.isfinite(evidence).tolist() == [True, False]

@@ -18,8 +18,9 @@ from services.preprocess.complexion import (
     edge_width,
     facing_points,
     mesh_points,
-    read_face,
+    read_colours,
 )
+from services.preprocess.face_picture import take_face
 from services.preprocess.faces import LANDMARKS
 from services.preprocess.occlusion import find_visibility
 from services.preprocess.runs import Run
@@ -110,7 +111,7 @@ def noise(index: int) -> NDArray[np.float64]:
 
 
 def look(picture: ShownPicture, landmarks: NDArray[np.float32]) -> NDArray[np.uint8]:
-    return read_face(picture, landmarks).colours
+    return read_colours(take_face(picture, landmarks), landmarks)
 
 
 def visibility(paint: Paint, frames: int = FRAMES) -> NDArray[np.float64]:

@@ -9,14 +9,18 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from services.preprocess.face_picture import take_face
 from services.preprocess.faces import LANDMARKS
 from services.preprocess.pose import TrackMotion, place
 from services.preprocess.runs import Run
 from services.preprocess.skin import append_skin, read_skin
 from services.preprocess.skin_field import (
+    ACROSS,
+    CHANGES_ACROSS,
     CHIN,
     LINES,
     OUTLINE,
+    OUTLINE_POINTS,
     SUBNASALE,
     outline_changes,
     outline_of,
@@ -70,15 +74,16 @@ def followed(landmarks: NDArray[np.float32], folder: Path, believed: NDArray[np.
     with (folder / "skin").open("w+b") as file:
         for row, seen in enumerate(landmarks):
             # The room grows darker.
-            append_skin(file, Picture(-row), seen)
+            append_skin(file, take_face(Picture(-row), seen))
         follow_skin(corrected, file, [Run(0, 0, len(landmarks))], motion(len(landmarks)), believed)
     return corrected
 
 
 def mistakes(landmarks: NDArray[np.float32]) -> NDArray[np.float64]:
     """(rows,) root mean square of the outline's mistakes in face units, the first row's left out."""
-    still = outline_of(place(resting_face(), motion(1).pose[0]))
-    return np.asarray(np.sqrt(np.square(outline_of(landmarks.astype(np.float64)) - still).mean(axis=1))[1:] / UNIT)
+    still = place(resting_face(), motion(1).pose[0])
+    changes = outline_of((landmarks - still)[:, OUTLINE_POINTS])
+    return np.asarray(np.sqrt(np.square(changes).mean(axis=1))[1:] / UNIT)
 
 
 def test_mistakes_of_the_mesh_are_taken_back(tmp_path: Path) -> None:
@@ -107,14 +112,14 @@ def test_what_is_hidden_or_was_not_seen_stays(tmp_path: Path) -> None:
 
 def test_rows_without_a_picture_are_told_apart(tmp_path: Path) -> None:
     with (tmp_path / "skin").open("w+b") as file:
-        append_skin(file, Picture(), mistaken(1)[0], missing=2)
+        append_skin(file, take_face(Picture(), mistaken(1)[0]), missing=2)
         assert [read_skin(file, row) is None for row in range(3)] == [True, True, False]
 
 
 def test_a_skin_picture_lies_where_its_affine_says(tmp_path: Path) -> None:
     picture = Picture()
     with (tmp_path / "skin").open("w+b") as file:
-        append_skin(file, picture, mistaken(1)[0])
+        append_skin(file, take_face(picture, mistaken(1)[0]))
         skin = read_skin(file, 0)
     assert skin is not None
     middle = np.array([[330.5], [260.5]])
@@ -129,16 +134,23 @@ def test_a_skin_picture_lies_where_its_affine_says(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("lip", "side"), [(0, -1), (3, 1)])
 def test_a_lip_moves_the_skin_on_its_side_alone(lip: int, side: int) -> None:
     field = skin_field(resting_face())
-    change = np.zeros(OUTLINE)
-    change[:-1].reshape(len(LINES), -1, 2)[lip, :, 1] = 0.1
-    moved = (field.moves @ change.astype(np.float32))[1]
+    change = np.zeros(OUTLINE, np.float32)
+    change[ACROSS:-1].reshape(len(LINES), -1)[lip] = 0.1
+    moved = field.down @ change[ACROSS:]
     assert np.all(moved[side * field.places[:, 1] < -0.01] == 0)
     assert moved.max() > 0.08
 
 
 def test_the_chin_takes_the_skin_of_the_jaw_along() -> None:
     field = skin_field(resting_face())
-    down = field.moves[1, :, -1]
+    down = field.down[:, -1]
     near_chin = (np.abs(field.places[:, 0]) < 0.05) & (field.places[:, 1] > 0.45)
     assert (down[near_chin] > 0.8).all()
     assert np.abs(down[field.places[:, 1] < -0.1]).max() < 0.05
+
+
+def test_a_change_goes_across_or_down() -> None:
+    changes, _ = outline_changes(resting_face())
+    assert not changes[:CHANGES_ACROSS, ACROSS:].any()
+    assert not changes[CHANGES_ACROSS:, :ACROSS].any()
+    assert changes.any(axis=1).all()
