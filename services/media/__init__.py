@@ -7,7 +7,7 @@ from services.media.frame import HALVED, Frame
 from services.media.frames import glances, read_frames, read_glances
 from services.media.hearing import Mix, SoundChoice
 from services.media.pictures import DECODING_VERSION
-from services.media.probe import MediaInfo, VideoShape, probe
+from services.media.probe import MediaInfo, probe
 from services.media.readers import Readers
 from services.media.write import write_poster, write_video
 from services.timeline import Extend, frame_count, source_index
@@ -25,7 +25,6 @@ __all__ = [
     "Range",
     "Readers",
     "SoundChoice",
-    "VideoShape",
     "frame_count",
     "glances",
     "open_clip",

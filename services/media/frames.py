@@ -24,8 +24,8 @@ _BACKWARD_BYTES: Final = 192 << 20
 
 _FIELDS_AROUND: Final = 4
 
-_GLANCE_WAY: Final = 36
-"""Frames that are decoded at most, beside keyframes, for all glances: some tenths of a second"""
+_GLANCE_WAY: Final = 24
+"""Frames that are decoded at most, beside keyframes, for all glances: a tenth of a second"""
 
 Shown = tuple[int, VideoFrame]
 """A frame's index in the clip and the stored picture that it shows"""
@@ -42,14 +42,18 @@ def read_frames(clip: Clip, count: int, extend: Extend) -> Iterator[Frame]:
 
 
 def glances(clip: Clip, count: int) -> tuple[int, ...]:
-    """At most `count` frames of the clip, ascending, as spread over it as is quick to decode from its keyframes."""
+    """At most `count` frames of the clip, ascending, as spread over it as is quick to decode: keyframes.
+
+    Where it has too few of them, also what is shown a moment after one.
+    """
     wanted = np.unique(np.linspace(0, clip.frames - 1, count + 1)[:-1].astype(int)).tolist()
     groups = list(_by_keyframe(clip, wanted))
     way = _GLANCE_WAY // len(groups)
     chosen = set()
     for start, indices in groups:
-        shrunk = min(1.0, way / max(indices[-1] - start, 1))
-        chosen |= {start + int((index - start) * shrunk) for index in indices}
+        chosen.add(start)
+        if len(indices) > 1:
+            chosen.add(start + min(way, indices[-1] - start))
     return tuple(sorted(chosen))
 
 
