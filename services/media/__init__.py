@@ -4,7 +4,7 @@ from services.media.audio import read_speech, speech_blocks, speech_seconds
 from services.media.clip import Clip, open_clip
 from services.media.colour import ColourTags, Matrix, Range, rgb_to_yuv, yuv_to_rgb
 from services.media.frame import HALVED, Frame
-from services.media.frames import glances, read_frames, read_glances
+from services.media.frames import glances, read_frames
 from services.media.hearing import Mix, SoundChoice
 from services.media.pictures import DECODING_VERSION
 from services.media.probe import MediaInfo, probe
@@ -30,7 +30,6 @@ __all__ = [
     "open_clip",
     "probe",
     "read_frames",
-    "read_glances",
     "read_speech",
     "rgb_to_yuv",
     "source_index",
