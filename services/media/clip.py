@@ -71,9 +71,13 @@ def open_clip(path: Path, *, name: str) -> Clip:
     with open_pictures(path, name) as pictures:
         picture, first = _first_picture(pictures, name)
         orientation, still, aspect = pictures.orientation(picture), pictures.still, pictures.aspect
+        timing = pictures.timing(first)
+    if not len(timing.times):
+        raise ChorusError(ErrorKind.INVALID_INPUT, "frames-unusable", name=name)
     stored_size = _fit_still(picture) if still else (picture.width, picture.height)
     upright = stored_size[::-1] if orientation.swap else stored_size
-    timing, scan = _timing_and_scan(path, name, first, picture)
+    scan = Scan.PROGRESSIVE if still else _scan(path, name, timing, picture)
+    timing = timing if scan is Scan.PROGRESSIVE else doubled(timing)
     return Clip(
         path=path,
         name=name,
@@ -103,18 +107,12 @@ def _first_picture(pictures: Pictures, name: str) -> tuple[VideoFrame, int | Non
     return picture, first
 
 
-def _timing_and_scan(path: Path, name: str, first: int | None, picture: VideoFrame) -> tuple[Timing, Scan]:
-    with open_pictures(path, name) as pictures:
-        timing = pictures.timing(first)
-        if not len(timing.times):
-            raise ChorusError(ErrorKind.INVALID_INPUT, "frames-unusable", name=name)
-        if pictures.still:
-            return timing, Scan.PROGRESSIVE
+def _scan(path: Path, name: str, timing: Timing, picture: VideoFrame) -> Scan:
     scan = scan_of([picture])
     if scan is Scan.PROGRESSIVE and may_be_interlaced(picture.height, timing.frame_rate):
         state = path.stat()
-        scan = _scan_seen(path, name, middle_keyframe(timing), (state.st_size, state.st_mtime_ns))
-    return (timing, scan) if scan is Scan.PROGRESSIVE else (doubled(timing), scan)
+        return _scan_seen(path, name, middle_keyframe(timing), (state.st_size, state.st_mtime_ns))
+    return scan
 
 
 @lru_cache(maxsize=64)

@@ -24,9 +24,11 @@ _BACKWARD_BYTES: Final = 192 << 20
 
 _FIELDS_AROUND: Final = 4
 
-_GLANCE_WAY: Final = 36
-"""Frames that are decoded at most, beside keyframes, for all glances: some tenths of a second"""
+_GLANCE_WAY: Final = 24
+"""Frames that are decoded at most, beside keyframes, for all glances: a tenth of a second"""
 
+Planes = tuple[Samples, Samples, Samples]
+"""Y, U and V"""
 Shown = tuple[int, VideoFrame]
 """A frame's index in the clip and the stored picture that it shows"""
 
@@ -37,28 +39,37 @@ def read_frames(clip: Clip, count: int, extend: Extend) -> Iterator[Frame]:
     A picture that cannot be decoded is replaced by the one before it.
     """
     for index, picture in _pictures(clip, count, extend):
-        planes = upright_planes(picture, clip.stored_size, clip.pixel_format, clip.colour, clip.orientation)
-        yield frame_of(clip, index, planes)
+        y, u, v = (np.array(plane, order="C") for plane in _lent(clip, picture))
+        yield frame_of(clip, index, (y, u, v))
+
+
+def lent_frames(clip: Clip, count: int, extend: Extend) -> Iterator[Planes]:
+    """The planes of read_frames for those who only pass them on: nobody may write to them."""
+    for _, picture in _pictures(clip, count, extend):
+        yield _lent(clip, picture)
 
 
 def glances(clip: Clip, count: int) -> tuple[int, ...]:
-    """At most `count` frames of the clip, ascending, as spread over it as is quick to decode from its keyframes."""
+    """At most `count` frames of the clip, ascending, as spread over it as is quick to decode: keyframes.
+
+    Where it has too few of them, also what is shown a moment after one.
+    """
     wanted = np.unique(np.linspace(0, clip.frames - 1, count + 1)[:-1].astype(int)).tolist()
     groups = list(_by_keyframe(clip, wanted))
     way = _GLANCE_WAY // len(groups)
     chosen = set()
     for start, indices in groups:
-        shrunk = min(1.0, way / max(indices[-1] - start, 1))
-        chosen |= {start + int((index - start) * shrunk) for index in indices}
+        chosen.add(start)
+        if len(indices) > 1:
+            chosen.add(start + min(way, indices[-1] - start))
     return tuple(sorted(chosen))
 
 
-def read_glances(clip: Clip, indices: Sequence[int]) -> Iterator[Frame]:
-    """These frames of the clip, ascending; what lies before the nearest keyframe of each is not decoded."""
+def lent_glances(clip: Clip, indices: Sequence[int]) -> Iterator[Planes]:
+    """The planes of these frames, ascending, as of lent_frames; what lies before their keyframes is not decoded."""
     for _, group in _by_keyframe(clip, indices):
-        for index, picture in _forwards(clip, group[0], group):
-            planes = upright_planes(picture, clip.stored_size, clip.pixel_format, clip.colour, clip.orientation)
-            yield frame_of(clip, index, planes)
+        for _, picture in _forwards(clip, group[0], group):
+            yield _lent(clip, picture)
 
 
 def _by_keyframe(clip: Clip, indices: Sequence[int]) -> Iterator[tuple[int, list[int]]]:
@@ -75,7 +86,11 @@ def _by_keyframe(clip: Clip, indices: Sequence[int]) -> Iterator[tuple[int, list
         yield start, list(group)
 
 
-def frame_of(clip: Clip, index: int, planes: tuple[Samples, Samples, Samples]) -> Frame:
+def _lent(clip: Clip, picture: VideoFrame) -> Planes:
+    return upright_planes(picture, clip.stored_size, clip.pixel_format, clip.colour, clip.orientation)
+
+
+def frame_of(clip: Clip, index: int, planes: Planes) -> Frame:
     """The frame of `clip` that has these planes."""
     y, u, v = planes
     return Frame(

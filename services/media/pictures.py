@@ -17,8 +17,8 @@ from services.accepted_files import MAX_SIDE
 from services.errors import ChorusError, ErrorKind
 from services.media.orientation import Orientation, display_orientation
 from services.media.photos import PhotoHeader, animation_times, decode_animation, decode_photo, photo_header
-from services.media.source import decode, open_source, picture_format, picture_stream
-from services.media.timing import Timing, read_timing, still_timing, timing_of_milliseconds
+from services.media.source import decode, decode_packets, open_source, picture_format, picture_stream, read_packets
+from services.media.timing import PacketNotes, Timing, noted_timing, still_timing, timing_of_milliseconds
 
 DECODING_VERSION: Final = "3"
 """Part of the keys of what is kept of a source's frames: raise it when a file would give other frames than before"""
@@ -46,7 +46,7 @@ class Pictures(Protocol):
         """The first picture that can be decoded, and its time stamp if the file's stamps hold."""
 
     def timing(self, first: int | None) -> Timing:
-        """When its pictures are shown, from the time stamp of the first; to be asked of a file just opened."""
+        """When its pictures are shown, from the time stamp of the first; to be asked after `first`, and once."""
 
     def start_at(self, keyframe: int) -> bool:
         """Go to a keyframe; False when that cannot be done."""
@@ -81,6 +81,9 @@ class _Recording:
         self._container = container
         self._stream = stream
         self._header = header
+        self._notes = PacketNotes()
+        self._packets = self._notes.noted(read_packets(container, stream))
+        """For `first` and `timing`, which read the file once between them"""
         stream.thread_type = "NONE"  # threads cost 15 % more CPU; the encoder and Triton use the other cores
 
     @property
@@ -91,7 +94,7 @@ class _Recording:
         return self._header.orientation if self._header else display_orientation(picture)
 
     def first(self) -> tuple[VideoFrame | None, int | None]:
-        picture = next(decode(self._container, self._stream), None)
+        picture = next(decode_packets(self._packets, self._stream), None)
         if not isinstance(picture, VideoFrame):
             return None, None
         # AVI has decoding times only, so the pictures' order is not in the file when they are stored reordered.
@@ -99,7 +102,11 @@ class _Recording:
         return picture, None if reordered else picture.pts
 
     def timing(self, first: int | None) -> Timing:
-        return still_timing() if self.still else read_timing(self._container, self._stream, first=first)
+        if self.still:
+            return still_timing()
+        for _ in self._packets:
+            pass
+        return noted_timing(self._notes, self._stream, first=first)
 
     def start_at(self, keyframe: int) -> bool:
         try:

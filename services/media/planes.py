@@ -77,15 +77,15 @@ def _mastering_display(data: bytes) -> tuple[int, ...]:
 def upright_planes(
     picture: VideoFrame, stored_size: tuple[int, int], pixel_format: str, tags: ColourTags, orientation: Orientation
 ) -> tuple[Samples, Samples, Samples]:
-    """Copies of Y, U and V in `pixel_format`, upright and padded to even size by repeating the last row and column."""
+    """Y, U and V in `pixel_format`, upright and padded to even size by repeating the last row and column.
+
+    Mostly they are FFmpeg's memory, which nobody may write to: other pictures are made of it.
+    """
     if (picture.width, picture.height) != stored_size or picture.format.name.replace("yuvj", "yuv") != pixel_format:
         picture = _convert(picture, stored_size, pixel_format, tags)
     chroma = _even(stored_size[0]) // _chroma_step(picture)[0], _even(stored_size[1]) // _chroma_step(picture)[1]
     sizes = ((_even(stored_size[0]), _even(stored_size[1])), chroma, chroma)
-    y, u, v = (
-        np.array(orientation.turn(_padded(plane_view(picture, number), *size)), order="C")
-        for number, size in enumerate(sizes)
-    )
+    y, u, v = (orientation.turn(_padded(plane_view(picture, number), *size)) for number, size in enumerate(sizes))
     return y, u, v
 
 

@@ -11,19 +11,9 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 
 from services.errors import ChorusError, ErrorKind
-from services.media.clip import open_clip
+from services.media.clip import Clip, open_clip
 from services.media.hearing import SoundChoice, choose_sound, is_clipped
 from services.media.source import decode, open_source, picture_format, picture_stream, read_packets, sound_streams
-
-
-@dataclass(frozen=True, slots=True)
-class VideoShape:
-    """The picture side of a file, as it will be rendered."""
-
-    width: int
-    height: int
-    frame_rate: Fraction
-    frames: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +24,8 @@ class MediaInfo:
     seconds: Fraction
     """Of the pictures for a video, of the sound for an audio file, 0 for a still"""
     has_audio: bool
-    video: VideoShape | None
+    video: Clip | None
+    """The picture side of a file, as it will be rendered"""
     sound: SoundChoice | None = None
     """Of an audio file, and of a video with several tracks of sound: what is heard of it"""
     clipped: bool = False
@@ -57,10 +48,9 @@ def probe(path: Path, *, name: str) -> MediaInfo:
             seconds = _sound_seconds(path, name, choice.track)
             return MediaInfo("audio", seconds, True, None, choice, is_clipped(path, name, choice.track))
     clip = open_clip(path, name=name)
-    shape = VideoShape(clip.width, clip.height, clip.frame_rate, clip.frames)
     if clip.still:
-        return MediaInfo("still", Fraction(0), has_audio, shape)
-    return MediaInfo("video", clip.seconds, has_audio, shape, choose_sound(path, name) if several else None)
+        return MediaInfo("still", Fraction(0), has_audio, clip)
+    return MediaInfo("video", clip.seconds, has_audio, clip, choose_sound(path, name) if several else None)
 
 
 def _sound_seconds(path: Path, name: str, track: int) -> Fraction:

@@ -94,7 +94,7 @@ class Readers:
         yield from self._frames(clip, Frames(clip, count, extend), shown)
 
     def glances(self, clip: Clip, indices: tuple[int, ...]) -> Generator[Frame]:
-        """As media.read_glances gives them."""
+        """These frames of the clip, ascending; see media.glances."""
         yield from self._frames(clip, Glances(clip, indices), indices)
 
     def speech(self, path: Path, *, name: str) -> NDArray[np.float32]:

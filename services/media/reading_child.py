@@ -20,7 +20,7 @@ from services.confined import FILE_MEMORY_BYTES, confine
 from services.errors import ChorusError, ErrorKind, error_to_json
 from services.media.audio import speech_blocks
 from services.media.clip import open_clip
-from services.media.frames import read_frames, read_glances
+from services.media.frames import lent_frames, lent_glances
 from services.media.told_clip import tell_clip
 from services.media.wire import HEADER_BYTES, Description, Frames, Glances, Header, Wanted, Word, receive
 
@@ -53,11 +53,9 @@ def _chunks(wanted: Wanted) -> Iterator[Sequence[NDArray[Any]]]:
         for part in tell_clip(open_clip(wanted.path, name=wanted.name)):
             yield [part]
     elif isinstance(wanted, Frames):
-        for frame in read_frames(*wanted):
-            yield frame.planes
+        yield from lent_frames(*wanted)
     elif isinstance(wanted, Glances):
-        for frame in read_glances(*wanted):
-            yield frame.planes
+        yield from lent_glances(*wanted)
     else:
         for block in speech_blocks(wanted.path, wanted.name):
             yield [block.astype(np.float32, copy=False)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -85,7 +85,14 @@ def read_packets(container: InputContainer, stream: VideoStream | AudioStream) -
 
 def decode(container: InputContainer, stream: VideoStream | AudioStream) -> Iterator[VideoFrame | AudioFrame]:
     """Everything in the stream that can be decoded, in order of presentation; broken packets are passed over."""
-    for packet in read_packets(container, stream):
+    yield from decode_packets(read_packets(container, stream), stream)
+
+
+def decode_packets(
+    packets: Iterable[Packet[Any]], stream: VideoStream | AudioStream
+) -> Iterator[VideoFrame | AudioFrame]:
+    """The same of all packets of the stream."""
+    for packet in packets:
         try:
             yield from packet.decode()
         except FFmpegError:

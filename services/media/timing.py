@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
+from array import array
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
-from av.container import InputContainer
+from av.packet import Packet
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from services.accepted_files import MAX_FRAME_RATE
-from services.media.source import read_packets
 
 Times = NDArray[np.int64]
 STILL_RATE: Final = Fraction(25)
@@ -75,8 +76,44 @@ class _Stamps:
     last_duration: int
 
 
-def read_timing(container: InputContainer, stream: VideoStream, *, first: int | None) -> Timing:
-    """Read all time stamps of the stream, from that of the `first` picture that can be decoded.
+class PacketNotes:
+    """What the packets of a stream say of its times, noted as they are read."""
+
+    def __init__(self) -> None:
+        self._times = array("q")
+        self._keyframes = array("q")
+        self._without_time = 0
+        self._latest: tuple[float, int] = (-math.inf, 0)
+        """The largest time stamp and the duration of its packet"""
+
+    def noted(self, packets: Iterable[Packet[Any]]) -> Iterator[Packet[Any]]:
+        """The packets, each noted before it is given."""
+        for packet in packets:
+            if not packet.is_discard:  # before the start of an edit list: decoded, never shown
+                self._note(packet)
+            yield packet
+
+    def stamps(self, first: int | None) -> _Stamps:
+        """Of the pictures from time stamp `first` on."""
+        times, keyframes = np.array(self._times, np.int64), np.array(self._keyframes, np.int64)
+        if first is not None:
+            times, keyframes = times[times >= first], keyframes[keyframes >= first]
+        packets, last_duration = self._without_time + len(times), self._latest[1] if len(times) else 0
+        return _Stamps(np.unique(times), np.unique(keyframes), packets, last_duration)
+
+    def _note(self, packet: Packet[Any]) -> None:
+        if packet.pts is None:
+            self._without_time += 1
+            return
+        self._times.append(packet.pts)
+        if packet.is_keyframe:
+            self._keyframes.append(packet.pts)
+        if packet.pts > self._latest[0]:
+            self._latest = packet.pts, packet.duration or 0
+
+
+def noted_timing(notes: PacketNotes, stream: VideoStream, *, first: int | None) -> Timing:
+    """That of a stream all of whose packets were noted, from the time stamp of the `first` picture that can be decoded.
 
     A video with a constant rate keeps its pictures one by one; any other is put on a constant rate. Below 20 pictures a
     second each is repeated, up to 25 or the next multiple. `first` is None when the time stamps are known to be wrong.
@@ -84,7 +121,7 @@ def read_timing(container: InputContainer, stream: VideoStream, *, first: int | 
     assert stream.time_base is not None
     time_base = stream.time_base
     hints = [tidy(rate) for rate in (stream.base_rate, stream.guessed_rate, stream.average_rate) if rate]
-    stamps = _read_stamps(container, stream, -math.inf if first is None else first)
+    stamps = notes.stamps(first)
     if first is None or len(stamps.times) < 0.4 * stamps.packets:
         rate = next((hint for hint in hints if hint <= MAX_FRAME_RATE), STILL_RATE)
         return _quick_enough(Timing(rate, np.arange(stamps.packets), np.zeros(0, np.int64), counted=True))
@@ -118,28 +155,6 @@ def tidy(rate: Fraction) -> Fraction:
         return rate
     nearest = _nearest_standard(rate)
     return nearest if abs(nearest / rate - 1) < _MEASURED_WITHIN else rate.limit_denominator(100)
-
-
-def _read_stamps(container: InputContainer, stream: VideoStream, first: float) -> _Stamps:
-    times: list[int] = []
-    keyframes: list[int] = []
-    packets, latest, last_duration = 0, -math.inf, 0
-    for packet in read_packets(container, stream):
-        if packet.is_discard:  # before the start of an edit list: decoded, never shown
-            continue
-        if packet.pts is not None and packet.pts < first:
-            continue
-        packets += 1
-        if packet.pts is None:
-            continue
-        times.append(packet.pts)
-        if packet.is_keyframe:
-            keyframes.append(packet.pts)
-        if packet.pts > latest:
-            latest, last_duration = packet.pts, packet.duration or 0
-    return _Stamps(
-        np.unique(np.array(times, np.int64)), np.unique(np.array(keyframes, np.int64)), packets, last_duration
-    )
 
 
 def _is_constant(times: Times, time_base: Fraction, rate: Fraction) -> bool:

@@ -47,7 +47,7 @@ def analyse(clip: Clip, frames: Iterable[Frame], triton: Inference, folder: Path
         recordings = tracker.finish(clip.frames)
     finally:
         tracker.close()
-    write_tracks(clip, recordings, tracker.shots, output)
+    _write_tracks(clip, recordings, tracker.shots, output)
     seconds = time.monotonic() - started
     _log.info(
         "%s: %d frames analysed in %.1f s, %d shots, %d tracks",
@@ -59,9 +59,9 @@ def analyse(clip: Clip, frames: Iterable[Frame], triton: Inference, folder: Path
     )
 
 
-def write_tracks(clip: Clip, recordings: Sequence[TrackRecording], shots: Sequence[int], output: Path) -> None:
+def _write_tracks(clip: Clip, recordings: Sequence[TrackRecording], shots: Sequence[int], output: Path) -> None:
     """Work out the motion of every track, and write all that is known of them to the file `output`."""
-    ranks = rank_tracks([_candidate(recording) for recording in recordings], clip.width, clip.height)
+    ranks = rank_tracks([candidate_of(recording) for recording in recordings], clip.width, clip.height)
     seen = np.zeros(clip.frames, np.bool_)
     with output.open("xb") as file:
         writer = TrackWriter(file)
@@ -70,7 +70,7 @@ def write_tracks(clip: Clip, recordings: Sequence[TrackRecording], shots: Sequen
                 seen[run.first_frame : run.last_frame + 1] = True
             visible, motion = _motion(recording, shots, clip)
             recording.drop_references(visible < 1)
-            writer.add(recording, motion, _summary(number, rank, recording, visible, motion))
+            writer.add(recording, motion, summary_of(number, rank, recording, visible, motion))
         writer.finish(
             frames=clip.frames,
             frame_rate=clip.frame_rate,
@@ -96,7 +96,8 @@ def _motion(recording: TrackRecording, shots: Sequence[int], clip: Clip) -> tupl
         return visible, find_motion(LandmarkSlices(file), recording.runs, shot, believed)
 
 
-def _candidate(recording: TrackRecording) -> Candidate:
+def candidate_of(recording: TrackRecording) -> Candidate:
+    """What counts for the rank of a closed recording."""
     return Candidate(
         shot=recording.shot,
         first_frame=recording.runs[0].first_frame,
@@ -106,9 +107,10 @@ def _candidate(recording: TrackRecording) -> Candidate:
     )
 
 
-def _summary(
+def summary_of(
     number: int, rank: int, recording: TrackRecording, visible: NDArray[np.float64], motion: TrackMotion
 ) -> TrackSummary:
+    """What a person is told of a closed recording; `visible` (rows,) 0..1 is how far the mouth is in view."""
     return TrackSummary(
         track=number,
         shot=recording.shot,

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
 from services.media import Clip, Frame
-from services.preprocess.analysis import write_tracks
+from services.preprocess.analysis import candidate_of, summary_of
 from services.preprocess.cuts import Cut
 from services.preprocess.detection import Inference
-from services.preprocess.summary import VideoAnalysis
-from services.preprocess.track_store import open_tracks
+from services.preprocess.pose import find_motion
+from services.preprocess.ranking import rank_tracks
+from services.preprocess.recording import TrackRecording
+from services.preprocess.summary import TrackSummary, VideoAnalysis
+from services.preprocess.track_store import LandmarkSlices
 from services.preprocess.tracking import FaceTracker
 
 LOOKS: Final = 4
-"""Frames of a first look"""
+"""Frames of a first look, at most"""
 LEAST_FRAMES: Final = 50
 """A shorter video is analysed as a whole in no more time"""
 
 
 def first_look(clip: Clip, frames: Iterable[Frame], triton: Inference, folder: Path) -> VideoAnalysis:
-    """The analysis of `clip` as if it were these frames, each a shot of its own; scratch files go to `folder`."""
+    """The analysis of `clip` as if it were these frames, each a shot of its own; scratch files go to `folder`.
+
+    Whether something hides a mouth is not looked for: only frames that follow each other tell.
+    """
     tracker, seen = FaceTracker(triton, folder, clip.frame_rate), 0
     try:
         for frame in frames:
@@ -31,8 +40,22 @@ def first_look(clip: Clip, frames: Iterable[Frame], triton: Inference, folder: P
         recordings = tracker.finish(seen)
     finally:
         tracker.close()
-    # As long as the clip, so that a face is first seen about when it is.
-    glanced = replace(clip, frames=seen, frame_rate=clip.frame_rate * seen / clip.frames)
-    write_tracks(glanced, recordings, tracker.shots, folder / "first-look")
-    with open_tracks(folder / "first-look") as tracks:
-        return tracks.analysis
+    return VideoAnalysis(
+        frames=seen,
+        # As long as the clip, so that a face is first seen about when it is.
+        frame_rate=clip.frame_rate * Fraction(seen, clip.frames),
+        width=clip.width,
+        height=clip.height,
+        frames_with_face=len({recording.shot for recording in recordings}),
+        tracks=tuple(_summaries(recordings, clip)),
+    )
+
+
+def _summaries(recordings: Sequence[TrackRecording], clip: Clip) -> Iterator[TrackSummary]:
+    ranks = rank_tracks([candidate_of(recording) for recording in recordings], clip.width, clip.height)
+    for number, (recording, rank) in enumerate(zip(recordings, ranks, strict=True)):
+        visible = np.ones(recording.rows)
+        with recording.path.open("rb") as file:
+            shot = (recording.shot, recording.shot)
+            motion = find_motion(LandmarkSlices(file), recording.runs, shot, visible)
+        yield summary_of(number, rank, recording, visible, motion)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from contextvars import copy_context
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -43,6 +43,8 @@ _MOST_AT_ONCE: Final = 4
 # First looks are quick, and late ones are worth nothing.
 _LOOKS_AT_ONCE: Final = 2
 _LOOK_WAIT_SECONDS: Final = 2.0
+# Whose frames are asked for again: by the analysis after its first look, by the renders after it.
+_CLIPS_KEPT: Final = 16
 
 Work = Callable[[], Generator[AnalysisProgress]]
 """Computes something and stores it, as far as its progress is asked for"""
@@ -74,6 +76,8 @@ class FaceLibrary:
         self._max_minutes = max_minutes
         self._lock = threading.Lock()
         self._running: dict[str, _RunningAnalysis] = {}
+        self._clips: dict[str, Clip] = {}
+        """The last ones opened, by key: a key always has the same content"""
 
     def first_look(self, video_key: str, name: str) -> FirstLook | None:
         """What a few frames of the video show; None when it is analysed already, or not worth it.
@@ -136,7 +140,7 @@ class FaceLibrary:
     def clip(self, video_key: str, name: str) -> Iterator[Clip]:
         """The video, valid inside the block; NOT_FOUND, INVALID_INPUT or TOO_LARGE when it cannot be used."""
         with self._storage.local_copy(video_key) as path:
-            clip = self._readers.clip(path, name=name)
+            clip = self._opened(video_key, path, name)
             if clip.seconds > self._max_minutes * 60:
                 raise self._too_long(name, float(clip.seconds))
             yield clip
@@ -163,6 +167,16 @@ class FaceLibrary:
     def seen_faces(self, video_key: str, net: SourceNet | None) -> SeenFaces | None:
         """What the net sees in the faces of an analysed video, for one stream."""
         return None if net is None else SeenFaces(self._storage, video_key, net, self._triton)
+
+    def _opened(self, video_key: str, path: Path, name: str) -> Clip:
+        with self._lock:
+            known = self._clips.pop(video_key, None)
+        clip = self._readers.clip(path, name=name) if known is None else replace(known, path=path, name=name)
+        with self._lock:
+            self._clips[video_key] = clip
+            if len(self._clips) > _CLIPS_KEPT:
+                del self._clips[next(iter(self._clips))]
+        return clip
 
     def _ensure(self, kind: telemetry.AnalysisKind, key: str, name: str, work: Work) -> Generator[AnalysisProgress]:
         if self._storage.size(key) is not None:

@@ -17,7 +17,7 @@ from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 from services.confined import FILE_MEMORY_BYTES, confine
 from services.errors import ChorusError, ErrorKind, is_disk_full
-from services.media import Extend, MediaInfo, Mix, open_clip, probe, read_frames, write_poster
+from services.media import Clip, Extend, MediaInfo, Mix, probe, read_frames, write_poster
 from services.parent_death import die_with_parent
 from services.preprocess.summary import MediaFacts, SoundNote
 from services.storage import storage_error
@@ -113,18 +113,18 @@ def _load() -> None:
 def look_into(path: Path, name: str, scratch: Path) -> tuple[MediaFacts, bytes]:
     """As ProbePool.probe, in this process."""
     info = probe(path, name=name)
-    shape = info.video
+    clip = info.video
     facts = MediaFacts(
         kind=info.kind,
         seconds=float(info.seconds),
         has_audio=info.has_audio,
-        width=shape.width if shape else None,
-        height=shape.height if shape else None,
-        frame_rate=str(shape.frame_rate) if shape else None,
+        width=clip.width if clip else None,
+        height=clip.height if clip else None,
+        frame_rate=str(clip.frame_rate) if clip else None,
         sound_notes=tuple(_sound_notes(info)),
         sound_track=info.sound.track + 1 if info.sound and info.sound.tracks > 1 else None,
     )
-    return facts, b"" if shape is None else _thumbnail(path, name, scratch)
+    return facts, b"" if clip is None else _thumbnail(clip, scratch)
 
 
 def _sound_notes(info: MediaInfo) -> Iterator[SoundNote]:
@@ -139,10 +139,9 @@ def _sound_notes(info: MediaInfo) -> Iterator[SoundNote]:
         yield SoundNote.CENTRE
 
 
-def _thumbnail(path: Path, name: str, scratch: Path) -> bytes:
+def _thumbnail(clip: Clip, scratch: Path) -> bytes:
     with TemporaryDirectory(dir=scratch) as folder:
         picture = Path(folder, "thumbnail.jpg")
-        clip = open_clip(path, name=name)
         for frame in read_frames(clip, 1, Extend.CUT):
             write_poster(picture, frame, clip, side=_THUMBNAIL_SIDE)
         return picture.read_bytes() if picture.exists() else b""

@@ -16,6 +16,8 @@ _ROLES = (
     # Words of a command line, first match wins.
     ("triton_python_backend_stub", "triton stubs"),
     ("tritonserver", "triton"),
+    ("services.media.reading_child", "reading child"),
+    ("multiprocessing.spawn", "probe child"),
     ("services.preprocess", "preprocess"),
     ("services.render", "render child"),
     ("services.worker", "worker"),

@@ -11,11 +11,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import cast
 
+import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from services.media import Clip, Extend, Frame, open_clip, read_frames, read_speech, write_video
+from services.media.source import read_packets
 from services.preprocess.analysis import analyse
 from services.preprocess.crops import crop_side, crop_to_frame, cut, inverse_affine
 from services.preprocess.detection import detect, whole_view
@@ -201,6 +203,18 @@ def enlarged_clip(video: Path, path: Path, height: int) -> Path:
     width = 2 * round(clip.width * height / clip.height / 2)
     frames = (_scaled(frame, width, height) for frame in read_frames(clip, clip.frames, Extend.CUT))
     return _written(path, replace(clip, width=width, height=height), frames, clip.frames)
+
+
+def same_pictures(video: Path, path: Path, comment: str) -> Path:
+    """Another file with the same stored pictures, and without sound."""
+    with av.open(video) as source, av.open(path, "w", options={"movflags": "faststart"}) as copy:
+        copy.metadata["comment"] = comment
+        stored = source.streams.video[0]
+        stream = copy.add_stream_from_template(stored)
+        for packet in read_packets(source, stored):
+            packet.stream = stream
+            copy.mux(packet)
+    return path
 
 
 def prolonged_clip(video: Path, path: Path, seconds: int) -> Path:

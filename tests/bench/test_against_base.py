@@ -17,18 +17,19 @@ from rich.table import Table
 from services.media import Extend, open_clip, read_frames, write_video
 from tests.bench.process_costs import Costs, process_cpu
 from tests.bench.revisions import both_stacks, revision_name, sameness
-from tests.bench.stages import enlarged_clip
+from tests.bench.stages import enlarged_clip, same_pictures
 from tests.running_stack import SAMPLES, RunningStack
 
 VIDEO, STILL, AUDIO = SAMPLES / "astronaut.mp4", SAMPLES / "portrait.jpg", SAMPLES / "announcement_en.wav"
 JOB_SECONDS = 900.0
+LOOK_SECONDS = 300.0
 Stacks = tuple[RunningStack, RunningStack]
 pytestmark = pytest.mark.timeout(3600)
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One job, or the floor."""
+    """One job, one first look, or the floor."""
 
     frames: int
     costs: Costs
@@ -66,6 +67,24 @@ def test_a_job_in_turns(stacks: Stacks, request: pytest.FixtureRequest, tmp_path
     assert {run.frames for taken in runs for run in taken} == {unknown[0].frames}
 
 
+@pytest.mark.parametrize("height", [720, 1080])
+def test_a_first_look_in_turns(stacks: Stacks, request: pytest.FixtureRequest, tmp_path: Path, height: int) -> None:
+    video = VIDEO if height == 720 else enlarged_clip(VIDEO, tmp_path / "1080p.mp4", height)
+    for stack in stacks:  # no process shall load code while it is measured
+        _look(stack, same_pictures(video, tmp_path / "first.mp4", f"{time.time()}"))
+    runs: list[list[Run]] = [[], []]
+    for _ in range(request.config.getoption("--turns")):
+        for taken, stack in zip(runs, stacks, strict=True):
+            taken.append(_look(stack, same_pictures(video, tmp_path / "fresh.mp4", f"{time.time()}")))
+    title = f"{height}p, {runs[0][0].frames} frames that nobody has seen, until the analysis is known"
+    table = _table(f"{title}: medians of {len(runs[0])} turns", revision_name(request.config.getoption("--base")))
+    _add_roles(table, *runs)
+    _add_whole(table, "all", *runs)
+    table.add_row("seconds", *(f"{median(run.seconds for run in taken):.1f}" for taken in runs), "")
+    Console(width=120).print(table)
+    assert all(run.costs.cpu_seconds["reading child"] > 0 for taken in runs for run in taken)
+
+
 def test_what_is_outside_the_mouth_keeps_its_bits(stacks: Stacks, tmp_path: Path) -> None:
     outputs = []
     for number, stack in enumerate(stacks):
@@ -90,6 +109,19 @@ def _job(stack: RunningStack, video: Path) -> Run:
         seconds = time.monotonic() - started
     assert job["state"] == "succeeded", job["error"]
     return Run(job["progress"]["frames_total"], costs, seconds)
+
+
+def _look(stack: RunningStack, video: Path) -> Run:
+    """From the upload until the analysis is known."""
+    with process_cpu(psutil.Process(stack.process.pid)) as costs, stack.http as http:
+        started = time.monotonic()
+        media_id = stack.media_id(video)
+        while (found := http.post(f"/v1/media/{media_id}/preflight").json())["state"] != "done":
+            assert found["state"] in ("waiting", "running"), found
+            assert time.monotonic() - started < LOOK_SECONDS, found
+            time.sleep(0.5)
+        seconds = time.monotonic() - started
+    return Run(open_clip(video, name=video.name).frames, costs, seconds)
 
 
 def _later(stack: RunningStack, video: Path) -> Callable[[], Run]:
@@ -125,19 +157,9 @@ def _own_cpu() -> float:
 
 def _print(height: int, base: str, unknown: list[Run], runs: list[list[Run]]) -> None:
     before, now, floors = runs
-    table = Table(title=f"{height}p, {now[0].frames} frames, medians of {len(now)} turns: CPU ms a frame")
-    for heading in ("", base, "here", "here / base, turn by turn"):
-        table.add_column(heading, justify="left" if heading == "" else "right")
-    for role in sorted({role for run in (*before, *now) for role in run.costs.cpu_seconds}):
-        parts = [
-            median(1000 * run.costs.cpu_seconds.get(role, 0.0) / run.frames for run in taken) for taken in (before, now)
-        ]
-        table.add_row(role, *(f"{part:.1f}" for part in parts), "")
-    table.add_row(
-        "all, the face known",
-        *(f"{median(run.milliseconds for run in taken):.1f}" for taken in (before, now)),
-        _ratios([after.milliseconds / run.milliseconds for run, after in zip(before, now, strict=True)]),
-    )
+    table = _table(f"{height}p, {now[0].frames} frames, medians of {len(now)} turns", base)
+    _add_roles(table, before, now)
+    _add_whole(table, "all, the face known", before, now)
     table.add_row("all, the face unknown (once)", *(f"{run.milliseconds:.1f}" for run in unknown), "")
     table.add_row(
         "seconds of the job by its CPU seconds",
@@ -154,6 +176,29 @@ def _print(height: int, base: str, unknown: list[Run], runs: list[list[Run]]) ->
         "",
     )
     Console(width=120).print(table)
+
+
+def _table(title: str, base: str) -> Table:
+    table = Table(title=f"{title}: CPU ms a frame")
+    for heading in ("", base, "here", "here / base, turn by turn"):
+        table.add_column(heading, justify="left" if heading == "" else "right")
+    return table
+
+
+def _add_roles(table: Table, before: list[Run], now: list[Run]) -> None:
+    for role in sorted({role for run in (*before, *now) for role in run.costs.cpu_seconds}):
+        parts = [
+            median(1000 * run.costs.cpu_seconds.get(role, 0.0) / run.frames for run in taken) for taken in (before, now)
+        ]
+        table.add_row(role, *(f"{part:.1f}" for part in parts), "")
+
+
+def _add_whole(table: Table, name: str, before: list[Run], now: list[Run]) -> None:
+    table.add_row(
+        name,
+        *(f"{median(run.milliseconds for run in taken):.1f}" for taken in (before, now)),
+        _ratios([after.milliseconds / run.milliseconds for run, after in zip(before, now, strict=True)]),
+    )
 
 
 def _ratios(each: list[float]) -> str:

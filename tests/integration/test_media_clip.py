@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from fractions import Fraction
 from itertools import accumulate
 from pathlib import Path
 
 import pytest
+from av.container import InputContainer
 
 from services.media import ColourTags, Extend, open_clip, read_frames
+from services.media.source import open_source
 from tests.media_samples import ClipRecipe, Tone, make_clip, make_still, read_number
 
 NTSC = Fraction(30000, 1001)
@@ -23,6 +26,21 @@ def test_a_constant_rate_is_kept_exactly_in_every_container(tmp_path: Path, suff
     clip = open_clip(make_clip(tmp_path / f"a.{suffix}", recipe), name="a")
     assert (clip.frame_rate, clip.frames) == (rate, 40)
     assert clip.seconds == 40 / rate
+
+
+def test_a_file_is_opened_once_for_its_first_picture_and_its_times(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Path] = []
+
+    def counted(path: Path, name: str) -> AbstractContextManager[InputContainer]:
+        opened.append(path)
+        return open_source(path, name)
+
+    monkeypatch.setattr("services.media.pictures.open_source", counted)
+    path = make_clip(tmp_path / "clip.mp4", ClipRecipe(frames=20, options={"bf": "3"}))
+    assert open_clip(path, name="clip.mp4").frames == 20
+    assert opened == [path]
 
 
 def test_an_unusual_constant_rate_is_kept(tmp_path: Path) -> None:

@@ -8,15 +8,22 @@ from pathlib import Path
 import pytest
 
 from services.errors import ChorusError, ErrorKind
-from services.media import VideoShape, open_clip, probe
+from services.media import open_clip, probe
 from tests.media_samples import ClipRecipe, Tone, add_cover, make_clip, make_sound, make_still
 
 
 def test_a_video_with_and_without_sound(tmp_path: Path) -> None:
     rate = Fraction(30000, 1001)
-    silent = probe(make_clip(tmp_path / "a.mp4", ClipRecipe(rate=rate, frames=30)), name="a")
+    path = make_clip(tmp_path / "a.mp4", ClipRecipe(rate=rate, frames=30))
+    silent = probe(path, name="a")
     assert (silent.kind, silent.has_audio, silent.seconds) == ("video", False, Fraction(1001, 1000))
-    assert silent.video == VideoShape(160, 120, rate, 30)
+    assert silent.video == open_clip(path, name="a")
+    assert (silent.video.width, silent.video.height, silent.video.frame_rate, silent.video.frames) == (
+        160,
+        120,
+        rate,
+        30,
+    )
     assert probe(make_clip(tmp_path / "b.mov", ClipRecipe(tone=Tone())), name="b").has_audio
 
 
@@ -40,9 +47,16 @@ def test_a_recording(tmp_path: Path, file: str, tone: Tone) -> None:
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "webp"])
 def test_a_photo(tmp_path: Path, suffix: str) -> None:
-    info = probe(make_still(tmp_path / f"a.{suffix}"), name="a")
+    path = make_still(tmp_path / f"a.{suffix}")
+    info = probe(path, name="a")
     assert (info.kind, info.seconds, info.has_audio) == ("still", Fraction(0), False)
-    assert info.video == VideoShape(160, 120, Fraction(25), 1)
+    assert info.video == open_clip(path, name="a")
+    assert (info.video.width, info.video.height, info.video.frame_rate, info.video.frames) == (
+        160,
+        120,
+        Fraction(25),
+        1,
+    )
 
 
 def test_a_photo_under_a_wrong_name_is_still_a_photo(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Speech in the library: heard once for everybody who waits, with progress, and not at all when nobody does."""
+"""The library: speech is heard once for everybody who waits, and not when nobody does; videos are opened once."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import pytest
 from numpy.typing import NDArray
 
 from services.errors import ChorusError, ErrorKind
-from services.media import Readers
+from services.media import Clip, Extend, Readers
 from services.preprocess.faces import SPEECH_FEATURES
 from services.preprocess.library import FaceLibrary
 from services.storage import Storage
 from tests.gateway_stack import wait_until
 from tests.measures import metric
-from tests.media_samples import Tone, make_sound
+from tests.media_samples import ClipRecipe, Tone, make_clip, make_sound
 
 
 class SlowModels:
@@ -121,3 +121,35 @@ def test_a_recording_that_is_too_long_is_refused_by_name(
         list(library.ensure_speech(key, "speech.wav"))
     assert caught.value.kind is ErrorKind.TOO_LARGE
     assert models.pieces == 0
+
+
+def test_a_video_is_opened_once(
+    library: FaceLibrary, storage: Storage, readers: Readers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    describe = readers.clip
+
+    def counted(path: Path, *, name: str) -> Clip:
+        opened.append(name)
+        return describe(path, name=name)
+
+    monkeypatch.setattr(readers, "clip", counted)
+    keys = [f"uploads/{number}" for number in range(17)]
+    for number, key in enumerate(keys):
+        storage.put_file(key, make_clip(tmp_path / f"{number}.mp4", ClipRecipe(frames=5 + number)))
+    for name in ("one", "two"):
+        with library.clip(keys[0], name) as clip:
+            assert (clip.name, clip.frames) == (name, 5)
+            assert len(list(library.frames(clip, 5, Extend.CUT))) == 5
+    assert opened == ["one"]
+    # A store without the file does not give it, and of many videos the last are known.
+    storage.delete(keys[0])
+    with pytest.raises(ChorusError), library.clip(keys[0], "gone"):
+        pass
+    for number, key in enumerate(keys[1:], 1):
+        with library.clip(key, key) as clip:
+            assert clip.frames == 5 + number
+    storage.put_file(keys[0], tmp_path / "16.mp4")
+    with library.clip(keys[0], "again") as clip:
+        assert clip.frames == 5 + 16
+    assert opened == ["one", *keys[1:], "again"]

@@ -17,6 +17,8 @@ from tests.bench.process_costs import role_of
 
 SAMPLE_SECONDS: Final = 10.0
 _MIB: Final = 1 << 20
+_NOT_HELD: Final = ("render child", "reading child", "probe child", "starting")
+"""Roles whose processes come and go with their work, or after so many files"""
 
 
 @dataclass(slots=True)
@@ -40,7 +42,7 @@ def quarter_of(values: list[float], number: int) -> list[float]:
 def sampled(root: psutil.Process, home: Path) -> Iterator[Series]:
     """Watches `root`, all that runs below it and the folder `home` during the block.
 
-    Render children come and go with their jobs; they are left out, as their memory is not held.
+    Children that come and go are left out, as their memory is not held.
     """
     series, done = Series(), Event()
     watcher = Thread(target=_watch, args=(root, home, series, done), name="samples")
@@ -63,7 +65,7 @@ def _held(root: psutil.Process) -> dict[str, float]:
     for process in [root, *root.children(recursive=True)]:
         with suppress(psutil.Error):
             role = role_of(process)
-            if role not in ("render child", "starting"):
+            if role not in _NOT_HELD:
                 held[f"{role}: memory, MiB"] += process.memory_full_info().pss / _MIB
                 held[f"{role}: descriptors"] += process.num_fds()
                 held[f"{role}: threads"] += process.num_threads()
