@@ -29,9 +29,7 @@ from services.media.hardware import HardwareFailedError
 from services.media.mp4_boxes import write_shown_width
 from services.media.planes import plane_view
 
-_THREADS: Final = 3
-"""Pictures that are encoded at once. Whoever gives the next one is held until the oldest is done: one more is slack
-for pictures that cost more than others. At 1080p the same came out, bit by bit"""
+_THREADS: Final = 2
 _SOUND_BITS: Final[Mapping[Layout, int]] = {"mono": 96_000, "stereo": 160_000}
 _AAC_BLOCK: Final = 1024
 _POSTER_SIDE: Final = 1280
