@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -128,7 +129,11 @@ def draw_teeth(
         for row, raised in ((_UPPER, _LOWER_SHOWN[0]), (_LOWER, _LOWER_SHOWN[1]))
     )
     coloured = (upper_row, teeth), (lower_row, (teeth * _LOWER_TINT).astype(np.float32))
-    upper, lower = (_draw_row(row, half_width, bend, colour, gum, rows, blur) for row, colour in coloured)
+    # At once: a job's first picture waits for them, and nothing else of it goes on meanwhile.
+    with ThreadPoolExecutor(len(coloured), "teeth") as threads:
+        upper, lower = threads.map(
+            lambda each: _draw_row(each[0], half_width, bend, each[1], gum, rows, blur), coloured
+        )
     return upper, lower
 
 
