@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from export.tflite_reader import Operator, TfliteGraph
 
-_CHANNELS = -1
+_CHANNELS: Final = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +37,8 @@ class JoinedHeads:
         """
         self.inputs, self.outputs, self.name = graph.inputs, graph.outputs, graph.name
         self._graph = graph
-        self._joined: dict[int, tuple[tuple[int, ...], int]] = {}
-        """Tensors of all heads, and the axis along which they are joined, by number"""
+        self._joined: list[tuple[tuple[int, ...], int]] = []
+        """Tensors of all heads, and the axis along which they are joined; their numbers are -1, -2 and so on"""
         heads = [_head(graph, begin, end) for end in ends]
         steps = {step[-1].outputs: step for step in zip(*(head.operators for head in heads), strict=True)}
         self._starts = tuple(head.start for head in heads)
@@ -46,29 +47,28 @@ class JoinedHeads:
 
     def shape(self, number: int) -> tuple[int, ...]:
         """As TfliteGraph.shape."""
-        if number not in self._joined:
+        if number >= 0:
             return self._graph.shape(number)
-        shapes = [self._graph.shape(part) for part in self._joined[number][0]]
+        parts, _ = self._joined[-1 - number]
+        shapes = [self._graph.shape(part) for part in parts]
         return (*shapes[0][:-1], sum(shape[-1] for shape in shapes))
 
     def weight(self, number: int) -> NDArray[np.generic]:
         """As TfliteGraph.weight."""
-        if number not in self._joined:
+        if number >= 0:
             return self._graph.weight(number)
-        parts, axis = self._joined[number]
+        parts, axis = self._joined[-1 - number]
         return np.concatenate([self._graph.weight(part) for part in parts], axis)
 
     def _rewritten(
         self, steps: dict[tuple[int, ...], tuple[Operator, ...]], inside: set[tuple[int, ...]]
     ) -> Iterator[Operator]:
         """The graph's operators; where the last head's comes, all of them come as one."""
-        last = list(steps)[-1]
-        yet_to_begin = True
+        first, *_, last = steps
         for operator in self._graph.operators:
             if operator.outputs in steps:
-                if yet_to_begin:
+                if operator.outputs == first:
                     yield Operator("CONCATENATION", self._starts, (self._join(self._starts, _CHANNELS),), None)
-                    yet_to_begin = False
                 yield self._step(steps[operator.outputs])
                 if operator.outputs == last:
                     yield Operator("SPLIT", (self._join(self._ends, _CHANNELS),), self._ends, None)
@@ -91,13 +91,14 @@ class JoinedHeads:
         return Operator(first.kind, tuple(inputs), (outputs,), first.flatbuffer, groups=len(operators))
 
     def _join(self, parts: tuple[int, ...], axis: int) -> int:
-        known = {joined: number for number, joined in self._joined.items()}
-        number = known.get((parts, axis), -1 - len(self._joined))
-        self._joined[number] = (parts, axis)
-        return number
+        """Number of the tensor that stands for those of all heads."""
+        if (parts, axis) not in self._joined:
+            self._joined.append((parts, axis))
+        return -1 - self._joined.index((parts, axis))
 
 
 def _head(graph: TfliteGraph, begin: str, end: str) -> _Head:
+    """What leads from an operator of the kind `begin` to the tensor called `end`."""
     needed = {next(each.outputs[0] for each in graph.operators if graph.name(each.outputs[0]) == end)}
     chain: list[Operator] = []
     for operator in reversed(graph.operators):
