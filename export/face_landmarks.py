@@ -61,13 +61,15 @@ def build(source: Path) -> onnx.ModelProto:
     scaled = builder.node("Mul", pixels, builder.constant(1 / 255))
     graph = JoinedHeads(TfliteGraph(source), "TransformTensorBilinear", _HEADS_END)
     raw = TfliteRewriter(graph, builder, ATTENTION_OPS).run(scaled)
-    presence = builder.node("Sigmoid", builder.node("Reshape", raw["conv_faceflag"], builder.constant([0, 1])))
+    certainty = builder.node("Reshape", raw["conv_faceflag"], builder.constant([0, 1]))
+    presence = builder.node("Sigmoid", certainty)
     return builder.model(
         "face_landmarks",
         [Tensor("crop", np.uint8, (SIDE, SIDE, 3))],
         [
             (Tensor("landmarks", np.float32, (RIGHT_IRIS[-1] + 1, 3)), _merge(builder, raw)),
             (Tensor("presence", np.float32, (1,)), presence),
+            (Tensor("certainty", np.float32, (1,)), certainty),
         ],
     )
 

@@ -95,8 +95,8 @@ def _check_detection(session: onnxruntime.InferenceSession, source: Path, root: 
 def _check_landmarks(session: onnxruntime.InferenceSession, source: Path, root: Path) -> list[Difference]:
     """TFLite interpreter with the custom operators in numpy, then merged point by point."""
     pictures = _pictures(root)
-    landmarks, presence = session.run(None, {"crop": pictures})
-    largest = np.zeros(3)
+    landmarks, presence, certainty = session.run(None, {"crop": pictures})
+    largest = np.zeros(4)
     for index, picture in enumerate(pictures):
         raw = run_tflite(source, picture[None].astype(np.float32) / 255)
         expected = np.zeros((478, 3))
@@ -109,12 +109,14 @@ def _check_landmarks(session: onnxruntime.InferenceSession, source: Path, root: 
         ):
             expected[list(iris), 2] = expected[list(lids), 2].mean()
         difference = np.abs(landmarks[index] - expected)
-        seen = 1 / (1 + np.exp(-raw["conv_faceflag"].reshape(())))
-        largest = np.maximum(largest, [difference[:, :2].max(), difference[:, 2].max(), abs(presence[index, 0] - seen)])
+        logit = float(raw["conv_faceflag"].reshape(()))
+        sure = abs(presence[index, 0] - 1 / (1 + np.exp(-logit))), abs(certainty[index, 0] - logit)
+        largest = np.maximum(largest, [difference[:, :2].max(), difference[:, 2].max(), *sure])
     return [
         Difference("landmarks x, y (pixels)", float(largest[0]), 2e-3),
         Difference("landmarks z (pixels)", float(largest[1]), 2e-3),
         Difference("presence", float(largest[2]), 1e-5),
+        Difference("certainty (logit)", float(largest[3]), 1e-3),
     ]
 
 

@@ -95,7 +95,7 @@ def frame_bytes(pixel_format: str, width: int, height: int) -> int:
     return width * height * halves // 2 * (2 if pixel_format.endswith("10le") else 1)
 
 
-def split_planes(content: bytearray, pixel_format: str, width: int, height: int) -> tuple[Samples, Samples, Samples]:
+def split_planes(content: memoryview, pixel_format: str, width: int, height: int) -> tuple[Samples, Samples, Samples]:
     """Y, U and V of a frame in a kept format that lie one after the other; they share the memory of `content`."""
     across, down = {"420": (2, 2), "422": (2, 1), "444": (1, 1)}[pixel_format[3:6]]
     samples = np.frombuffer(content, np.uint16 if pixel_format.endswith("10le") else np.uint8)

@@ -127,7 +127,7 @@ class Readers:
                     raise _unreadable(clip.name)
                 yield frame_of(clip, index, split_planes(chunk, clip.pixel_format, clip.width, clip.height))
 
-    def _read(self, wanted: Wanted, name: str, most: int) -> Generator[bytearray]:
+    def _read(self, wanted: Wanted, name: str, most: int) -> Generator[memoryview]:
         given = 0
         for is_last in (False, True):
             try:
@@ -141,7 +141,7 @@ class Readers:
             else:
                 return
 
-    def _chunks(self, child: _Child, wanted: Wanted, most: int) -> Iterator[bytearray]:
+    def _chunks(self, child: _Child, wanted: Wanted, most: int) -> Iterator[memoryview]:
         """What comes of a file; only so many begin at once."""
         with self._beginnings:
             child.ask(wanted)
@@ -218,13 +218,13 @@ class _Child:
         request = pickle.dumps(wanted)
         self._socket.sendall(Header(Word.REQUEST, len(request)).packed() + request)
 
-    def chunks(self, most: int) -> Iterator[bytearray]:
+    def chunks(self, most: int) -> Iterator[memoryview]:
         """Up to the end of the file; the error that the child sends, ValueError for one of more than `most` bytes."""
         while (header := self._header(most)).word == Word.CHUNK:
             yield receive(self._socket, header.size)
         self._is_reading = False
         if header.word == Word.ERROR:
-            raise error_from_json(json.loads(receive(self._socket, header.size)))
+            raise error_from_json(json.loads(bytes(receive(self._socket, header.size))))
 
     def is_fit(self) -> bool:
         """True when it may read another file."""

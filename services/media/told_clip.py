@@ -55,7 +55,7 @@ def tell_clip(clip: Clip) -> Iterator[NDArray[np.generic]]:
     yield clip.timing.keyframes
 
 
-def believed_clip(path: Path, name: str, chunks: Sequence[bytearray]) -> Clip:
+def believed_clip(path: Path, name: str, chunks: Sequence[bytearray | memoryview]) -> Clip:
     """The clip of `path` that was told so; ValueError for what no clip can be."""
     said, *arrays = chunks
     told = _ADAPTER.validate_json(bytes(said))

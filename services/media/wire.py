@@ -8,6 +8,8 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import numpy as np
+
 from services.media.clip import Clip
 from services.timeline import Extend
 
@@ -85,20 +87,20 @@ class Header(NamedTuple):
         return _FORMAT.pack(*self)
 
     @classmethod
-    def unpack(cls, content: bytes | bytearray) -> Header:
+    def unpack(cls, content: bytes | memoryview) -> Header:
         """The inverse of packed."""
         return cls(*_FORMAT.unpack(content))
 
 
-def receive(peer: socket.socket, count: int) -> bytearray:
+def receive(peer: socket.socket, count: int) -> memoryview:
     """Exactly `count` bytes, or none when the peer has hung up before them; EOFError when it hangs up within."""
-    content = bytearray(count)
-    left = memoryview(content)
+    content = np.empty(count, np.uint8).data  # a bytearray would be zeroed first, which takes as long as to fill it
+    left = content
     while left:
         got = peer.recv_into(left)
         if not got:
             if len(left) == count:
-                return bytearray()
+                return content[:0]
             raise EOFError
         left = left[got:]
     return content

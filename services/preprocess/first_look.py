@@ -32,7 +32,7 @@ def first_look(clip: Clip, frames: Iterable[Frame], triton: Inference, folder: P
 
     Whether something hides a mouth is not looked for: only frames that follow each other tell.
     """
-    tracker, seen = FaceTracker(triton, folder, clip.frame_rate), 0
+    tracker, seen = FaceTracker(triton, folder, clip.frame_rate, keep_references=False), 0
     try:
         for frame in frames:
             tracker.follow(replace(frame, index=seen), Cut.SURE if seen else Cut.NONE)

@@ -31,8 +31,8 @@ _JUDGED_TOGETHER: Final = 128
 class TrackRecording:
     """Appends one row of landmarks a frame, and fills gaps of up to `longest_gap` frames between two rows."""
 
-    def __init__(self, path: Path, shot: int, longest_gap: int) -> None:
-        """`path` must not exist yet; the folder's owner removes it."""
+    def __init__(self, path: Path, shot: int, longest_gap: int, *, keep_references: bool = True) -> None:
+        """`path` must not exist yet; the folder's owner removes it. Without `keep_references` there are none."""
         self.path = path
         self.pictures = path.with_suffix(".png")
         """After `close`: the reference frames, one PNG after the other"""
@@ -47,7 +47,7 @@ class TrackRecording:
         self._longest_gap = longest_gap
         self._file = path.open("xb")
         self._skin_file = self.skin.open("xb")
-        self._choice = ReferenceChoice()
+        self._choice = ReferenceChoice() if keep_references else None
         self._boxes = array("f")
         self._eye_distances = array("f")
         self._colours = bytearray()
@@ -88,7 +88,8 @@ class TrackRecording:
             self._judge_mouths()
         self._boxes.extend(box_of_landmarks(landmarks).tolist())
         self._eye_distances.append(eye_distance(landmarks))
-        self._choice.consider(self.rows - 1, landmarks, picture)
+        if self._choice is not None:
+            self._choice.consider(self.rows - 1, landmarks, picture)
         self.last = landmarks
 
     def close(self) -> None:
@@ -96,8 +97,8 @@ class TrackRecording:
         self._file.close()
         self._skin_file.close()
         self._judge_mouths()
-        self.references = save_references(self._choice.frames(), self.pictures)
-        self._choice = ReferenceChoice()
+        self.references = save_references(self._choice.frames() if self._choice else [], self.pictures)
+        self._choice = None
 
     def _judge_mouths(self) -> None:
         colours = np.frombuffer(bytes(self._mouth_colours), np.uint8).reshape(-1, *MOUTH_COLOURS)

@@ -12,7 +12,16 @@ from numpy.typing import NDArray
 
 from services.media import Frame
 from services.preprocess.cuts import Cut
-from services.preprocess.detection import Inference, View, detect, overlap, tile_views, turned_views, whole_view
+from services.preprocess.detection import (
+    Detection,
+    Inference,
+    View,
+    detect,
+    overlap,
+    tile_views,
+    turned_views,
+    whole_view,
+)
 from services.preprocess.following import FaceFollower
 from services.preprocess.landmarks import (
     box_of_landmarks,
@@ -43,8 +52,9 @@ _LEAST_ROWS: Final = 5
 class FaceTracker:
     """The faces of one video; frames come in order, each once."""
 
-    def __init__(self, triton: Inference, folder: Path, frame_rate: Fraction) -> None:
-        """Landmarks go to files in `folder`, which the caller owns."""
+    def __init__(self, triton: Inference, folder: Path, frame_rate: Fraction, *, keep_references: bool = True) -> None:
+        """Landmarks go to files in `folder`, which the caller owns; without `keep_references` tracks have none."""
+        self._keep_references = keep_references
         self._triton = triton
         self._follower = FaceFollower(triton)
         self._folder = folder
@@ -126,7 +136,11 @@ class FaceTracker:
 
     def _look_for_faces(self, frame: Frame) -> None:
         self._last_detection = frame.index
-        self._look_in(frame, [whole_view(frame.width, frame.height)])
+        whole = whole_view(frame.width, frame.height)
+        # Mostly there is nobody but those who are followed.
+        if self._live and not self._others(frame, [whole], roughly=True):
+            return
+        self._look_in(frame, [whole])
         if not self._live and self._close_look_due(frame.index):
             self._last_close_look = frame.index
             self._look_in(frame, tile_views(frame.width, frame.height))
@@ -137,12 +151,16 @@ class FaceTracker:
         return self._last_close_look is None or frame - self._last_close_look >= _DETECT_EVERY
 
     def _look_in(self, frame: Frame, views: Sequence[View]) -> None:
-        fresh = [found for found in detect(frame, views, self._triton) if not self._is_followed(found.box)]
-        for landmarks in find_new_landmarks(frame, fresh[:_MOST_FACES], self._triton):
+        for landmarks in find_new_landmarks(frame, self._others(frame, views)[:_MOST_FACES], self._triton):
             if len(self._live) < _MOST_FACES and self._is_new_face(landmarks):
                 track = self._lost_track(landmarks) or self._new_track()
                 track.append(frame.index, landmarks, frame)
                 self._live.append(track)
+
+    def _others(self, frame: Frame, views: Sequence[View], *, roughly: bool = False) -> list[Detection]:
+        """Faces in these views that nobody follows."""
+        found = detect(frame, views, self._triton, roughly=roughly)
+        return [detection for detection in found if not self._is_followed(detection.box)]
 
     def _is_new_face(self, landmarks: NDArray[np.float32] | None) -> TypeGuard[NDArray[np.float32]]:
         return _plausible(landmarks) and not self._is_followed(box_of_landmarks(landmarks))
@@ -158,7 +176,7 @@ class FaceTracker:
     def _new_track(self) -> TrackRecording:
         self._next_file += 1
         path = self._folder / f"track{self._next_file:06d}"
-        return TrackRecording(path, len(self._shots) - 1, self._longest_gap)
+        return TrackRecording(path, len(self._shots) - 1, self._longest_gap, keep_references=self._keep_references)
 
 
 def best_overlap(box: NDArray[np.floating], faces: Sequence[NDArray[np.floating]]) -> tuple[int, float]:

@@ -94,9 +94,10 @@ def test_landmarks_put_lips_inside_the_face_and_irises_into_the_eyes(
 ) -> None:
     boxes, _, _ = detect(detection, portrait)
     crop = face_crop(boxes[0], portrait)
-    landmarks, presence = open_model("face_landmarks").run(None, {"crop": crop[None]})
+    landmarks, presence, certainty = open_model("face_landmarks").run(None, {"crop": crop[None]})
     points = landmarks[0]
     assert presence[0, 0] > 0.9
+    assert certainty[0, 0] > 10
     assert ((points[:, :2] > 0) & (points[:, :2] < SIDE)).all()
     oval = points[FACE_OVAL, :2].reshape(-1, 1, 2)
     assert all(cv2.pointPolygonTest(oval, (float(x), float(y)), False) > 0 for x, y in points[LIPS, :2])
@@ -119,5 +120,6 @@ def test_landmarks_of_a_batch_are_those_of_its_rows(detection: onnxruntime.Infer
 
 def test_presence_tells_a_face_from_none() -> None:
     empty = np.full((1, SIDE, SIDE, 3), 90, np.uint8)
-    _, presence = open_model("face_landmarks").run(None, {"crop": empty})
+    _, presence, certainty = open_model("face_landmarks").run(None, {"crop": empty})
     assert presence[0, 0] < 0.5
+    assert certainty[0, 0] < 0

@@ -238,5 +238,5 @@ theirs.settimeout(20)
 reading_child.confine(data * 1024 + (4 << 20))
 reading_child._answer(theirs, Frames(clip, 1, Extend.CUT))
 import json
-print(json.loads(receive(ours, Header.unpack(receive(ours, HEADER_BYTES)).size))["code"])
+print(json.loads(bytes(receive(ours, Header.unpack(receive(ours, HEADER_BYTES)).size)))["code"])
 """

@@ -37,7 +37,8 @@ class BrightSpots:
         count = np.maximum(bright.sum(axis=(1, 2)), 1)
         middle = np.stack([(bright * x).sum(axis=(1, 2)), (bright * y).sum(axis=(1, 2))], axis=1) / count[:, None]
         points = np.stack([face_at((float(px), float(py)), 128.0) for px, py in middle])
-        return {"landmarks": points, "presence": (bright.mean(axis=(1, 2)) > 0.1).astype(np.float32)[:, None]}
+        is_face = bright.mean(axis=(1, 2)) > 0.1
+        return {"landmarks": points, "certainty": np.where(is_face, 30, -30)[:, None]}
 
 
 def face_at(middle: Place, size: float) -> NDArray[np.float32]:

@@ -47,8 +47,8 @@ class ScriptedModels:
             return self._detect(len(inputs["image"]))
         crops = inputs["crop"]
         # The picture is white where a face is: a crop of mostly white looks at one.
-        present = np.array([[crop.mean() > 60] for crop in crops], np.float32)
-        return {"landmarks": np.repeat(face_points()[None], len(crops), axis=0), "presence": present}
+        certain = np.array([[30 if crop.mean() > 60 else -30] for crop in crops], np.float32)
+        return {"landmarks": np.repeat(face_points()[None], len(crops), axis=0), "certainty": certain}
 
     def _detect(self, views: int) -> dict[str, NDArray[np.generic]]:
         if views == 1:
