@@ -34,8 +34,11 @@ _PLAY: Final = """async (content, moment) => {
     await ready;
     await ended;
     const seeked = happens("seeked");
+    // Chromium on a busy machine seeks first and shows the picture then.
+    const shown = new Promise((resolve) => video.requestVideoFrameCallback(resolve));
     video.currentTime = moment;
     await seeked;
+    await Promise.race([shown, new Promise((resolve) => setTimeout(resolve, 2000))]);
     const canvas = document.createElement("canvas");
     [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
     canvas.getContext("2d").drawImage(video, 0, 0);
