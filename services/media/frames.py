@@ -49,10 +49,10 @@ def lent_frames(clip: Clip, count: int, extend: Extend) -> Iterator[Planes]:
         yield _lent(clip, picture)
 
 
-def glances(clip: Clip, count: int) -> tuple[int, ...]:
+def glances(clip: Clip, count: int, *, more: bool = False) -> tuple[int, ...]:
     """At most `count` frames of the clip, ascending, as spread over it as is quick to decode: keyframes.
 
-    Where it has too few of them, also what is shown a moment after one.
+    `more` also gives what is shown a moment after one, where it has too few of them.
     """
     wanted = np.unique(np.linspace(0, clip.frames - 1, count + 1)[:-1].astype(int)).tolist()
     groups = list(_by_keyframe(clip, wanted))
@@ -60,7 +60,7 @@ def glances(clip: Clip, count: int) -> tuple[int, ...]:
     chosen = set()
     for start, indices in groups:
         chosen.add(start)
-        if len(indices) > 1:
+        if more and len(indices) > 1:
             chosen.add(start + min(way, indices[-1] - start))
     return tuple(sorted(chosen))
 

@@ -99,9 +99,15 @@ class FaceLibrary:
             self._looks.release()
 
     def _glance(self, clip: Clip) -> FirstLook:
+        """What keyframes show; if that is nobody and there are few of them, also what comes a moment after."""
+        few, all_of_them = glances(clip, LOOKS), glances(clip, LOOKS, more=True)
+        found = self._look_at(clip, few)
+        return found if found.analysis.tracks or few == all_of_them else self._look_at(clip, all_of_them)
+
+    def _look_at(self, clip: Clip, indices: tuple[int, ...]) -> FirstLook:
         with (
             TemporaryDirectory(dir=self._scratch) as folder,
-            closing(self._readers.glances(clip, glances(clip, LOOKS))) as frames,
+            closing(self._readers.glances(clip, indices)) as frames,
         ):
             return FirstLook(first_look(clip, frames, self._triton, Path(folder)))
 

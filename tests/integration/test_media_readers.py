@@ -65,15 +65,21 @@ def _only(own: Own) -> psutil.Process:
 
 
 @pytest.mark.parametrize(
-    ("gop", "expected"),
-    [(5, (0, 15, 30, 45, 65, 80)), (12, (0, 12, 24, 48, 60, 72)), (50, (0, 12, 50, 62)), (250, (0, 24))],
+    ("gop", "keyframes", "expected"),
+    [
+        (5, (0, 15, 30, 45, 65, 80), (0, 15, 30, 45, 65, 80)),
+        (12, (0, 12, 24, 48, 60, 72), (0, 12, 24, 48, 60, 72)),
+        (50, (0, 50), (0, 12, 50, 62)),
+        (250, (0,), (0, 24)),
+    ],
 )
 def test_glances_are_keyframes_and_what_follows_where_they_are_too_few(
-    readers: Readers, tmp_path: Path, gop: int, expected: tuple[int, ...]
+    readers: Readers, tmp_path: Path, gop: int, keyframes: tuple[int, ...], expected: tuple[int, ...]
 ) -> None:
     recipe = ClipRecipe(size=(320, 180), frames=100, gop=gop, options={"bf": "2", "qp": "0", "preset": "ultrafast"})
     clip = open_clip(make_clip(tmp_path / "clip.mp4", recipe), name="clip.mp4")
-    wanted = glances(clip, 6)
+    assert glances(clip, 6) == keyframes
+    wanted = glances(clip, 6, more=True)
     assert wanted == expected
     every = list(read_frames(clip, clip.frames, Extend.CUT))
     seen = list(readers.glances(clip, wanted))

@@ -91,6 +91,14 @@ def test_a_first_look_comes_before_the_analysis(service: Service, pictures: Pict
     assert not any(isinstance(each, FirstLook) for each in service.look.analyse(key))
 
 
+def test_of_who_is_seen_at_once_a_first_look_needs_the_keyframe_alone(
+    service: Service, pictures: Pictures, tmp_path: Path
+) -> None:
+    first = next(service.look.analyse(service.put(video(tmp_path / "clip.mp4", [*pictures, *pictures]))))
+    assert isinstance(first, FirstLook)
+    assert (first.analysis.frames, first.analysis.frames_with_face, len(first.analysis.tracks)) == (1, 1, 1)
+
+
 def test_a_first_look_that_fails_costs_no_analysis(
     service: Service, pictures: Pictures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
