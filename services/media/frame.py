@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.media.colour import Matrix, Range, Samples, yuv_to_rgb
+from services.media.warping import warped_plane
 
 HALVED: Final = 8
 """See rgb_shrunk: sides of regions that are multiples of it are shrunk fastest"""
@@ -84,16 +85,13 @@ class Frame:
         return yuv_to_rgb(cv2.merge(shrunk), self.matrix, self.range, self.bit_depth)
 
     def rgb_warped(self, affine: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.uint8]:
-        """(height, width, 3) RGB of a turned part, `size` (width, height); linear, edge pixels go on outside the frame.
+        """(height, width, 3) RGB of a turned part, `size` (width, height); edge pixels go on outside the frame.
 
         `affine` (2, 3) leads from its pixels to the frame's, in continuous coordinates: pixel i covers [i, i + 1).
         """
-        planes = []
-        for plane, step in zip(self.planes, ((1, 1), self.chroma_step, self.chroma_step), strict=True):
-            to_plane = affine / np.array(step)[:, None]
-            to_plane[:, 2] += to_plane[:, :2] @ (0.5, 0.5) - 0.5
-            flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-            planes.append(cv2.warpAffine(plane, to_plane, size, flags=flags, borderMode=cv2.BORDER_REPLICATE))
+        to_chroma = affine / np.array(self.chroma_step)[:, None]
+        places = zip(self.planes, (affine, to_chroma, to_chroma), strict=True)
+        planes = [warped_plane(plane, to_plane, size) for plane, to_plane in places]
         return yuv_to_rgb(cv2.merge(planes), self.matrix, self.range, self.bit_depth)
 
     def _check_region(self, left: int, top: int, right: int, bottom: int) -> None:
