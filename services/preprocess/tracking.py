@@ -31,8 +31,8 @@ from services.preprocess.landmarks import (
 from services.preprocess.recording import TrackRecording
 
 _MOST_FACES: Final = 4
-_DETECT_EVERY: Final = 10
-_DETECT_EVERY_WHEN_LOST: Final = 3
+_DETECT_SECONDS, _DETECT_SECONDS_WHEN_LOST = Fraction(2, 5), Fraction(3, 25)
+"""From one look for faces that nobody follows to the next"""
 _LONGEST_GAP_SECONDS: Final = Fraction(2, 5)
 _LEAST_EYE_DISTANCE: Final = 12.0
 """Pixels; smaller faces have no mouth to speak of"""
@@ -59,6 +59,9 @@ class FaceTracker:
         self._follower = FaceFollower(triton)
         self._folder = folder
         self._longest_gap = int(_LONGEST_GAP_SECONDS * frame_rate)
+        self._wait, self._wait_when_lost = (
+            max(round(seconds * frame_rate), 1) for seconds in (_DETECT_SECONDS, _DETECT_SECONDS_WHEN_LOST)
+        )
         self._live: list[TrackRecording] = []
         self._lost: list[TrackRecording] = []
         self._kept: list[TrackRecording] = []
@@ -131,7 +134,7 @@ class FaceTracker:
         if self._last_detection is None:
             return True
         lately = any(frame - track.last_frame <= self._longest_gap for track in self._lost)
-        wait = _DETECT_EVERY_WHEN_LOST if lately or not self._live else _DETECT_EVERY
+        wait = self._wait_when_lost if lately or not self._live else self._wait
         return frame - self._last_detection >= wait
 
     def _look_for_faces(self, frame: Frame) -> None:
@@ -148,7 +151,7 @@ class FaceTracker:
                 self._look_in(frame, turned_views(frame.width, frame.height))
 
     def _close_look_due(self, frame: int) -> bool:
-        return self._last_close_look is None or frame - self._last_close_look >= _DETECT_EVERY
+        return self._last_close_look is None or frame - self._last_close_look >= self._wait
 
     def _look_in(self, frame: Frame, views: Sequence[View]) -> None:
         for landmarks in find_new_landmarks(frame, self._others(frame, views)[:_MOST_FACES], self._triton):

@@ -73,13 +73,13 @@ def picture(index: int, faces: Sequence[Box]) -> Frame:
 
 @pytest.fixture
 def follow(tmp_path: Path) -> Follow:
-    """Runs a tracker over a script at 25 fps: the tracks, the models, the shots."""
+    """Runs a tracker over a script: the tracks, the models, the shots."""
 
     def run(
-        faces: Callable[[int], Sequence[Box]], frames: int, cuts: Mapping[int, Cut] = NO_CUTS
+        faces: Callable[[int], Sequence[Box]], frames: int, cuts: Mapping[int, Cut] = NO_CUTS, rate: int = 25
     ) -> tuple[list[TrackRecording], ScriptedModels, tuple[int, ...]]:
         models = ScriptedModels(faces)
-        tracker = FaceTracker(models, tmp_path, Fraction(25))
+        tracker = FaceTracker(models, tmp_path, Fraction(rate))
         pictures = (picture(index, faces(index)) for index in range(frames))
         for frame, *later in windows(pictures, FRAMES_AT_ONCE):
             models.frame = frame.index
@@ -106,6 +106,12 @@ def test_one_face_is_one_track_and_is_looked_for_sparsely(follow: Follow) -> Non
     assert shots == (0,)
     assert models.detections == [0, 10, 20, 30, 40, 50]
     assert track.median_box() == pytest.approx((200, 100, 300, 200), abs=1)
+
+
+@pytest.mark.parametrize(("rate", "wait"), [(60, 24), (50, 20), (10, 4), (1, 1)])
+def test_others_are_looked_for_as_often_at_every_rate(follow: Follow, rate: int, wait: int) -> None:
+    _, models, _ = follow(lambda _: [ONE], 3 * wait, rate=rate)
+    assert models.detections == [0, wait, 2 * wait]
 
 
 def test_short_gap_is_filled(follow: Follow) -> None:
