@@ -24,9 +24,10 @@ from services.jobs import tables
 from services.jobs.engine import names
 from services.jobs.engine.beats import WorkerBeats
 from services.jobs.engine.dbos_log import configure_dbos_log
+from services.jobs.engine.dbos_pauses import end_pauses_with, notice_ends
 from services.jobs.engine.dbos_waits import wait_for_disk
 from services.jobs.engine.liveness import TakeOver
-from services.jobs.engine.news import DatabaseNews
+from services.jobs.engine.news import DatabaseNews, News
 from services.jobs.engine.runner import JobRunner, RenderSettings
 from services.jobs.engine.turns import put_first
 from services.jobs.families import family_cards
@@ -37,11 +38,9 @@ _log = logging.getLogger(__name__)
 
 # A job waits for half of it on average; 0.2 s would cost a machine that idles several per cent of a core.
 _POLL_SECONDS: Final = 0.5
-# On SQLite the queue is read when something was written, though not twice within so long, and seldom by the clock.
-_LEAST_SECONDS: Final = 0.1
 # Many workers look one after another, so that a job is found as soon; all together look so often a second.
 _POLLS_A_SECOND: Final = 200
-# No longer than this: when a job ends while others wait, a slot stands idle for half of it on average.
+# No longer than this, which a new job may wait for; of what is written into SQLite's file news come at once.
 _LONGEST_POLL_SECONDS: Final = 2.0
 # DBOS's own queue, on which we never put anything.
 _INTERNAL_POLL_SECONDS: Final = 60.0
@@ -84,7 +83,7 @@ class Worker:
         # DBOS re-queues all jobs of its own id when it starts, so an id must never be shared by two live workers.
         self._executor_id = "local" if self._path else f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
         self._locks = _claim(self._path, settings.scratch)
-        self._news = DatabaseNews(self._path) if self._path else None
+        self._news = DatabaseNews(self._path) if self._path else News()
         self._runner = JobRunner(database, storage, settings)
 
     def run(self, stop: threading.Event, upkeep: Callable[[], None]) -> None:
@@ -114,8 +113,7 @@ class Worker:
                 take_over.retire()
             _exit_in_time(self._drain_seconds + _EXIT_SECONDS)
             beats.drain()
-            if self._news is not None:
-                self._news.close()
+            self._news.close()
             self._stop_jobs()
             if take_over is not None:
                 take_over.stop()
@@ -157,14 +155,14 @@ class Worker:
         # Private to DBOS, which has no setting for it.
         dbos._registry.get_internal_queue()._polling_interval_sec = _INTERNAL_POLL_SECONDS
         self._register_workflow()
+        end_pauses_with(self._news)
         DBOS.launch()
         _notice_polls(dbos, polled)
-        if self._news is not None:
-            _wait_for_news(dbos, self._news)
+        notice_ends(dbos, self._news.tell)
         DBOS.register_queue(
             names.QUEUE,
             worker_concurrency=self._slots,
-            polling_interval_sec=poll_seconds(workers) if self._news is None else _LEAST_SECONDS,
+            polling_interval_sec=_LONGEST_POLL_SECONDS if self._path else poll_seconds(workers),
             on_conflict="always_update",
         )
 
@@ -243,19 +241,6 @@ def _notice_polls(dbos: DBOS, polled: Callable[[], None]) -> None:
         return read(*arguments, **options)
 
     dbos._sys_db.start_queued_workflows = read_and_tell  # type: ignore[method-assign]
-
-
-def _wait_for_news(dbos: DBOS, news: DatabaseNews) -> None:
-    """Have the queue read when something was written, or after the longest time. Private to DBOS; a test holds it."""
-    scopes = dbos._sys_db.dequeue_scopes
-
-    @wraps(scopes)
-    def scopes_later(queue_name: str) -> Any:
-        if queue_name == names.QUEUE:
-            news.wait(_LONGEST_POLL_SECONDS)
-        return scopes(queue_name)
-
-    dbos._sys_db.dequeue_scopes = scopes_later  # type: ignore[method-assign]
 
 
 def _keep_up(stop: threading.Event, upkeep: Callable[[], None]) -> None:

@@ -1,0 +1,61 @@
+"""DBOS reads a queue by the clock alone; here its pauses end with news, too.
+
+Private to DBOS, which has no setting for it; tests hold it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Final
+
+from dbos import DBOS, _queue
+
+from services.jobs.engine import names
+from services.jobs.engine.news import News
+
+# The queue is not read twice within so long, whatever is told.
+_LEAST_SECONDS: Final = 0.1
+_read_queue: Final = _queue.queue_worker_thread
+
+
+class Pause:
+    """What the thread of our queue takes for the event that stops it."""
+
+    def __init__(self, stop: threading.Event, news: News) -> None:
+        self._stop = stop
+        self._news = news
+
+    def is_set(self) -> bool:
+        """True when the thread shall end."""
+        return self._stop.is_set()
+
+    def wait(self, timeout: float) -> bool:
+        """Until the next look, `timeout` seconds from now at the latest; True when the thread shall end instead."""
+        if not self._stop.wait(min(timeout, _LEAST_SECONDS)):
+            self._news.wait(max(timeout - _LEAST_SECONDS, 0.0))
+        return self._stop.is_set()
+
+
+def end_pauses_with(news: News) -> None:
+    """Have the thread that reads our queue wait for `news`, too; to be called before DBOS is launched."""
+
+    @wraps(_read_queue)
+    def read_queue(stop: threading.Event, dbos: Any, queue: Any) -> None:
+        _read_queue(Pause(stop, news) if queue.name == names.QUEUE else stop, dbos, queue)  # type: ignore[arg-type]
+
+    _queue.queue_worker_thread = read_queue  # type: ignore[assignment]
+
+
+def notice_ends(dbos: DBOS, ended: Callable[[], None]) -> None:
+    """Have `ended` called whenever a job of this process has ended and its slot is free."""
+    running = dbos._active_workflows_set
+    remove = running._remove
+
+    @wraps(remove)
+    def remove_and_tell(*arguments: Any) -> None:
+        remove(*arguments)
+        ended()
+
+    running._remove = remove_and_tell  # type: ignore[assignment,method-assign]
