@@ -1,4 +1,4 @@
-"""A slot that becomes free is filled at once, whatever the clock says."""
+"""A slot that becomes free is filled at once, whatever the clock says; one that is taken for long is no fault."""
 
 from __future__ import annotations
 
@@ -15,6 +15,13 @@ from tests.states import NewState
 _UNCLOCKED: Final = """
 from services.jobs.engine import worker
 worker._POLL_SECONDS = worker._LONGEST_POLL_SECONDS = 3600.0
+from tests.gateway_stack import main
+main([])
+"""
+# This one is believed to hang when it does not turn to the queue for two seconds.
+_IMPATIENT: Final = """
+from services.jobs.engine import beats
+beats._QUEUE_SECONDS = 2.0
 from tests.gateway_stack import main
 main([])
 """
@@ -36,3 +43,10 @@ def test_what_waits_is_taken_at_the_start_and_when_a_job_has_ended_in_whichever_
         gateway.wait_for(cancelled, "running")
         gateway.http.post(f"/v1/jobs/{cancelled}/cancel")
         gateway.wait_for(last, "succeeded")
+
+
+def test_a_worker_whose_slots_are_taken_for_long_does_not_count_as_one_that_hangs(gateway: Gateway) -> None:
+    settings = gateway.settings.model_copy(update={"beat_seconds": 1})
+    with running_worker(settings, ("-c", _IMPATIENT)):
+        gateway.wait_for(gateway.start_job("slow-6.mp4"), "succeeded", seconds=40)
+    assert "does not go on" not in (settings.scratch.parent / "worker.log").read_text()

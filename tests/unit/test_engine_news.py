@@ -98,6 +98,7 @@ class Reading:
     def __init__(self) -> None:
         self.news, self.stop, self.looks = News(), threading.Event(), Queue[int]()
         self.running = ActiveWorkflowById()
+        self.turns = 0
         self.dbos: Any = SimpleNamespace(
             _sys_db=SimpleNamespace(dequeue_scopes=self._look, sharded=False), _active_workflows_set=self.running
         )
@@ -105,7 +106,7 @@ class Reading:
 
     def start(self, queue: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(_queue, "queue_worker_thread", _queue.queue_worker_thread)
-        end_pauses_with(self.news)
+        end_pauses_with(self.news, self._count)
         notice_ends(self.dbos, self.news.tell)
         about: Any = SimpleNamespace(
             name=queue,
@@ -117,6 +118,9 @@ class Reading:
         arguments = (self.stop, self.dbos, about)
         self.thread = threading.Thread(target=_queue.queue_worker_thread, args=arguments, daemon=True)
         self.thread.start()
+
+    def _count(self) -> None:
+        self.turns += 1
 
     def _look(self, name: str) -> list[None]:
         self.looks.put(self.running.count_for_queue(name))
@@ -133,6 +137,7 @@ def test_dbos_reads_our_queue_at_the_start_and_when_a_slot_is_free(
         reading.looks.get(timeout=0.5)
     job.release()
     assert reading.looks.get(timeout=20) == 0, "it looks when the slot is free, not before"
+    assert reading.turns >= 2
 
 
 def test_another_queue_of_dbos_is_read_by_the_clock(reading: Reading, monkeypatch: pytest.MonkeyPatch) -> None:

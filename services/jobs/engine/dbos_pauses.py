@@ -21,11 +21,15 @@ _read_queue: Final = _queue.queue_worker_thread
 
 
 class Pause:
-    """What the thread of our queue takes for the event that stops it."""
+    """What the thread of our queue takes for the event that stops it; it tells `polled` of each of its turns.
 
-    def __init__(self, stop: threading.Event, news: News) -> None:
+    Turns and not looks: while all slots are taken there is nothing to look for.
+    """
+
+    def __init__(self, stop: threading.Event, news: News, polled: Callable[[], None]) -> None:
         self._stop = stop
         self._news = news
+        self._polled = polled
 
     def is_set(self) -> bool:
         """True when the thread shall end."""
@@ -33,17 +37,21 @@ class Pause:
 
     def wait(self, timeout: float) -> bool:
         """Until the next look, `timeout` seconds from now at the latest; True when the thread shall end instead."""
+        self._polled()
         if not self._stop.wait(min(timeout, _LEAST_SECONDS)):
             self._news.wait(max(timeout - _LEAST_SECONDS, 0.0))
         return self._stop.is_set()
 
 
-def end_pauses_with(news: News) -> None:
-    """Have the thread that reads our queue wait for `news`, too; to be called before DBOS is launched."""
+def end_pauses_with(news: News, polled: Callable[[], None]) -> None:
+    """Have the thread that reads our queue wait for `news`, too, and tell `polled` that it goes on.
+
+    To be called before DBOS is launched.
+    """
 
     @wraps(_read_queue)
     def read_queue(stop: threading.Event, dbos: Any, queue: Any) -> None:
-        _read_queue(Pause(stop, news) if queue.name == names.QUEUE else stop, dbos, queue)  # type: ignore[arg-type]
+        _read_queue(Pause(stop, news, polled) if queue.name == names.QUEUE else stop, dbos, queue)  # type: ignore[arg-type]
 
     _queue.queue_worker_thread = read_queue  # type: ignore[assignment]
 

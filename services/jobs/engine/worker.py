@@ -10,9 +10,8 @@ import threading
 import uuid
 from collections.abc import Callable
 from contextlib import ExitStack
-from functools import wraps
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import sqlalchemy as sa
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer
@@ -155,9 +154,8 @@ class Worker:
         # Private to DBOS, which has no setting for it.
         dbos._registry.get_internal_queue()._polling_interval_sec = _INTERNAL_POLL_SECONDS
         self._register_workflow()
-        end_pauses_with(self._news)
+        end_pauses_with(self._news, polled)
         DBOS.launch()
-        _notice_polls(dbos, polled)
         notice_ends(dbos, self._news.tell)
         DBOS.register_queue(
             names.QUEUE,
@@ -229,18 +227,6 @@ def _claim(database_path: Path | None, scratch: Path) -> ExitStack:
             in_use = ChorusError(ErrorKind.CONFLICT, "database-in-use", database=str(database_path))
             locks.enter_context(lock_file(path, in_use))
         return locks.pop_all()
-
-
-def _notice_polls(dbos: DBOS, polled: Callable[[], None]) -> None:
-    """Have `polled` called whenever the queue is read. Private to DBOS, which shows it nowhere; a test holds it."""
-    read = dbos._sys_db.start_queued_workflows
-
-    @wraps(read)
-    def read_and_tell(*arguments: Any, **options: Any) -> Any:
-        polled()
-        return read(*arguments, **options)
-
-    dbos._sys_db.start_queued_workflows = read_and_tell  # type: ignore[method-assign]
 
 
 def _keep_up(stop: threading.Event, upkeep: Callable[[], None]) -> None:
