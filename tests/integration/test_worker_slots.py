@@ -14,7 +14,7 @@ from tests.states import NewState
 # By the clock this worker reads the queue once an hour.
 _UNCLOCKED: Final = """
 from services.jobs.engine import worker
-worker._POLL_SECONDS = worker._LONGEST_POLL_SECONDS = 3600.0
+worker._POLL_SECONDS = worker._LONGEST_POLL_SECONDS = worker._TOLD_POLL_SECONDS = 3600.0
 from tests.gateway_stack import main
 main([])
 """

@@ -1,4 +1,4 @@
-"""DBOS reads a queue by the clock alone; here its pauses end with news, too.
+"""How often DBOS does what it does again and again: its pauses before our queue end with news, others are longer.
 
 Private to DBOS, which has no setting for it; tests hold it.
 """
@@ -6,17 +6,23 @@ Private to DBOS, which has no setting for it; tests hold it.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, Final
 
-from dbos import DBOS, _queue
+from dbos import DBOS, _queue, _workflow_commands
 
 from services.jobs.engine import names
 from services.jobs.engine.news import News
 
 # The queue is not read twice within so long, whatever is told.
 _LEAST_SECONDS: Final = 0.1
+# DBOS's own queue, on which we never put anything, and its list of queues, once it knows ours.
+_INTERNAL_SECONDS: Final = 60.0
+# Of its upkeep, which is for jobs that are delayed or have a last moment: we have none of either. On PostgreSQL one
+# worker spends its pause in a transaction that holds all others off, which the server ends after 5 s.
+_UPKEEP_SECONDS: Final = 4.0
 _read_queue: Final = _queue.queue_worker_thread
 
 
@@ -67,3 +73,27 @@ def notice_ends(dbos: DBOS, ended: Callable[[], None]) -> None:
         ended()
 
     running._remove = remove_and_tell  # type: ignore[assignment,method-assign]
+
+
+def rest_from_upkeep(dbos: DBOS) -> None:
+    """Have DBOS do seldom what it does for others; call it before DBOS is launched."""
+    dbos._registry.get_internal_queue()._polling_interval_sec = _INTERNAL_SECONDS
+    _workflow_commands._BACKGROUND_JOBS_INTERVAL_SEC = _UPKEEP_SECONDS
+
+
+def list_queues_seldom(dbos: DBOS) -> None:
+    """Have DBOS believe its list of queues for a while, once ours is in it; call it when DBOS is launched."""
+    read = dbos._sys_db.list_queues
+    known: list[Any] = []
+    until = 0.0
+
+    @wraps(read)
+    def read_seldom(**options: Any) -> list[Any]:
+        nonlocal known, until
+        if time.monotonic() >= until:
+            known = read(**options)
+            if any(queue.name == names.QUEUE for queue in known):
+                until = time.monotonic() + _INTERNAL_SECONDS
+        return known
+
+    dbos._sys_db.list_queues = read_seldom  # type: ignore[method-assign]

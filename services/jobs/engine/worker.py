@@ -23,7 +23,7 @@ from services.jobs import tables
 from services.jobs.engine import names
 from services.jobs.engine.beats import WorkerBeats
 from services.jobs.engine.dbos_log import configure_dbos_log
-from services.jobs.engine.dbos_pauses import end_pauses_with, notice_ends
+from services.jobs.engine.dbos_pauses import end_pauses_with, list_queues_seldom, notice_ends, rest_from_upkeep
 from services.jobs.engine.dbos_waits import wait_for_disk
 from services.jobs.engine.liveness import TakeOver
 from services.jobs.engine.news import DatabaseNews, News
@@ -39,10 +39,10 @@ _log = logging.getLogger(__name__)
 _POLL_SECONDS: Final = 0.5
 # Many workers look one after another, so that a job is found as soon; all together look so often a second.
 _POLLS_A_SECOND: Final = 200
-# No longer than this, which a new job may wait for; of what is written into SQLite's file news come at once.
+# No longer than this, which a new job may wait for.
 _LONGEST_POLL_SECONDS: Final = 2.0
-# DBOS's own queue, on which we never put anything.
-_INTERNAL_POLL_SECONDS: Final = 60.0
+# On SQLite, where all that is written is told.
+_TOLD_POLL_SECONDS: Final = 5.0
 # Of DBOS, beside one for each job: its two queues, their list and its upkeep take turns.
 _SESSIONS: Final = 3
 _UNWIND_SECONDS: Final = 4
@@ -151,16 +151,16 @@ class Worker:
             "use_listen_notify": False,
         }
         dbos = DBOS(config=config)
-        # Private to DBOS, which has no setting for it.
-        dbos._registry.get_internal_queue()._polling_interval_sec = _INTERNAL_POLL_SECONDS
+        rest_from_upkeep(dbos)
         self._register_workflow()
         end_pauses_with(self._news, polled)
         DBOS.launch()
+        list_queues_seldom(dbos)
         notice_ends(dbos, self._news.tell)
         DBOS.register_queue(
             names.QUEUE,
             worker_concurrency=self._slots,
-            polling_interval_sec=_LONGEST_POLL_SECONDS if self._path else poll_seconds(workers),
+            polling_interval_sec=_TOLD_POLL_SECONDS if self._path else poll_seconds(workers),
             on_conflict="always_update",
         )
 
