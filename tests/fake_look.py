@@ -1,4 +1,7 @@
-"""Preprocess as the api sees it, for tests: what it says of a file stands in the file's name."""
+"""Preprocess as the api sees it, for tests: what it says of a file stands in the file's name.
+
+A content that is stored is not looked into again: give other content to each name that shall say something else.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,15 @@ from pathlib import Path
 
 from services.errors import ChorusError, ErrorKind
 from services.preprocess.look import Probed
-from services.preprocess.summary import AnalysisProgress, FirstLook, MediaFacts, SoundNote, TrackSummary, VideoAnalysis
+from services.preprocess.summary import (
+    FACTS_VERSION,
+    AnalysisProgress,
+    FirstLook,
+    MediaFacts,
+    SoundNote,
+    TrackSummary,
+    VideoAnalysis,
+)
 from services.storage import Storage
 
 SLOW_SECONDS = 30
@@ -31,13 +42,12 @@ class FakeLook:
         if name.endswith(".wav"):
             notes = (SoundNote.NO_SPEECH, SoundNote.CLIPPED) if name.startswith("hum") else ()
             track = 2 if name.startswith("hum") else None
-            return Probed(
-                MediaFacts(kind="audio", seconds=seconds, has_audio=True, sound_notes=notes, sound_track=track), b""
-            )
+            facts = MediaFacts(kind="audio", seconds=seconds, has_audio=True, sound_notes=notes, sound_track=track)
+            return Probed(facts, b"", FACTS_VERSION)
         kind = "still" if name.endswith(".png") else "video"
         rate = "30000/1001"
         facts = MediaFacts(kind=kind, seconds=seconds, has_audio=False, width=640, height=360, frame_rate=rate)
-        return Probed(facts, b"thumbnail")
+        return Probed(facts, b"thumbnail", FACTS_VERSION)
 
     def analyse(
         self, video_key: str, *, name: str

@@ -185,13 +185,16 @@ def open_gateway(settings: StackSettings, crowd: Crowd | None = None) -> Iterato
         database.dispose()
 
 
-def start_worker(settings: StackSettings) -> subprocess.Popen[bytes]:
-    """A worker process that is ready to take jobs; its log lies beside the scratch folder."""
+def start_worker(settings: StackSettings, command: Sequence[str] = (__file__,)) -> subprocess.Popen[bytes]:
+    """A worker process that is ready to take jobs; its log lies beside the scratch folder.
+
+    `command`: what Python is told to run, if not the worker as it is.
+    """
     log = settings.scratch.parent / "worker.log"
     lines_before = log.read_text().count(_READY) if log.exists() else 0
     environment = environment_of(settings) | {"FAKE_RENDER_LOG": str(render_log(settings)), "PYTHONPATH": str(ROOT)}
     with log.open("ab") as output:
-        worker = subprocess.Popen([sys.executable, __file__], env=environment, stderr=output)
+        worker = subprocess.Popen([sys.executable, *command], env=environment, stderr=output)
 
     def is_ready() -> bool:
         assert worker.poll() is None, log.read_text()
@@ -207,9 +210,9 @@ def start_worker(settings: StackSettings) -> subprocess.Popen[bytes]:
 
 
 @contextmanager
-def running_worker(settings: StackSettings) -> Iterator[subprocess.Popen[bytes]]:
-    """A worker process that is killed at the end if it still runs."""
-    worker = start_worker(settings)
+def running_worker(settings: StackSettings, command: Sequence[str] = (__file__,)) -> Iterator[subprocess.Popen[bytes]]:
+    """As start_worker; it is killed at the end if it still runs."""
+    worker = start_worker(settings, command)
     try:
         yield worker
     finally:

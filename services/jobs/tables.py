@@ -38,6 +38,8 @@ media = sa.Table(
     sa.Column("has_thumbnail", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("sound_notes", sa.JSON, nullable=False, server_default="[]"),
     sa.Column("sound_track", sa.Integer),
+    # By which rules it was looked into; empty where that is not known, or a part could not be found out.
+    sa.Column("facts_version", sa.Text, nullable=False, server_default=""),
 )
 
 # Resumable uploads: a row from their creation until they expire; the bytes lie in the scratch folder.

@@ -22,6 +22,11 @@ class Artifacts:
         if thumbnail:
             self.storage.put_bytes(thumbnail_key(sha256), thumbnail)
 
+    def holds(self, sha256: str, *, thumbnail: bool) -> bool:
+        """True when the content is in its place, and a thumbnail of it if there shall be one."""
+        keys = [media_key(sha256), *([thumbnail_key(sha256)] if thumbnail else [])]
+        return all(self.storage.size(key) is not None for key in keys)
+
     def forget(self, sha256: str) -> None:
         """Remove an upload's content and what was made of it."""
         for folder in ANALYSES:

@@ -63,23 +63,36 @@ class Intake:
 
     @deed("media.upload")
     def create(self, incoming: IncomingFile, *, owner: str = "") -> Media:
-        """Look into a received file, store it, and give it an id; refused files leave nothing behind."""
+        """Look into a received file, store it, and give it an id; refused files leave nothing behind.
+
+        What is stored and known already is neither stored nor looked into again.
+        """
         incoming.finish()
         self.quotas.check_upload(owner, incoming.name, incoming.size, unfinished=False)
+        media = self._create_again(incoming, owner) or self._create_new(incoming, owner)
+        telemetry.upload_received(owner_shown(owner), media.bytes)
+        _log.info(
+            "received %s (%s, %.2f s, %d bytes) as %s", media.name, media.kind, media.seconds, media.bytes, media.id
+        )
+        return media
+
+    def _create_again(self, incoming: IncomingFile, owner: str) -> Media | None:
+        known = self._media.known(incoming.sha256)
+        if known is None:
+            return None
+        self.limits.check_length(incoming.name, known.seconds)
+        return self._media.add_again(known, incoming.name, owner=owner)
+
+    def _create_new(self, incoming: IncomingFile, owner: str) -> Media:
         self.room.check_copy(incoming.name, incoming.size)
         key = new_incoming_key()
         try:
             self._storage.put_file(key, incoming.path)
             probed = self._prober.probe(key, name=incoming.name)
             self.limits.check_length(incoming.name, probed.facts.seconds)
-            media = self._media.add(probed, incoming, key=key, owner=owner)
+            return self._media.add(probed, incoming, key=key, owner=owner)
         finally:
             self._storage.delete(key)
-        telemetry.upload_received(owner_shown(owner), media.bytes)
-        _log.info(
-            "received %s (%s, %.2f s, %d bytes) as %s", media.name, media.kind, media.seconds, media.bytes, media.id
-        )
-        return media
 
     def sweep(self) -> None:
         """Remove what killed processes left behind while they received."""

@@ -22,7 +22,7 @@ from services.library.incoming import IncomingFile
 from services.library.keys import media_key, thumbnail_key
 from services.library.stored_file import StoredFile
 from services.preprocess.look import Probed
-from services.preprocess.summary import MediaFacts, SoundNote
+from services.preprocess.summary import FACTS_VERSION, MediaFacts, SoundNote
 
 _log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class MediaLibrary:
             has_thumbnail=bool(probed.thumbnail),
         )
         self._artifacts.keep(key, media.sha256, probed.thumbnail)
-        row = {**asdict(media), "created_ms": created}
+        row = {**asdict(media), "created_ms": created, "facts_version": probed.facts_version}
         del row["created_at"]
         with tables.transaction(self._database) as connection:
             connection.execute(sa.insert(tables.media).values(row))
@@ -74,6 +74,31 @@ class MediaLibrary:
             self._artifacts.storage.put_file(key, incoming.path)
             self._artifacts.keep(key, media.sha256, probed.thumbnail)
         return media
+
+    def known(self, sha256: str) -> Media | None:
+        """An upload of the same content, all of it in the store, whose facts are what a look into it would find.
+
+        None also where only others have it, of whom whoever acts may not know.
+        """
+        table = tables.media
+        same = sa.select(table).where(table.c.sha256 == sha256, table.c.facts_version == FACTS_VERSION, seen(table))
+        with tables.transaction(self._database) as connection:
+            row = connection.execute(same.limit(1)).one_or_none()
+        if row is None or not self._artifacts.holds(sha256, thumbnail=row.has_thumbnail):
+            return None
+        return _media(row)
+
+    def add_again(self, known: Media, name: str, *, owner: str) -> Media | None:
+        """Give the same content as `known` another id; None when `known` is gone meanwhile, perhaps with its files."""
+        table = tables.media
+        own = {"id": uuid.uuid4().hex, "name": name, "owner": owner, "created_ms": moments.now_ms()}
+        columns = [sa.literal(own[each.name]) if each.name in own else each for each in table.columns]
+        # Who deletes `known` waits for this row, and then sees it: the files stay.
+        original = sa.select(*columns).where(table.c.id == known.id).with_for_update(read=True)
+        adding = sa.insert(table).from_select([*table.columns], original).returning(table)
+        with tables.transaction(self._database) as connection:
+            row = connection.execute(adding).one_or_none()
+        return None if row is None else _media(row)
 
     def get(self, media_id: str) -> Media:
         """One upload; NOT_FOUND when there is none."""

@@ -13,6 +13,7 @@ from services.local.log_file import LogFile
 from services.local.pulse import Pulse
 
 _POLL_SECONDS = 0.1
+_CALM_POLL_SECONDS = 0.5  # while all are ready: ten looks a second would be most of what we cost
 _HEALTH_SECONDS = 2.0
 _STOP_SECONDS = 10.0  # longer than a worker or an api takes to give up by itself, 9 s
 _HANG_SECONDS = 30.0
@@ -78,7 +79,7 @@ class Supervisor:
         `show` gets the services that do not run, by name, and why, whenever that changes, until it says that it could
         show them: on a full disk it cannot.
         """
-        while not stop.wait(_POLL_SECONDS):
+        while not stop.wait(self._pause()):
             for watched in self._all:
                 self._keep_alive(watched)
             down = {each.service.name: each.down for each in self._all if each.down}
@@ -103,6 +104,9 @@ class Supervisor:
     def pid(self, name: str) -> int | None:
         """Process id of the service called `name`, None while it is down."""
         return next((w.child.pid for w in self._all if w.service.name == name and w.child is not None), None)
+
+    def _pause(self) -> float:
+        return _CALM_POLL_SECONDS if all(each.ready_at for each in self._all) else _POLL_SECONDS
 
     def _start_child(self, watched: _Watched) -> None:
         watched.ready_at = None

@@ -30,6 +30,8 @@ class Probed:
 
     facts: MediaFacts
     thumbnail: bytes
+    facts_version: str
+    """As FACTS_VERSION; empty when a part could not be found out, and is to be found at another upload"""
 
 
 class LookClient:
@@ -61,7 +63,7 @@ class LookClient:
         request = preprocess_pb2.ProbeRequest(key=key, name=name)
         with telemetry.span("preprocess Probe", kind="client") as span, translate_call_errors(self._name):
             answer = stub.Probe(request, timeout=_PROBE_SECONDS, metadata=span.headers)
-        return Probed(media_facts(answer), answer.thumbnail)
+        return Probed(media_facts(answer), answer.thumbnail, answer.facts_version)
 
     def analyse(
         self, video_key: str, *, name: str = "the video"

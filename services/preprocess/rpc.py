@@ -16,7 +16,14 @@ from services.preprocess.batches import Heard, stream_batches
 from services.preprocess.faces import FaceRequest, FaceStreamItem
 from services.preprocess.library import FaceLibrary
 from services.preprocess.probing import ProbePool
-from services.preprocess.summary import AnalysisProgress, FirstLook, MediaFacts, SoundNote, VideoAnalysis
+from services.preprocess.summary import (
+    FACTS_VERSION,
+    AnalysisProgress,
+    FirstLook,
+    MediaFacts,
+    SoundNote,
+    VideoAnalysis,
+)
 from services.preprocess.summary_messages import analysis_response, probe_response
 from services.preprocess.v1 import preprocess_pb2 as wire
 from services.preprocess.v1.preprocess_pb2_grpc import PreprocessServiceServicer
@@ -63,12 +70,13 @@ class PreprocessServicer(PreprocessServiceServicer):
             async for item in items:
                 yield item
 
-    def _probe(self, key: str, name: str) -> tuple[MediaFacts, bytes]:
+    def _probe(self, key: str, name: str) -> tuple[MediaFacts, bytes, str]:
         with self._storage.local_copy(key) as path:
             facts, thumbnail = self._probes.probe(path, name)
-            if facts.kind == "audio" and self._library.speaks(path, name) is False:
+            speaks = self._library.speaks(path, name) if facts.kind == "audio" else True
+            if speaks is False:
                 facts = replace(facts, sound_notes=(SoundNote.NO_SPEECH, *facts.sound_notes))
-            return facts, thumbnail
+            return facts, thumbnail, "" if speaks is None else FACTS_VERSION
 
     def _analysis(self, video_key: str, name: str) -> Generator[AnalysisProgress | FirstLook | VideoAnalysis]:
         if (look := self._library.first_look(video_key, name)) is not None:

@@ -93,9 +93,9 @@ def _track(message: wire.TrackSummary) -> TrackSummary:
     )
 
 
-def probe_response(facts: MediaFacts, thumbnail: bytes) -> wire.ProbeResponse:
+def probe_response(facts: MediaFacts, thumbnail: bytes, facts_version: str) -> wire.ProbeResponse:
     """What a file is, as it travels."""
-    return wire.ProbeResponse(**asdict(facts), thumbnail=thumbnail)
+    return wire.ProbeResponse(**asdict(facts), thumbnail=thumbnail, facts_version=facts_version)
 
 
 def media_facts(message: wire.ProbeResponse) -> MediaFacts:

@@ -200,9 +200,9 @@ def test_the_grpc_door(gateway: Gateway) -> None:
     stub = GatewayServiceStub(gateway.channel)
 
     def upload(name: str) -> str:
-        parts = (pb.UploadRequest(name=name), pb.UploadRequest(content=b"ab"), pb.UploadRequest(content=b"cd"))
+        parts = (pb.UploadRequest(name=name), pb.UploadRequest(content=name.encode()), pb.UploadRequest(content=b"cd"))
         media = stub.Upload(iter(parts))
-        assert (media.name, media.bytes) == (name, 4)
+        assert (media.name, media.bytes) == (name, len(name) + 2)
         return str(media.id)
 
     videos = [upload("eva.mp4"), upload("slow-1.mp4")]

@@ -192,7 +192,7 @@ def test_an_owner_has_a_share_of_the_store_and_of_the_queue(gateway: Gateway, tm
 
     def upload(name: str, size: int) -> str:
         with operations.intake.receive(name) as incoming:
-            incoming.write(b"x" * size)
+            incoming.write(name.encode().ljust(size, b"x"))
             return operations.intake.create(incoming, owner="eve").id
 
     with acting_as(maker):

@@ -175,7 +175,7 @@ def test_what_is_done_is_kept_and_read_page_by_page_through_every_door(
     leaving = bearer(log_in(gateway, "ben"))
     ids = {}
     for name in ("speech.wav", "clip.mp4"):
-        sent = gateway.http.post("/v1/media", params={"name": name}, content=b"x", headers=keys["ben"])
+        sent = gateway.http.post("/v1/media", params={"name": name}, content=name.encode(), headers=keys["ben"])
         ids[name] = sent.json()["id"]
     body = {"audio_id": ids["speech.wav"], "video_ids": [ids["clip.mp4"]]}
     batch = gateway.http.post("/v1/batches", json=body, headers=keys["ben"]).json()
@@ -265,7 +265,7 @@ def test_where_everybody_sees_their_own_others_do_not_exist(
 ) -> None:
     ids = {}
     for name in ("speech.wav", "clip.mp4"):
-        sent = secretive.http.post("/v1/media", params={"name": name}, content=b"x", headers=keys["ben"])
+        sent = secretive.http.post("/v1/media", params={"name": name}, content=name.encode(), headers=keys["ben"])
         ids[name] = sent.json()["id"]
     body = {"audio_id": ids["speech.wav"], "video_ids": [ids["clip.mp4"]]}
     batch = secretive.http.post("/v1/batches", json=body, headers=keys["ben"]).json()

@@ -28,6 +28,7 @@ from services.preprocess.library import FaceLibrary
 from services.preprocess.look import LookClient
 from services.preprocess.probing import ProbePool
 from services.preprocess.speech_store import speech_key, write_speech
+from services.preprocess.summary import FACTS_VERSION, SoundNote
 from services.preprocess.track_store import TrackWriter
 from services.storage import Storage
 from services.timeline import Extend
@@ -131,6 +132,22 @@ def test_the_process_itself_opens_no_file_of_a_stranger(
     assert service.look.probe(key, name="her.mp4").facts.kind == "video"
     (batch,) = batches_of(service.stream(key, speech, 4))
     assert batch.crops.shape == (4, 256, 256, 3)
+
+
+def test_what_could_not_be_heard_is_said_not_to_be_known(
+    service: Service, pictures: Pictures, speech: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = service.put(video(tmp_path / "clip.mp4", pictures[:4]))
+    heard = service.look.probe(speech, name="speech.wav")
+    assert (heard.facts.sound_notes, heard.facts_version) == ((SoundNote.NO_SPEECH,), FACTS_VERSION)
+
+    def away(*_arguments: object) -> None:
+        raise ChorusError(ErrorKind.UNAVAILABLE, "service-unreachable", service="Triton", reason="away")
+
+    monkeypatch.setattr(service.models, "infer", away)
+    deaf = service.look.probe(speech, name="speech.wav")
+    assert (deaf.facts.sound_notes, deaf.facts_version) == ((), "")
+    assert service.look.probe(key, name="her.mp4").facts_version == FACTS_VERSION
 
 
 def test_crop_shows_what_the_affine_says(service: Service, pictures: Pictures, speech: str, tmp_path: Path) -> None:

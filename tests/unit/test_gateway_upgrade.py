@@ -70,6 +70,7 @@ def test_columns_that_are_new_are_added_and_old_rows_stay(tmp_path: Path) -> Non
     with tables.transaction(engine) as connection:
         media = connection.execute(sa.select(tables.media)).one()
         assert (media.name, media.owner, media.has_thumbnail) == ("clip.mp4", "", False)
+        assert media.facts_version == "", "it is looked into anew when the same file comes again"
         batch = connection.execute(sa.select(tables.batches)).one()
         assert (batch.audio_name, batch.owner, batch.audio_id) == ("speech.wav", "", "")
         spec = attempts.find_spec(connection, "b.0")

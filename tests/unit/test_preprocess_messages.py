@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from services.errors import ChorusError, ErrorKind
+from services.media import DECODING_VERSION
 from services.preprocess import messages
 from services.preprocess.batches import faceless
 from services.preprocess.faces import (
@@ -23,8 +24,15 @@ from services.preprocess.faces import (
     SourceNet,
     Speech,
 )
-from services.preprocess.summary import AnalysisProgress, TrackSummary, VideoAnalysis
-from services.preprocess.summary_messages import analysis_item, analysis_response
+from services.preprocess.summary import (
+    FACTS_VERSION,
+    AnalysisProgress,
+    MediaFacts,
+    SoundNote,
+    TrackSummary,
+    VideoAnalysis,
+)
+from services.preprocess.summary_messages import analysis_item, analysis_response, media_facts, probe_response
 from services.preprocess.v1 import preprocess_pb2 as wire
 from services.timeline import Extend
 
@@ -152,6 +160,16 @@ def test_nets_that_nobody_can_ask_are_refused(request_: FaceRequest) -> None:
     with pytest.raises(ChorusError) as caught:
         messages.face_request(messages.stream_request(request_))
     assert caught.value.code == "net-unusable"
+
+
+def test_facts_of_a_file() -> None:
+    facts = MediaFacts(kind="audio", seconds=1.5, has_audio=True, sound_notes=(SoundNote.CLIPPED,), sound_track=2)
+    answer = probe_response(facts, b"picture", "1.3")
+    assert (media_facts(answer), answer.thumbnail, answer.facts_version) == (facts, b"picture", "1.3")
+
+
+def test_facts_that_hang_on_how_files_are_decoded_have_its_version_in_theirs() -> None:
+    assert FACTS_VERSION.split(".")[1:] == [DECODING_VERSION]
 
 
 def test_analysis() -> None:

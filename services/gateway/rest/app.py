@@ -53,8 +53,9 @@ def build_app(operations: Operations, gate: Gate, further: Sequence[APIRouter] =
     app.add_middleware(Guard, gate=gate)
     # Added last, so it stands before the guard, and counts what that refuses as well.
     app.add_middleware(Measured)
-    own = (session, rest_media, tus, rest_models, rest_service, rest_retention, rest_audit)
-    for router in (*(each.router for each in own), rest.v1, rest.router, *further):
+    # A request is laid to one route after the other: jobs come first, since clients poll them.
+    own = (rest, rest_media, tus, session, rest_models, rest_service, rest_retention, rest_audit)
+    for router in (rest.v1, *(each.router for each in own), *further):
         app.include_router(router)
     app.add_exception_handler(ChorusError, _answer_refusal)
     app.add_exception_handler(RequestValidationError, _answer_invalid_request)

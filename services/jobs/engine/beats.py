@@ -35,7 +35,7 @@ class WorkerBeats:
     def __init__(
         self, database: sa.Engine, executor_id: str, slots: int, watchdog: Watchdog, beat_seconds: float
     ) -> None:
-        """Adds to `watchdog` the reading of the queue, which must call `polled`, and itself."""
+        """Adds to `watchdog` the reading of the queue, whose thread must call `polled` each turn, and itself."""
         self.polled = Beat(_QUEUE_SECONDS)
         self._database = database
         self._executor_id = executor_id

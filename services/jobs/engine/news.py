@@ -1,4 +1,4 @@
-"""Whether anything was written into the SQLite file of this machine: its queue is read then, not just by the clock."""
+"""What has the queue read before the clock says so: a job of this worker ended, somebody wrote into SQLite's file."""
 
 from __future__ import annotations
 
@@ -11,17 +11,43 @@ from typing import Final
 _LOOK_SECONDS: Final = 0.05
 
 
-class DatabaseNews:
-    """Waits for what others write; made anywhere, for one thread.
+class News:
+    """That a slot is free; told from any thread, waited for by one."""
+
+    def __init__(self) -> None:
+        # Something may lie in the queue from before.
+        self._told = threading.Event()
+        self._told.set()
+        self._is_closed = False
+
+    def tell(self) -> None:
+        """End the wait under way, or the next one."""
+        self._told.set()
+
+    def wait(self, seconds: float) -> None:
+        """Until something is told, or so long; no more once it is closed."""
+        if not self._is_closed:
+            self._told.wait(seconds)
+            self._told.clear()
+
+    def close(self) -> None:
+        """Hold nobody up any more; from any thread."""
+        self._is_closed = True
+        self._told.set()
+
+
+class DatabaseNews(News):
+    """The same, and that others wrote into the SQLite file of this machine: a new job, perhaps.
 
     SQLite counts the commits of a file where all its processes see it: a look reads no table and takes no lock.
     """
 
     def __init__(self, path: Path) -> None:
+        """The file is let go of with this object."""
+        super().__init__()
         self._path = path
         self._connection: sqlite3.Connection | None = None
         self._seen: int | None = None
-        self._closed = threading.Event()
 
     def came(self) -> bool:
         """True when another connection has committed since the last look, and at the first: something may lie there."""
@@ -35,12 +61,10 @@ class DatabaseNews:
         return bool(version != before)
 
     def wait(self, seconds: float) -> None:
-        """Until another connection commits, or so long; no more once it is closed."""
+        """Until something is told, another connection commits, or so long; no more once it is closed."""
         end = time.monotonic() + seconds
-        while not self.came() and (left := end - time.monotonic()) > 0:
-            if self._closed.wait(min(left, _LOOK_SECONDS)):
-                return
-
-    def close(self) -> None:
-        """Hold nobody up any more; from any thread. The file is let go of with this object."""
-        self._closed.set()
+        while not self._is_closed and not self.came() and (left := end - time.monotonic()) > 0:
+            if self._told.wait(min(left, _LOOK_SECONDS)):
+                break
+        # What is told from here on finds the look that follows, or ends the next wait.
+        self._told.clear()

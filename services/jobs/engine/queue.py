@@ -41,6 +41,18 @@ class JobQueue:
         self._client = names.open_client(database)
         self._status = names.status_table(database)
         self._event = names.event_table(database)
+        # Made once: to put the joins together takes longer than to ask for one job.
+        status, event, jobs = self._status, self._event, tables.jobs
+        self._jobs_and_status = jobs.join(status, status.c.workflow_uuid == jobs.c.id).join(tables.batches)
+        about = sa.and_(event.c.workflow_uuid == jobs.c.id, event.c.key == names.LIVE_EVENT)
+        self._with_live = self._jobs_and_status.outerjoin(event, about)
+        self._jobs = sa.select(
+            jobs,
+            tables.batches.c.owner,
+            status.c.status,
+            status.c.completed_at.label("finished_ms"),
+            event.c.value.label("live"),
+        ).select_from(self._with_live)
 
     def create_tables(self) -> None:
         """Create or migrate DBOS's own tables; safe in several processes at once."""
@@ -96,7 +108,7 @@ class JobQueue:
 
     def find(self, job_id: str) -> Job:
         """One job; NOT_FOUND when there is none that the caller may know of."""
-        wanted = self._select().where(tables.jobs.c.id == job_id, seen(tables.batches))
+        wanted = self._jobs.where(tables.jobs.c.id == job_id, seen(tables.batches))
         with tables.transaction(self._database) as connection:
             row = connection.execute(wanted).one_or_none()
         if row is None:
@@ -107,8 +119,7 @@ class JobQueue:
         """A page of jobs and how many there are in all: `first`'s own, newest batch first, in order within it."""
         condition = self._condition(wanted)
         items = (
-            self._select()
-            .where(condition)
+            self._jobs.where(condition)
             .order_by(
                 others_last(tables.batches, wanted.first),
                 tables.jobs.c.created_ms.desc(),
@@ -118,14 +129,14 @@ class JobQueue:
             .limit(limit)
             .offset(offset)
         )
-        count = sa.select(sa.func.count()).select_from(self._jobs_and_status()).where(condition)
+        count = sa.select(sa.func.count()).select_from(self._jobs_and_status).where(condition)
         with tables.transaction(self._database) as connection:
             found = [_job(row) for row in connection.execute(items)]
             return found, int(connection.execute(count).scalar_one())
 
     def of_batches(self, batch_ids: Sequence[str]) -> Mapping[str, list[Job]]:
         """All jobs of each batch, in order, in one query."""
-        wanted = self._select().where(tables.jobs.c.batch_id.in_(batch_ids), seen(tables.batches))
+        wanted = self._jobs.where(tables.jobs.c.batch_id.in_(batch_ids), seen(tables.batches))
         found: dict[str, list[Job]] = {batch_id: [] for batch_id in batch_ids}
         with tables.transaction(self._database) as connection:
             for row in connection.execute(wanted.order_by(tables.jobs.c.batch_id, tables.jobs.c.position)):
@@ -137,7 +148,7 @@ class JobQueue:
         if connection is None:
             with tables.transaction(self._database) as own:
                 return self.count_unfinished(owner, own)
-        count = sa.select(sa.func.count()).select_from(self._jobs_and_status())
+        count = sa.select(sa.func.count()).select_from(self._jobs_and_status)
         mine = count.where(tables.batches.c.owner == owner, self._is_unfinished())
         return int(connection.execute(mine).scalar_one())
 
@@ -150,14 +161,14 @@ class JobQueue:
             if connection.dialect.name == "sqlite"
             else sa.cast(event.value, sa.JSON)
         )
-        sizes = sa.select(live["output_bytes"].as_float()).select_from(self._with_live())
+        sizes = sa.select(live["output_bytes"].as_float()).select_from(self._with_live)
         its = (tables.batches.c.owner == owner) & status.status.in_(names.statuses_of(JobState.SUCCEEDED))
         return round(sum(size or 0 for size in connection.execute(sizes.where(its)).scalars()))
 
     def count_states(self, batch_ids: Sequence[str] | None = None) -> Mapping[str, Counter[JobState]]:
         """Jobs by state of each batch (None: of all of them), in one query; a batch without jobs is not in it."""
         batch_id, status = tables.jobs.c.batch_id, self._status.c.status
-        statement = sa.select(batch_id, status, sa.func.count()).select_from(self._jobs_and_status())
+        statement = sa.select(batch_id, status, sa.func.count()).select_from(self._jobs_and_status)
         if batch_ids is not None:
             statement = statement.where(batch_id.in_(batch_ids))
         counts: dict[str, Counter[JobState]] = {}
@@ -193,13 +204,13 @@ class JobQueue:
         """Up to `limit` jobs that finished before a moment."""
         ended = self._status.c.completed_at < moment_ms
         with tables.transaction(self._database) as connection:
-            rows = connection.execute(self._select().where(ended).limit(limit)).all()
+            rows = connection.execute(self._jobs.where(ended).limit(limit)).all()
         return [job for job in map(_job, rows) if job.state in FINISHED]
 
     def count_unfinished_users(self, connection: sa.Connection, media_id: str) -> int:
         """How many queued or running jobs need an upload."""
         users = sa.or_(tables.jobs.c.video_id == media_id, tables.jobs.c.audio_id == media_id)
-        count = sa.select(sa.func.count()).select_from(self._jobs_and_status()).where(users, self._is_unfinished())
+        count = sa.select(sa.func.count()).select_from(self._jobs_and_status).where(users, self._is_unfinished())
         return int(connection.execute(count).scalar_one())
 
     def _is_unfinished(self) -> sa.ColumnElement[bool]:
@@ -211,22 +222,6 @@ class JobQueue:
         )
         with tables.transaction(self._database) as connection:
             return list(connection.execute(statement).scalars())
-
-    def _jobs_and_status(self) -> sa.Join:
-        return tables.jobs.join(self._status, self._status.c.workflow_uuid == tables.jobs.c.id).join(tables.batches)
-
-    def _with_live(self) -> sa.Join:
-        about = sa.and_(self._event.c.workflow_uuid == tables.jobs.c.id, self._event.c.key == names.LIVE_EVENT)
-        return self._jobs_and_status().outerjoin(self._event, about)
-
-    def _select(self) -> sa.Select[Any]:
-        return sa.select(
-            tables.jobs,
-            tables.batches.c.owner,
-            self._status.c.status,
-            self._status.c.completed_at.label("finished_ms"),
-            self._event.c.value.label("live"),
-        ).select_from(self._with_live())
 
     def _condition(self, wanted: JobFilter) -> sa.ColumnElement[bool]:
         condition = seen(tables.batches)

@@ -10,9 +10,8 @@ import threading
 import uuid
 from collections.abc import Callable
 from contextlib import ExitStack
-from functools import wraps
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import sqlalchemy as sa
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer
@@ -24,9 +23,10 @@ from services.jobs import tables
 from services.jobs.engine import names
 from services.jobs.engine.beats import WorkerBeats
 from services.jobs.engine.dbos_log import configure_dbos_log
+from services.jobs.engine.dbos_pauses import end_pauses_with, list_queues_seldom, notice_ends, rest_from_upkeep
 from services.jobs.engine.dbos_waits import wait_for_disk
 from services.jobs.engine.liveness import TakeOver
-from services.jobs.engine.news import DatabaseNews
+from services.jobs.engine.news import DatabaseNews, News
 from services.jobs.engine.runner import JobRunner, RenderSettings
 from services.jobs.engine.turns import put_first
 from services.jobs.families import family_cards
@@ -37,14 +37,12 @@ _log = logging.getLogger(__name__)
 
 # A job waits for half of it on average; 0.2 s would cost a machine that idles several per cent of a core.
 _POLL_SECONDS: Final = 0.5
-# On SQLite the queue is read when something was written, though not twice within so long, and seldom by the clock.
-_LEAST_SECONDS: Final = 0.1
 # Many workers look one after another, so that a job is found as soon; all together look so often a second.
 _POLLS_A_SECOND: Final = 200
-# No longer than this: when a job ends while others wait, a slot stands idle for half of it on average.
+# No longer than this, which a new job may wait for.
 _LONGEST_POLL_SECONDS: Final = 2.0
-# DBOS's own queue, on which we never put anything.
-_INTERNAL_POLL_SECONDS: Final = 60.0
+# On SQLite, where all that is written is told.
+_TOLD_POLL_SECONDS: Final = 5.0
 # Of DBOS, beside one for each job: its two queues, their list and its upkeep take turns.
 _SESSIONS: Final = 3
 _UNWIND_SECONDS: Final = 4
@@ -84,7 +82,7 @@ class Worker:
         # DBOS re-queues all jobs of its own id when it starts, so an id must never be shared by two live workers.
         self._executor_id = "local" if self._path else f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
         self._locks = _claim(self._path, settings.scratch)
-        self._news = DatabaseNews(self._path) if self._path else None
+        self._news = DatabaseNews(self._path) if self._path else News()
         self._runner = JobRunner(database, storage, settings)
 
     def run(self, stop: threading.Event, upkeep: Callable[[], None]) -> None:
@@ -114,8 +112,7 @@ class Worker:
                 take_over.retire()
             _exit_in_time(self._drain_seconds + _EXIT_SECONDS)
             beats.drain()
-            if self._news is not None:
-                self._news.close()
+            self._news.close()
             self._stop_jobs()
             if take_over is not None:
                 take_over.stop()
@@ -154,17 +151,16 @@ class Worker:
             "use_listen_notify": False,
         }
         dbos = DBOS(config=config)
-        # Private to DBOS, which has no setting for it.
-        dbos._registry.get_internal_queue()._polling_interval_sec = _INTERNAL_POLL_SECONDS
+        rest_from_upkeep(dbos)
         self._register_workflow()
+        end_pauses_with(self._news, polled)
         DBOS.launch()
-        _notice_polls(dbos, polled)
-        if self._news is not None:
-            _wait_for_news(dbos, self._news)
+        list_queues_seldom(dbos)
+        notice_ends(dbos, self._news.tell)
         DBOS.register_queue(
             names.QUEUE,
             worker_concurrency=self._slots,
-            polling_interval_sec=poll_seconds(workers) if self._news is None else _LEAST_SECONDS,
+            polling_interval_sec=_TOLD_POLL_SECONDS if self._path else poll_seconds(workers),
             on_conflict="always_update",
         )
 
@@ -231,31 +227,6 @@ def _claim(database_path: Path | None, scratch: Path) -> ExitStack:
             in_use = ChorusError(ErrorKind.CONFLICT, "database-in-use", database=str(database_path))
             locks.enter_context(lock_file(path, in_use))
         return locks.pop_all()
-
-
-def _notice_polls(dbos: DBOS, polled: Callable[[], None]) -> None:
-    """Have `polled` called whenever the queue is read. Private to DBOS, which shows it nowhere; a test holds it."""
-    read = dbos._sys_db.start_queued_workflows
-
-    @wraps(read)
-    def read_and_tell(*arguments: Any, **options: Any) -> Any:
-        polled()
-        return read(*arguments, **options)
-
-    dbos._sys_db.start_queued_workflows = read_and_tell  # type: ignore[method-assign]
-
-
-def _wait_for_news(dbos: DBOS, news: DatabaseNews) -> None:
-    """Have the queue read when something was written, or after the longest time. Private to DBOS; a test holds it."""
-    scopes = dbos._sys_db.dequeue_scopes
-
-    @wraps(scopes)
-    def scopes_later(queue_name: str) -> Any:
-        if queue_name == names.QUEUE:
-            news.wait(_LONGEST_POLL_SECONDS)
-        return scopes(queue_name)
-
-    dbos._sys_db.dequeue_scopes = scopes_later  # type: ignore[method-assign]
 
 
 def _keep_up(stop: threading.Event, upkeep: Callable[[], None]) -> None:

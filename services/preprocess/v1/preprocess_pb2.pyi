@@ -55,6 +55,7 @@ class ProbeResponse(_message.Message):
     THUMBNAIL_FIELD_NUMBER: _builtins.int
     SOUND_NOTES_FIELD_NUMBER: _builtins.int
     SOUND_TRACK_FIELD_NUMBER: _builtins.int
+    FACTS_VERSION_FIELD_NUMBER: _builtins.int
     kind: _builtins.str
     """video | audio | still"""
     seconds: _builtins.float
@@ -68,6 +69,8 @@ class ProbeResponse(_message.Message):
     """JPEG of the first picture; empty for sound"""
     sound_track: _builtins.int
     """which of several tracks of sound is heard, from 1"""
+    facts_version: _builtins.str
+    """the rules by which all this was found; empty when a part could not be found out"""
     @_builtins.property
     def sound_notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """of a recording: no_speech, clipped, opposite_phase, centre"""
@@ -84,10 +87,11 @@ class ProbeResponse(_message.Message):
         thumbnail: _builtins.bytes = ...,
         sound_notes: _abc.Iterable[_builtins.str] | None = ...,
         sound_track: _builtins.int | None = ...,
+        facts_version: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_frame_rate", b"_frame_rate", "_height", b"_height", "_sound_track", b"_sound_track", "_width", b"_width", "frame_rate", b"frame_rate", "height", b"height", "sound_track", b"sound_track", "width", b"width"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_frame_rate", b"_frame_rate", "_height", b"_height", "_sound_track", b"_sound_track", "_width", b"_width", "frame_rate", b"frame_rate", "has_audio", b"has_audio", "height", b"height", "kind", b"kind", "seconds", b"seconds", "sound_notes", b"sound_notes", "sound_track", b"sound_track", "thumbnail", b"thumbnail", "width", b"width"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_frame_rate", b"_frame_rate", "_height", b"_height", "_sound_track", b"_sound_track", "_width", b"_width", "facts_version", b"facts_version", "frame_rate", b"frame_rate", "has_audio", b"has_audio", "height", b"height", "kind", b"kind", "seconds", b"seconds", "sound_notes", b"sound_notes", "sound_track", b"sound_track", "thumbnail", b"thumbnail", "width", b"width"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__frame_rate: _TypeAlias = _typing.Literal["frame_rate"]  # noqa: Y015
     _WhichOneofArgType__frame_rate: _TypeAlias = _typing.Literal["_frame_rate", b"_frame_rate"]  # noqa: Y015
