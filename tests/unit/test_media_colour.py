@@ -117,7 +117,7 @@ def test_a_shrunk_region_is_that_of_the_whole_shrunk(step: tuple[int, int], dept
 @pytest.mark.parametrize("degrees", [0, 40, 90])
 def test_a_turned_part_shows_what_lies_where_its_affine_says(step: tuple[int, int], depth: int, degrees: int) -> None:
     frame, angle = smooth_frame(step, depth), np.radians(degrees)
-    linear = 1.5 * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    linear = 1.4 * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     affine = np.column_stack([linear, np.array([48, 32]) - linear @ (12, 8)])
     warped, whole = frame.rgb_warped(affine, (24, 16)), frame.rgb().astype(np.float32)
     x, y = np.meshgrid(np.arange(24) + 0.5, np.arange(16) + 0.5)
