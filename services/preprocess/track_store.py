@@ -26,7 +26,7 @@ from services.preprocess.references import SavedReference, decode_reference
 from services.preprocess.runs import Run
 from services.preprocess.summary import TrackSummary, VideoAnalysis
 
-ANALYSIS_VERSION: Final = "8"
+ANALYSIS_VERSION: Final = "9"
 """Part of the key: raise it when the same video would be analysed differently"""
 _LENGTH: Final = struct.Struct("<Q")
 _MOTION_COLUMNS: Final = 14
