@@ -50,11 +50,11 @@ _LINE_COUNTS: Final = 2.0
 """How much evidence a strong line is; a grey picture has nothing else"""
 _PLAIN: Final = 0.17
 """log2 luma from lip to lip below which something lies over a part. Measured, medians of clips: a finger, a palm or
-half a hand leaves it .01 to .11; bare, no part of anybody's has less than .24, under a moustache .34"""
+half a hand leaves it .01 to .11; bare, no part of anybody's has less than .23, under a moustache .34"""
 _VARIED, _PLAIN_SHARE = 0.25, 0.5
 """What the most varied part must have for that, and the share of it above which a part is bare: in fog, in the dark and
 of lips that only their colour tells from skin every part is plain"""
-_NOTHING, _PLENTY = 0.2, 1.0
+_NOTHING, _PLENTY = 0.15, 1.0
 """Evidence of a part below which something lies over it, too, if the best has more than that: between real fingers are
 dark gaps, but neither red nor a line"""
 _COLOURED: Final = 0.25
@@ -91,11 +91,12 @@ def mouth_evidence(colours: NDArray[np.uint8]) -> Array:
 
     `colours` are those of n mouths, see mouth_colours.
     """
-    exact = colours.astype(np.float64)
+    exact, between = colours.astype(np.float64), colours[:, 4:]
+    luma = _parts(np.log2(exact[:, 4:] @ _LUMA + _LUMA_FLOOR))
     red = _redness(exact[:, :4]) / _RED_ENOUGH
-    line = (_line(exact[:, 4:]) - _LINE[0]) / (_LINE[1] - _LINE[0])
+    line = (_line(luma) - _LINE[0]) / (_LINE[1] - _LINE[0])
     evidence = np.clip(red, 0, 1) + np.clip(line, 0, _LINE_COUNTS)
-    covered = (_has_nothing(evidence, red) | _is_plain(exact[:, 4:])) & ~_is_blown_out(exact[:, 4:])
+    covered = (_has_nothing(evidence, red) | _is_plain(luma)) & ~_is_blown_out(between)
     return np.asarray(np.where(covered.any(axis=1), 0, np.sort(evidence, axis=1)[:, 1]))
 
 
@@ -112,9 +113,8 @@ def _redness(colours: Array) -> Array:
     return np.asarray(np.maximum(upper, lower) - np.maximum(above, below))
 
 
-def _line(colours: Array) -> Array:
-    """(n, 3) log2 luma by which what lies between the lips is darker, or brighter, than both."""
-    luma = _parts(np.log2(colours @ _LUMA + _LUMA_FLOOR))
+def _line(luma: Array) -> Array:
+    """(n, 3) log2 luma by which what lies between the lips is darker, or brighter, than both; rows: from lip to lip."""
     upper, between, lower = luma[:, :3], luma[:, 2:7], luma[:, 6:]
     darker = np.minimum(upper.max(axis=1), lower.max(axis=1)) - between.min(axis=1)
     brighter = between.max(axis=1) - np.maximum(upper.min(axis=1), lower.min(axis=1))
@@ -127,18 +127,19 @@ def _has_nothing(evidence: Array, red: Array) -> NDArray[np.bool_]:
     return np.asarray((evidence < _NOTHING) & told[:, None])
 
 
-def _is_plain(colours: Array) -> NDArray[np.bool_]:
-    """(n, 3) in which parts hardly anything changes from lip to lip, of mouths where much does elsewhere."""
-    variety = np.ptp(_parts(np.log2(colours @ _LUMA + _LUMA_FLOOR)), axis=1)
+def _is_plain(luma: Array) -> NDArray[np.bool_]:
+    """(n, 3) in which parts log2 luma hardly changes from lip to lip, of mouths where it does elsewhere."""
+    variety = np.ptp(luma, axis=1)
     most = variety.max(axis=1, keepdims=True)
     return np.asarray((variety < _PLAIN) & (variety < _PLAIN_SHARE * most) & (most > _VARIED))
 
 
-def _is_blown_out(colours: Array) -> NDArray[np.bool_]:
+def _is_blown_out(colours: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """(n, 3)."""
-    return np.asarray(_parts(colours.max(axis=3) >= BLOWN_OUT).mean(axis=1) > _BLOWN_SHARE)
+    brightest = np.maximum(np.maximum(colours[..., 0], colours[..., 1]), colours[..., 2])
+    return np.asarray(_parts(brightest >= BLOWN_OUT).mean(axis=1) > _BLOWN_SHARE)
 
 
-def _parts(values: Array) -> Array:
+def _parts(values: NDArray[Any]) -> Array:
     """(n, rows, 3) means over the three parts of the mouth, of values along all of it (n, rows, 9)."""
     return np.asarray(values.reshape(*values.shape[:2], 3, values.shape[2] // 3).mean(axis=3))
