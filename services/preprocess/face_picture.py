@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from services.preprocess.crops import Picture, box_round
 from services.preprocess.landmarks import box_of_landmarks, eye_distance
 
+BLOWN_OUT: Final = 246
+"""From here on the largest channel hides how bright a point is"""
 _LEAST_EYES: Final = 56.0
 """Pixels of the eye distance that halving leaves"""
 _NOSE, _CHIN = 2, 152

@@ -27,6 +27,7 @@ from services.preprocess.complexion import (
     facing_points,
     mesh_points,
 )
+from services.preprocess.face_picture import BLOWN_OUT
 from services.preprocess.runs import Run
 from services.preprocess.smoothing import running_median
 
@@ -35,8 +36,6 @@ Array = NDArray[np.float64]
 _SLICE_ROWS: Final = 256
 _REFERENCE_ROWS: Final = 1000
 _COMMON_SHARE: Final = 40
-_BLOWN_OUT: Final = 246
-"""From here on the largest channel hides how bright a point is"""
 _LUMA: Final = np.array([0.3, 0.59, 0.11])
 _LUMA_FLOOR, _CHROMA_FLOOR = 10.0, 15.0
 """Added to 0..255, so that noise in the dark is no difference"""
@@ -150,7 +149,7 @@ def _read(rgb: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> _Colours:
         luma=np.log2(colours @ _LUMA + _LUMA_FLOOR),
         chroma=np.stack([red, blue], axis=2) / (colours.mean(axis=2) + _CHROMA_FLOOR)[..., None],
         shown=rgb.any(axis=2) & facing_points(landmarks),
-        blown=rgb.max(axis=2) >= _BLOWN_OUT,
+        blown=rgb.max(axis=2) >= BLOWN_OUT,
         places=np.concatenate([np.ones((*points.shape[:2], 1)), places], axis=2),
     )
 

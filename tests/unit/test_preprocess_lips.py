@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from services.preprocess.complexion import judge_mouths, read_blur, read_mouth
 from services.preprocess.face_picture import take_face
-from services.preprocess.lips import mouth_colours, mouth_evidence
+from services.preprocess.lips import MOUTH_COLOURS, mouth_colours, mouth_evidence
 from tests.shown_picture import ShownPicture
 
 Picture = NDArray[np.uint8]
@@ -157,7 +157,57 @@ def test_a_finger_over_a_third_of_it_is_enough(middle: int) -> None:
     finger = np.array([199, 150, 124]) * (1 - 0.38 * across[None, :, None] ** 2.5)
     picture[30:, middle - reach : middle + reach] = clipped(np.repeat(finger, 90, axis=0))
     assert evidence(picture) < HIDDEN
-    assert evidence(grey(picture)) > SHOWN, "without colours it may as well be a moustache"
+    assert evidence(grey(picture)) < HIDDEN
+
+
+@pytest.mark.parametrize("noise", range(1, 9))
+@pytest.mark.parametrize("side", [slice(0, 58), slice(62, 120)], ids=["left", "right"])
+@pytest.mark.parametrize("lips", [(185, 100, 100), (200, 150, 128)], ids=["red", "pale"])
+def test_a_hand_over_half_of_it_is_seen_in_every_noise(noise: int, side: slice, lips: tuple[int, int, int]) -> None:
+    """Lips' redness decides nothing: what is over them is plain, and that by a margin."""
+    picture, covered = drawn(lips=lips), palm(drawn())
+    picture[:, side] = covered[:, side]
+    noisy = clipped(picture + np.random.default_rng(noise).normal(0, noise, picture.shape))
+    assert evidence(noisy) == 0
+
+
+def moustache(picture: Picture, reach: int) -> Picture:
+    """Dark hair from the nose to below the upper lip, up to `reach` pixels from the middle."""
+    hair = clipped(np.random.default_rng(3).normal(55, 12, (26, 2 * reach, 1)))
+    picture = picture.copy()
+    picture[35:61, 60 - reach : 60 + reach] = hair
+    return picture
+
+
+@pytest.mark.parametrize(("opening", "reach"), [(0, 9), (0, 16), (6, 9), (6, 16), (6, 26)])
+@pytest.mark.parametrize("paint", [clipped, grey])
+def test_a_moustache_is_no_finger(opening: float, reach: int, paint: Paint) -> None:
+    assert evidence(paint(moustache(drawn(opening=opening), reach)), opening) > SHOWN
+
+
+def folded(picture: Picture, contrast: float) -> Picture:
+    """Over the left half lies skin that gets darker downwards."""
+    folded = picture.copy()
+    shade = 2 ** -(contrast * np.clip((np.arange(120) - 54) / 12, 0, 1))
+    folded[:, :58] = clipped(np.array([199, 150, 124]) * shade[:, None, None])
+    return folded
+
+
+def test_skin_that_is_shaded_is_known_by_the_red_that_it_lacks() -> None:
+    assert evidence(folded(drawn(), 0.45)) == 0
+    assert evidence(grey(folded(drawn(), 0.45))) > HIDDEN, "without colours it may as well be hair"
+
+
+def test_light_that_leaves_nothing_is_no_finger() -> None:
+    picture = drawn()
+    picture[:, 52:68] = (255, 250, 240)
+    assert evidence(picture) > SHOWN
+
+
+def test_lips_as_bright_as_the_skin_are_no_finger() -> None:
+    picture = np.full((120, 120, 3), (205, 160, 135), np.uint8)
+    fill(picture, mouth_points(), (*UPPER_OUTER, *LOWER_OUTER[::-1]), (245, 143, 125))
+    assert evidence(picture) > SHOWN
 
 
 def test_a_crumb_is_no_finger() -> None:
@@ -178,6 +228,11 @@ def test_mouths_are_judged_together_as_alone() -> None:
     alone = [mouth_evidence(each[None])[0] for each in colours]
     assert mouth_evidence(colours) == pytest.approx(alone)
     assert alone[0] > alone[1] + 0.1
+
+
+def test_no_mouths_are_no_fault() -> None:
+    """A track whose rows were all judged before it ends has none left."""
+    assert mouth_evidence(np.empty((0, *MOUTH_COLOURS), np.uint8)).shape == (0,)
 
 
 def test_a_blurred_picture_cannot_tell() -> None:

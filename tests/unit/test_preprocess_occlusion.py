@@ -4,34 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
-from functools import cache
 
-import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from services.preprocess.complexion import (
-    LOWER_LIP,
-    POINTS,
-    UPPER_FACE,
-    edge_width,
-    facing_points,
-    mesh_points,
-    read_colours,
-)
-from services.preprocess.face_picture import take_face
-from services.preprocess.faces import LANDMARKS
 from services.preprocess.occlusion import find_visibility
 from services.preprocess.runs import Run
+from tests.coloured_face import SKIN, Picture, clipped, drawn, face, look, noise
 from tests.shown_picture import ShownPicture
 
-Picture = NDArray[np.uint8]
 Paint = Callable[[Picture, int], Picture]
 RATE = Fraction(25)
 FRAMES = 60
-SKIN, LIPS = (205, 160, 135), (185, 95, 95)
-LIP_LINES = (0, 13, 14, 17, 37, 82, 84, 87, 267, 312, 314, 317, 39, 81, 181, 178, 269, 311, 405, 402, 40, 80, 91, 88)
 
 
 class Rows:
@@ -42,76 +27,6 @@ class Rows:
 
     def read(self, start: int, stop: int) -> NDArray[np.float32]:
         return self._landmarks[start:stop]
-
-
-def face() -> NDArray[np.float32]:
-    """(478, 3): eyes at 80, the mouth round (100, 140), every point of the upper face above 120."""
-    random = np.random.default_rng(4)
-    points = np.column_stack(
-        [random.uniform(60, 140, LANDMARKS), random.uniform(150, 185, LANDMARKS), np.zeros(LANDMARKS)]
-    )
-    points[33], points[263], points[234], points[454] = (65, 80, 0), (135, 80, 0), (45, 90, 60), (155, 90, 60)
-    points[10], points[152] = (100, 45, 0), (100, 195, 0)
-    for index in (164, 167, 393, 165, 391, 2):
-        points[index] = (random.uniform(80, 120), 124, -10)
-    upper = (
-        50,
-        280,
-        101,
-        330,
-        118,
-        347,
-        36,
-        266,
-        205,
-        425,
-        6,
-        197,
-        195,
-        5,
-        198,
-        420,
-        151,
-        9,
-        108,
-        337,
-        123,
-        352,
-        187,
-        411,
-    )
-    for index in upper:
-        points[index] = (random.uniform(60, 140), random.uniform(55, 110), -5)
-    for index in LIP_LINES:
-        points[index] = (random.uniform(82, 118), random.uniform(136, 144), -10)
-    return points.astype(np.float32)
-
-
-def clipped(values: NDArray[np.floating]) -> Picture:
-    return np.asarray(np.clip(values, 0, 255), np.uint8)
-
-
-def drawn(index: int) -> Picture:
-    """Skin with soft shading and noise, and lips."""
-    picture = np.empty((240, 200, 3))
-    picture[:] = SKIN
-    picture[134:147, 78:122] = LIPS
-    shade = 1 - 0.25 * np.linspace(-1, 1, 200)[None, :, None] ** 2
-    return clipped(picture * shade + 3 * noise(index))
-
-
-@cache
-def one_noise() -> NDArray[np.float64]:
-    return np.random.default_rng(8).normal(size=(240, 200, 3))
-
-
-def noise(index: int) -> NDArray[np.float64]:
-    """(240, 200, 3) of variance 1, another one for each index."""
-    return np.roll(one_noise(), 17 * index, axis=(0, 1))
-
-
-def look(picture: ShownPicture, landmarks: NDArray[np.float32]) -> NDArray[np.uint8]:
-    return read_colours(take_face(picture, landmarks), landmarks)
 
 
 def visibility(paint: Paint, frames: int = FRAMES) -> NDArray[np.float64]:
@@ -273,40 +188,3 @@ def test_what_looks_like_no_mouth_is_not_what_a_person_looks_like() -> None:
     visible = visibility_of(evidence, lambda picture, index: covered(picture, SKIN) if index < 40 else picture)
     assert visible[:38].max() == 0
     assert visible[-5:].min() == 1
-
-
-def test_colours_are_means_at_the_points_of_the_mesh() -> None:
-    colours = look(ShownPicture(drawn(0)), face())
-    assert colours.shape == (POINTS, 3)
-    assert np.abs(colours[UPPER_FACE].astype(int) - SKIN).max() < 45
-    assert np.abs(np.median(colours[LOWER_LIP], axis=0) - np.multiply(LIPS, 0.97)).max() < 12
-
-
-def test_points_outside_the_picture_are_unknown() -> None:
-    landmarks = face() + np.array([0, 60, 0], np.float32)
-    colours = look(ShownPicture(drawn(0)), landmarks)
-    outside = mesh_points(landmarks)[:, 1] > 240
-    assert outside.any()
-    assert (colours.any(axis=1) == ~outside).all()
-
-
-def test_the_far_cheek_of_a_turned_head_is_not_judged() -> None:
-    landmarks, yaw = face(), np.radians(60)
-    centred = landmarks - np.array([100, 100, 60], np.float32)
-    rotation = np.array([[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]])
-    turned = (centred @ rotation.T).astype(np.float32)
-    assert facing_points(centred[None])[0].mean() > 0.95
-    far = mesh_points(centred)[:, 0] < -25
-    assert not facing_points(turned[None])[0, far].any()
-
-
-@pytest.mark.parametrize("sigma", [1.5, 3.0, 6.0])
-def test_the_width_of_edges_is_measured(sigma: float) -> None:
-    steps = np.kron(np.random.default_rng(1).uniform(0, 255, (4, 4)), np.ones((32, 32)))
-    blurred = cv2.GaussianBlur(steps, (0, 0), sigma).astype(np.uint8)
-    assert edge_width(blurred) == pytest.approx(sigma, rel=0.3)
-    assert edge_width(steps.astype(np.uint8)) < 0.5
-
-
-def test_a_picture_without_edges_is_not_called_blurred() -> None:
-    assert edge_width(np.full((64, 64), 90, np.uint8)) == 0
