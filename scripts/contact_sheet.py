@@ -36,7 +36,9 @@ def around_faces(frames: Sequence[Image]) -> list[Image]:
     faces = [cascade.detectMultiScale(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), 1.1, 6) for frame in frames]
     if any(len(found) == 0 for found in faces):
         return list(frames)
-    boxes = [max(found, key=lambda box: box[2]) for found in faces]
+    # The largest may be none; of one person's frames the face is where it mostly is.
+    usual = np.median([max(found, key=lambda box: box[2]) for found in faces], axis=0)
+    boxes = [min(found, key=lambda box: float(np.abs(box - usual).sum())) for found in faces]
     side = min(round(1.4 * float(np.median([box[2] for box in boxes]))), *frames[0].shape[:2])
     return [
         _square(frame, box[0] + box[2] / 2, box[1] + box[3] / 2, side) for frame, box in zip(frames, boxes, strict=True)
