@@ -27,8 +27,14 @@ def warped_plane(plane: Samples, affine: NDArray[np.float64], size: tuple[int, i
         return _at_points(plane, affine, size)
     # Halves are means, too, and cost next to nothing.
     halvings = math.floor(math.log2(covered / _MEANS_FROM))
-    part, affine = _halved(plane, affine, size, halvings)
+    part, affine = _halved_part(plane, affine, size, halvings)
     return _at_points(*_means(part, affine, round(covered / (1 << halvings))), size)
+
+
+def halved(plane: Samples) -> Samples:
+    """Half as wide and high, each sample a mean of four; OpenCV does it thirty times as fast as other means."""
+    half = plane.shape[1] // 2, plane.shape[0] // 2
+    return np.asarray(cv2.resize(plane, half, interpolation=cv2.INTER_AREA), plane.dtype)
 
 
 def _at_points(plane: Samples, affine: NDArray[np.float64], size: tuple[int, int]) -> Samples:
@@ -47,7 +53,7 @@ def _means(plane: Samples, affine: NDArray[np.float64], side: int) -> tuple[Samp
     return np.asarray(means, plane.dtype), moved
 
 
-def _halved(
+def _halved_part(
     plane: Samples, affine: NDArray[np.float64], size: tuple[int, int], times: int
 ) -> tuple[Samples, NDArray[np.float64]]:
     """What samples need of the plane, halved so often, and the affine that leads there."""
@@ -61,8 +67,7 @@ def _halved(
     (left, top), (right, bottom) = (low * block).tolist(), (high * block).tolist()
     part = plane[top:bottom, left:right]
     for _ in range(times):
-        half = part.shape[1] // 2, part.shape[0] // 2
-        part = np.asarray(cv2.resize(part, half, interpolation=cv2.INTER_AREA), plane.dtype)
+        part = halved(part)
     moved = affine.copy()
     moved[:, 2] -= left, top
     return part, moved / block

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 import numpy as np
 
-from services.media import Clip, Frame
+from services.media import Clip, Frame, Readers, glances
 from services.preprocess.analysis import candidate_of, summary_of
 from services.preprocess.cuts import Cut
 from services.preprocess.detection import Inference
@@ -21,10 +23,22 @@ from services.preprocess.summary import TrackSummary, VideoAnalysis
 from services.preprocess.track_store import LandmarkSlices
 from services.preprocess.tracking import FaceTracker
 
-LOOKS: Final = 4
+_LOOKS: Final = 4
 """Frames of a first look, at most"""
 LEAST_FRAMES: Final = 50
 """A shorter video is analysed as a whole in no more time"""
+
+
+def first_look_at(clip: Clip, readers: Readers, triton: Inference, scratch: Path) -> VideoAnalysis:
+    """The first look at what keyframes show; if that is nobody and they are few, also at what comes a moment after."""
+    few, all_of_them = glances(clip, _LOOKS), glances(clip, _LOOKS, more=True)
+    found = _look_at(clip, few, readers, triton, scratch)
+    return found if found.tracks or few == all_of_them else _look_at(clip, all_of_them, readers, triton, scratch)
+
+
+def _look_at(clip: Clip, indices: tuple[int, ...], readers: Readers, triton: Inference, scratch: Path) -> VideoAnalysis:
+    with TemporaryDirectory(dir=scratch) as folder, closing(readers.glances(clip, indices)) as frames:
+        return first_look(clip, frames, triton, Path(folder))
 
 
 def first_look(clip: Clip, frames: Iterable[Frame], triton: Inference, folder: Path) -> VideoAnalysis:

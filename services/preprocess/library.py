@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 
 from services import telemetry
 from services.errors import ChorusError, ErrorKind, unforeseen
-from services.media import Clip, Extend, Frame, Readers, glances
+from services.media import Clip, Extend, Frame, Readers
 from services.preprocess.analysis import analyse
 from services.preprocess.detection import Inference
 from services.preprocess.faces import MEL_RATE, STATE_RATE, SoundNet, SourceNet, Speech
-from services.preprocess.first_look import LEAST_FRAMES, LOOKS, first_look
+from services.preprocess.first_look import LEAST_FRAMES, first_look_at
 from services.preprocess.latents import SeenFaces
 from services.preprocess.mel import SAMPLE_RATE
 from services.preprocess.speech import feature_frames, feature_pieces, speech_with
@@ -88,7 +88,9 @@ class FaceLibrary:
             return None
         try:
             with telemetry.span("first look"), self.clip(video_key, name) as clip:
-                return self._glance(clip) if clip.frames >= LEAST_FRAMES else None
+                if clip.frames < LEAST_FRAMES:
+                    return None
+                return FirstLook(first_look_at(clip, self._readers, self._triton, self._scratch))
         except ChorusError as error:
             _log.info("%s could not be looked at before its analysis: %s", name, error)
             return None
@@ -97,19 +99,6 @@ class FaceLibrary:
             return None
         finally:
             self._looks.release()
-
-    def _glance(self, clip: Clip) -> FirstLook:
-        """What keyframes show; if that is nobody and there are few of them, also what comes a moment after."""
-        few, all_of_them = glances(clip, LOOKS), glances(clip, LOOKS, more=True)
-        found = self._look_at(clip, few)
-        return found if found.analysis.tracks or few == all_of_them else self._look_at(clip, all_of_them)
-
-    def _look_at(self, clip: Clip, indices: tuple[int, ...]) -> FirstLook:
-        with (
-            TemporaryDirectory(dir=self._scratch) as folder,
-            closing(self._readers.glances(clip, indices)) as frames,
-        ):
-            return FirstLook(first_look(clip, frames, self._triton, Path(folder)))
 
     def ensure_tracks(self, video_key: str, name: str) -> Generator[AnalysisProgress]:
         """Analyse the video unless that was done, giving progress at least twice a second until its tracks are stored.

@@ -105,7 +105,7 @@ def test_a_first_look_that_fails_costs_no_analysis(
     def fail(*_: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr("services.preprocess.library.first_look", fail)
+    monkeypatch.setattr("services.preprocess.library.first_look_at", fail)
     assert service.analyse(service.put(video(tmp_path / "clip.mp4", [*pictures, *pictures]))).frames == 60
 
 
